@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* loop.h - the reactor.  One per thread; nothing here is thread-safe.
+ *
+ * A turn, in this order (a contract, users depend on it):
+ *   1. timers that are due run, each at most once, however late the turn is;
+ *   2. ready sources are served in rotating order; a ZeroMQ source is drained by calling its
+ *      handler until it says false, at most LOOP_BUDGET times;
+ *   3. the before-sleep hooks run (flush replies, kick the store);
+ *   4. sources removed in this turn are freed;
+ *   5. the loop sleeps until something is ready or a timer is due.
+ * Adding, removing and re-arming is allowed anywhere, also from inside a handler: a removed source
+ * is never called again.  Signals do not end the loop (EINTR is retried).
+ *
+ * ZeroMQ descriptors are edge-triggered: the loop re-reads ZMQ_EVENTS of every ZeroMQ source after
+ * step 3 and sleeps only when none is ready, so sends made anywhere cannot lose a wake-up.
+ */
+#ifndef XYLEM_LOOP_H
+#define XYLEM_LOOP_H
+
+#include "base.h"
+#include "list.h"
+
+#define LOOP_BUDGET 64
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
+
+struct loop;
+struct loop_source;
+
+/* Drain handler: take one message.  false: nothing was there. */
+typedef bool (*loop_zmq_fn)(void *arg);
+/* events: LOOP_READ | LOOP_WRITE | LOOP_HANGUP. */
+typedef void (*loop_fd_fn)(void *arg, unsigned events);
+typedef void (*loop_hook_fn)(void *arg);
+
+/* A timer is embedded in its owner; init once, stop before the owner goes away. */
+struct loop_timer {
+    struct loop *loop;    // borrowed; NULL while not running
+    int64_t due;          // ms, monotonic
+    size_t heap_index;    // position in the loop's heap while running
+    loop_hook_fn fn;
+    void *arg;            // borrowed
+};
+
+struct loop *loop_new(void);
+void loop_free(struct loop **loop); // every source must have been removed or is dropped here
+
+/* Turn until loop_stop(). */
+void loop_run(struct loop *loop);
+/* One turn, sleeping at most max_ms (-1: as long as it takes).  For tests and for dispatch calls. */
+void loop_turn(struct loop *loop, int64_t max_ms);
+void loop_stop(struct loop *loop);
+
+/* ms, monotonic, as of the start of this turn. */
+int64_t loop_now(const struct loop *loop);
+
+/* zsock: a raw libzmq socket, borrowed; must outlive the source. */
+struct loop_source *loop_add_zmq(struct loop *loop, void *zsock, loop_zmq_fn fn, void *arg);
+struct loop_source *loop_add_fd(struct loop *loop, int fd, unsigned events, loop_fd_fn fn,
+                                void *arg);
+/* Change what an fd source waits for; 0 = nothing but hang-up and errors. */
+void loop_set_events(struct loop_source *source, unsigned events);
+/* *source becomes NULL.  NULL is fine.  Does not close anything. */
+void loop_remove(struct loop_source **source);
+
+void loop_timer_init(struct loop_timer *t, loop_hook_fn fn, void *arg);
+void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms); // re-arms
+void loop_timer_stop(struct loop_timer *t);
+bool loop_timer_is_running(const struct loop_timer *t);
+
+/* Run before every sleep, in the order added.  Cannot be removed. */
+void loop_add_hook(struct loop *loop, loop_hook_fn fn, void *arg);
+
+#endif

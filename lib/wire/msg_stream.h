@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* msg_stream.h - messages over a UNIX stream socket, byte for byte as Flux does it
+ * (xylem-message(7), "Framing over a stream"): 12 00 ee ff, body length (big-endian, the 8 bytes
+ * not counted), then the parts, each with a 1-byte size, or ff and a 4-byte big-endian one.
+ *
+ * Pure: the owner reads into the reader's memory and writes out of the writer's.
+ * A large payload is received straight into its blob and sent straight out of it.
+ */
+#ifndef XYLEM_MSG_STREAM_H
+#define XYLEM_MSG_STREAM_H
+
+#include "msg.h"
+
+/* --- reader --- */
+struct msg_reader;
+
+struct msg_reader *msg_reader_new(size_t max_payload);
+void msg_reader_free(struct msg_reader **r);
+
+/* Where the next bytes go, and how many fit there (at least 1). */
+size_t msg_reader_space(struct msg_reader *r, uint8_t **ret_where);
+void msg_reader_filled(struct msg_reader *r, size_t bytes);
+
+/* 1: *ret is a message.  0: more bytes are needed.  -EPROTO, -EMSGSIZE: the stream is broken for
+ * ever (the connection is to be closed).  Lengths are checked before memory is allocated. */
+int msg_reader_next(struct msg_reader *r, struct msg *ret);
+
+/* --- writer --- */
+struct msg_writer;
+
+struct msg_writer *msg_writer_new(void);
+void msg_writer_free(struct msg_writer **w);
+
+/* Queue a message; *m is finished. */
+void msg_writer_push(struct msg_writer *w, struct msg *m);
+
+/* Write as much as fd takes: 0 all written, -EAGAIN some left, other -errno broken.  Many messages
+ * go out in one writev(2). */
+int msg_writer_flush(struct msg_writer *w, int fd);
+
+/* Bytes queued and not yet written. */
+size_t msg_writer_pending(const struct msg_writer *w);
+
+#endif
