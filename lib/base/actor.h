@@ -20,19 +20,22 @@ struct actor;
 
 struct actor_ops {
     const char *name; // thread name, at most 15 characters
-    /* May be NULL.  0 or -errno with text; on failure run() is not called. */
+    /* May be NULL.  0 or -errno with text; on failure run() is not called.  Must not post yet. */
     int (*start)(void *arg, void *pipe, struct err *err);
+    /* Must not return before actor_recv() said -ETERM. */
     void (*run)(void *arg, void *pipe);
 };
 
 /* Call once in main() before any other thread or socket exists: takes CZMQ's signal handlers out,
- * removes the pipes' high-water mark, blocks SIGPIPE. */
+ * removes the pipes' high-water mark, allows as many sockets and descriptors as the system does,
+ * ignores SIGPIPE.  Without it actor_start() asserts. */
 void actor_process_init(void);
 
 /* arg is borrowed and must outlive the actor.  0 or -errno with the text ops->start gave. */
 int actor_start(struct actor **ret_actor, const struct actor_ops *ops, void *arg, struct err *err);
 
-/* drain (may be NULL) receives every pointer the actor had sent but nobody had taken. */
+/* What was posted before is still served.  drain (may be NULL) receives every pointer the actor had
+ * sent but nobody had taken.  *actor becomes NULL; NULL is fine. */
 void actor_stop(struct actor **actor, void (*drain)(void *arg, void *item), void *arg);
 
 /* The owner's end: a raw libzmq socket, owned by the actor. */

@@ -15,7 +15,10 @@ struct buf {
     size_t capacity; // bytes allocated, less one for the NUL
 };
 
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT \
+    { \
+        NULL, 0, 0 \
+    }
 
 void buf_fini(struct buf *b);
 void buf_reset(struct buf *b); // size = 0, memory kept
@@ -31,7 +34,8 @@ const char *buf_str(const struct buf *b);
 /* Hand the memory to the caller (free()); the buffer is empty afterwards.  Never NULL. */
 char *buf_detach(struct buf *b, size_t *ret_size);
 
-/* Read all of fd until end of file.  0, -errno, or -EFBIG beyond max bytes. */
+/* Append all of fd until end of file.  0, the -errno of read(2), or -EFBIG when there are more than
+ * max bytes; then the buffer holds what came before. */
 int buf_read_fd(struct buf *b, int fd, size_t max);
 
 static inline void

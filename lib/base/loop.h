@@ -2,17 +2,19 @@
 /* loop.h - the reactor.  One per thread; nothing here is thread-safe.
  *
  * A turn, in this order (a contract, users depend on it):
- *   1. timers that are due run, each at most once, however late the turn is;
- *   2. ready sources are served in rotating order; a ZeroMQ source is drained by calling its
- *      handler until it says false, at most LOOP_BUDGET times;
- *   3. the before-sleep hooks run (flush replies, kick the store);
- *   4. sources removed in this turn are freed;
- *   5. the loop sleeps until something is ready or a timer is due.
- * Adding, removing and re-arming is allowed anywhere, also from inside a handler: a removed source
- * is never called again.  Signals do not end the loop (EINTR is retried).
+ *   1. the before-sleep hooks run (flush replies, kick the store);
+ *   2. sources removed so far are freed;
+ *   3. the loop sleeps until something is ready or a timer is due;
+ *   4. timers that are due run, each at most once, however late the turn is;
+ *   5. ready sources are served in rotating order; a ZeroMQ source is drained by calling its
+ *      handler until it says false, at most LOOP_BUDGET times.
+ * After the last turn (and after a single loop_turn()) steps 1 and 2 are done once more, so nothing
+ * stays unflushed.  Adding, removing and re-arming is allowed anywhere, also from inside a handler:
+ * a removed source is never called again.  Turns do not nest: no loop_run() or loop_turn() from
+ * inside a handler or hook.  Signals do not end the loop (EINTR is retried).
  *
  * ZeroMQ descriptors are edge-triggered: the loop re-reads ZMQ_EVENTS of every ZeroMQ source after
- * step 3 and sleeps only when none is ready, so sends made anywhere cannot lose a wake-up.
+ * step 1 and sleeps only when none is ready, so sends made anywhere cannot lose a wake-up.
  */
 #ifndef XYLEM_LOOP_H
 #define XYLEM_LOOP_H
@@ -20,51 +22,56 @@
 #include "base.h"
 #include "list.h"
 
-#define LOOP_BUDGET 64
+#define LOOP_BUDGET 64 // messages; draining pays 50x against one per wake-up, more starves others
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
 struct loop;
 struct loop_source;
 
-/* Drain handler: take one message.  false: nothing was there. */
+/* Drain handler: take one message.  false: nothing was there (it happens).  A handler that leaves
+ * messages behind keeps the loop from sleeping: remove the source to stop reading. */
 typedef bool (*loop_zmq_fn)(void *arg);
-/* events: LOOP_READ | LOOP_WRITE | LOOP_HANGUP. */
+/* events: LOOP_READ | LOOP_WRITE | LOOP_HANGUP (also errors: the next read or write tells). */
 typedef void (*loop_fd_fn)(void *arg, unsigned events);
 typedef void (*loop_hook_fn)(void *arg);
 
 /* A timer is embedded in its owner; init once, stop before the owner goes away. */
 struct loop_timer {
-    struct loop *loop;    // borrowed; NULL while not running
-    int64_t due;          // ms, monotonic
-    size_t heap_index;    // position in the loop's heap while running
-    loop_hook_fn fn;
-    void *arg;            // borrowed
+    struct loop *loop; // borrowed; NULL while not running
+    int64_t due;       // ms, monotonic
+    uint64_t order;    // when it was armed, counted by the loop: equal dues run in this order
+    size_t heap_index; // position in the loop's heap while running
+    loop_hook_fn fn;   // called when due
+    void *arg;         // borrowed, for fn
 };
 
 struct loop *loop_new(void);
-void loop_free(struct loop **loop); // every source must have been removed or is dropped here
+/* Sources still there are dropped, their sockets not touched; running timers are stopped. */
+void loop_free(struct loop **loop);
 
-/* Turn until loop_stop(). */
+/* Turn until loop_stop(), which may also have been called before: then one turn without sleep. */
 void loop_run(struct loop *loop);
-/* One turn, sleeping at most max_ms (-1: as long as it takes).  For tests and for dispatch calls. */
+/* One turn, sleeping at most max_ms (-1: as long as it takes): for tests and dispatch calls. */
 void loop_turn(struct loop *loop, int64_t max_ms);
-void loop_stop(struct loop *loop);
+void loop_stop(struct loop *loop); // the turn under way is finished first
 
-/* ms, monotonic, as of the start of this turn. */
+/* ms, monotonic, as of the last wake-up. */
 int64_t loop_now(const struct loop *loop);
 
-/* zsock: a raw libzmq socket, borrowed; must outlive the source. */
+/* zsock: a raw libzmq socket, borrowed; must outlive the source; once per loop. */
 struct loop_source *loop_add_zmq(struct loop *loop, void *zsock, loop_zmq_fn fn, void *arg);
-struct loop_source *loop_add_fd(struct loop *loop, int fd, unsigned events, loop_fd_fn fn,
-                                void *arg);
+/* fd: anything epoll takes (no regular files), borrowed; remove the source before closing it. */
+struct loop_source *
+loop_add_fd(struct loop *loop, int fd, unsigned events, loop_fd_fn fn, void *arg);
 /* Change what an fd source waits for; 0 = nothing but hang-up and errors. */
 void loop_set_events(struct loop_source *source, unsigned events);
-/* *source becomes NULL.  NULL is fine.  Does not close anything. */
+/* *source becomes NULL; NULL is fine.  Does not close anything. */
 void loop_remove(struct loop_source **source);
 
 void loop_timer_init(struct loop_timer *t, loop_hook_fn fn, void *arg);
-void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms); // re-arms
+/* Call fn once, delay_ms (>= 0) from now.  One that is running gets the new time. */
+void loop_timer_start(struct loop *loop, struct loop_timer *t, int64_t delay_ms);
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_running(const struct loop_timer *t);
 

@@ -13,10 +13,12 @@ struct err {
     char text[ERR_TEXT_MAX]; // NUL-terminated, no newline at the end
 };
 
-/* Fill *err (if not NULL) and return code, so that callers write `return err_set(err, -EIO, ...)`. */
+/* Fill *err (if not NULL) and return code, which is negative: callers write
+ * `return err_set(err, -EIO, ...)`. */
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Put "WHAT: " in front of the text already there.  Returns err's code, or `code` if err is NULL. */
+/* Put "WHAT: " in front of the text already there.  Returns err's code; `code` if err is
+ * NULL. */
 int err_prefix(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Text for errno value `errnum` (positive or negative); never NULL.  Thread-safe. */

@@ -18,8 +18,8 @@ struct digest {
     uint8_t bytes[DIGEST_MAX]; // digest_size(alg) significant bytes, then zeros
 };
 
-size_t digest_size(enum digest_alg alg);      // 32, 32, 20
-const char *digest_name(enum digest_alg alg); // "blake2b", "sha256", "sha1"
+size_t digest_size(enum digest_alg alg);                          // 32, 32, 20
+const char *digest_name(enum digest_alg alg);                     // "blake2b", "sha256", "sha1"
 int digest_alg_parse(const char *name, enum digest_alg *ret_alg); // -EINVAL
 
 /* Thread-safe. */
@@ -38,6 +38,7 @@ digest_equal(const struct digest *a, const struct digest *b)
 struct digest_stream;
 struct digest_stream *digest_stream_new(enum digest_alg alg);
 void digest_stream_add(struct digest_stream *s, const void *data, size_t size);
-void digest_stream_finish(struct digest_stream **s, struct digest *ret); // *s becomes NULL; ret may be NULL
+/* *s becomes NULL; ret may be NULL. */
+void digest_stream_finish(struct digest_stream **s, struct digest *ret);
 
 #endif

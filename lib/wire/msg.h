@@ -47,7 +47,7 @@ struct msg_route {
 
 struct msg {
     uint8_t type;      // enum msg_type
-    uint8_t flags;     // MSG_TOPIC .. MSG_USER1; TOPIC and PAYLOAD are kept in step by the setters
+    uint8_t flags;     // MSG_TOPIC .. MSG_USER1; the setters keep TOPIC, PAYLOAD and ROUTE in step
     uint32_t userid;   // of the sender, stamped where it enters; MSG_USERID_UNKNOWN before that
     uint32_t rolemask; // MSG_ROLE_*
     union {
@@ -62,14 +62,14 @@ struct msg {
         uint32_t matchtag; // request and response: chosen by the requester; 0 = none
         uint32_t status;   // control
     };
-    struct blob *payload;  // owned reference; NULL = no payload part
+    struct blob *payload; // owned reference; NULL = no payload part
     uint8_t nroutes;
     uint8_t topic_len;
-    char topic[MSG_TOPIC_MAX + 1];             // NUL-terminated; "" = none
-    struct msg_route routes[MSG_ROUTES_MAX];   // routes[nroutes - 1] was pushed last
+    char topic[MSG_TOPIC_MAX + 1];           // NUL-terminated; "" = none
+    struct msg_route routes[MSG_ROUTES_MAX]; // routes[nroutes - 1] was pushed last
 };
 
-/* An empty message of that type: flags 0, userid unknown, aux1 = MSG_NODEID_ANY for a request else 0. */
+/* An empty message of that type: flags 0, userid unknown, aux1 0, in a request MSG_NODEID_ANY. */
 void msg_init(struct msg *m, enum msg_type type);
 void msg_fini(struct msg *m); // drops the payload; idempotent
 /* *to (uninitialised) takes over everything; *from is left as after msg_fini(). */
@@ -77,7 +77,7 @@ void msg_move(struct msg *to, struct msg *from);
 /* Copy with its own payload reference (also with NULL payload). */
 void msg_copy(struct msg *to, const struct msg *from);
 
-/* -EMSGSIZE when longer than MSG_TOPIC_MAX. */
+/* "": no topic part.  -EMSGSIZE: longer than MSG_TOPIC_MAX; -EINVAL: not printable ASCII. */
 int msg_set_topic(struct msg *m, const char *topic);
 /* Consumes *payload (may hold NULL: then there is no payload part).  An empty blob is no part:
  * RFC 10 sends an empty blob as no payload. */
@@ -90,7 +90,8 @@ const char *msg_text(const struct msg *m);
 const void *msg_data(const struct msg *m); // never NULL
 size_t msg_size(const struct msg *m);      // payload bytes
 
-/* Routes: a stack.  Push: -EMSGSIZE when full.  Pop: false when empty; ret may be NULL. */
+/* Routes: a stack.  Push: -EMSGSIZE when full; sets MSG_ROUTE; len is 1 .. MSG_ROUTE_ID_MAX.
+ * Pop: false when empty; ret may be NULL; MSG_ROUTE stays, for the delimiter. */
 int msg_push_route(struct msg *m, const void *id, size_t len);
 bool msg_pop_route(struct msg *m, struct msg_route *ret);
 const struct msg_route *msg_top_route(const struct msg *m); // NULL when empty
@@ -105,14 +106,18 @@ void msg_init_response(struct msg *response, const struct msg *request, int errn
  * frame of its own then; the MSG_PAYLOAD flag stays). */
 void msg_encode(const struct msg *m, bool with_payload, struct buf *out);
 
+/* The same as msg_encode(m, false), into an array.  Returns the bytes written. */
+size_t msg_encode_head(const struct msg *m, uint8_t head[MSG_HEAD_MAX]);
+
 /* Encode the head in two pieces around the payload bytes: `before` gets routes .. topic and the
  * payload's length prefix, `after` the header.  For writev(2).  Returns sizes through ret_*. */
 void msg_encode_around(const struct msg *m, uint8_t before[MSG_HEAD_MAX], size_t *ret_before,
                        uint8_t after[MSG_HEADER_SIZE + 1], size_t *ret_after);
 
-/* Decode `size` bytes of parts.  `payload`: bytes that came separately (consumed; NULL: the payload,
- * if any, is among the parts and is copied).  Every length, count and flag is checked: -EPROTO; a
- * payload above max_payload: -EMSGSIZE.  *ret is initialised only on success. */
+/* Decode `size` bytes of parts.  `payload`: bytes that came separately (consumed; NULL or holding
+ * NULL: the payload, if any, is among the parts and is copied).  Every length, count and flag is
+ * checked: -EPROTO; requests and responses must have a topic.  A payload above max_payload:
+ * -EMSGSIZE; no memory for it: -ENOMEM.  *ret needs no msg_fini() after a failure. */
 int msg_decode(const void *bytes, size_t size, struct blob **payload, size_t max_payload,
                struct msg *ret);
 

@@ -11,18 +11,23 @@
 
 #include "msg.h"
 
+#define MSG_STREAM_MAGIC 0x1200eeffu // the first four bytes, read as a big-endian number
+#define MSG_STREAM_HEADER_SIZE 8     // magic and body length
+
 /* --- reader --- */
 struct msg_reader;
 
 struct msg_reader *msg_reader_new(size_t max_payload);
 void msg_reader_free(struct msg_reader **r);
 
-/* Where the next bytes go, and how many fit there (at least 1). */
+/* Where the next bytes go, and how many fit there (at least 1).  To be called only after
+ * msg_reader_next() has said 0: the room may be taken by messages that wait to be fetched. */
 size_t msg_reader_space(struct msg_reader *r, uint8_t **ret_where);
 void msg_reader_filled(struct msg_reader *r, size_t bytes);
 
-/* 1: *ret is a message.  0: more bytes are needed.  -EPROTO, -EMSGSIZE: the stream is broken for
- * ever (the connection is to be closed).  Lengths are checked before memory is allocated. */
+/* 1: *ret is a message.  0: more bytes are needed.  -EPROTO, -EMSGSIZE, -ENOMEM: the stream is
+ * broken for ever (the connection is to be closed).  Lengths are checked before memory is
+ * allocated. */
 int msg_reader_next(struct msg_reader *r, struct msg *ret);
 
 /* --- writer --- */

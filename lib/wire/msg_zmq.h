@@ -23,8 +23,9 @@ struct msg_zmq_peer {
 int msg_zmq_send(void *zsock, const struct msg_zmq_peer *peer, struct msg *m);
 
 /* Take one message without blocking.  1: *ret_m is valid, *ret_peer filled (NULL on a DEALER).
- * 0: nothing there.  -EPROTO / -EMSGSIZE: a message was consumed and was not one of ours;
- * *ret_peer is valid if the identity was. */
+ * 0: nothing there.  -EPROTO, -EMSGSIZE, -ENOMEM: a message was consumed and was not one of ours,
+ * or too large; *ret_peer says whose it was (len 0 when the identity was not valid either).
+ * Other -errno (-ETERM): the socket is of no use any more. */
 int msg_zmq_recv(void *zsock, struct msg_zmq_peer *ret_peer, size_t max_payload, struct msg *ret_m);
 
 #endif

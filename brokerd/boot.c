@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* boot.c - see boot.h. */
+#include "boot.h"
+#include "units.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define IPC "ipc://"
+#define TCP "tcp://"
+#define ENDPOINT "endpoint."
+
+void
+boot_init(struct boot *b, uint32_t size, const char *rundir)
+{
+    b->size = size;
+    b->endpoints = xcalloc(size, sizeof(*b->endpoints));
+    for (uint32_t r = 0; r < size; r++)
+        b->endpoints[r] = xasprintf(IPC "%s/tree-%u", rundir, r);
+}
+
+void
+boot_fini(struct boot *b)
+{
+    for (uint32_t r = 0; r < b->size; r++)
+        free(b->endpoints[r]);
+    free(b->endpoints);
+}
+
+int
+boot_on_conf(void *arg, const char *name, const char *value)
+{
+    struct boot *b = arg;
+    long rank;
+
+    if (strncmp(name, ENDPOINT, sizeof(ENDPOINT) - 1) != 0)
+        return -EINVAL;
+    if (units_parse_long(name + sizeof(ENDPOINT) - 1, 0, (long)b->size - 1, &rank) < 0)
+        return -EINVAL;
+    free(b->endpoints[rank]);
+    b->endpoints[rank] = xstrdup(value);
+    return 0;
+}
+
+static bool
+is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
+}
+
+int
+boot_check(const struct boot *b, uint32_t rank, struct err *err)
+{
+    const char *uri = b->endpoints[rank];
+
+    if (strncmp(uri, IPC, sizeof(IPC) - 1) == 0) {
+        if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
+            return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %d bytes)",
+                           uri, BOOT_IPC_PATH_MAX);
+        return 0;
+    }
+    if (strncmp(uri, TCP, sizeof(TCP) - 1) != 0)
+        return err_set(err, -EINVAL, "%s: an endpoint is ipc://PATH or tcp://IP:PORT", uri);
+    if (!is_loopback(uri + sizeof(TCP) - 1))
+        return err_set(err, -EPERM, "%s: tcp:// is for loopback addresses only", uri);
+    return 0;
+}

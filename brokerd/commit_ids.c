@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* commit_ids.c - see commit_ids.h.
+ *
+ * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until REMEMBERED_MAX
+ * others have finished after it.
+ */
+#include "commit_ids.h"
+#include "list.h"
+#include "map.h"
+#include "xmem.h"
+
+#include <string.h>
+
+#define REMEMBERED_MAX 16384 // finished commits; a client's repeat comes within seconds
+#define ID_MAX 64
+
+struct waiter {
+    struct list node;        // on commit_id.waiters
+    struct request *request; // owned
+};
+
+struct commit_id {
+    char id[ID_MAX];        // key, zero-padded; "" = anonymous, not in the map
+    struct list node;       // on commit_ids.finished when finished
+    struct list waiters;    // struct waiter
+    struct blob *payload;   // owned; of the first request, while pending
+    bool finished;
+    int rc;                 // result, when finished
+    char *text;             // owned; of an error
+    struct store_root root; // when rc is 0
+};
+
+struct commit_ids {
+    struct map by_id;     // struct commit_id
+    struct list finished; // oldest first
+    size_t nfinished;
+};
+
+struct commit_ids *
+commit_ids_new(void)
+{
+    struct commit_ids *c = xcalloc(1, sizeof(*c));
+
+    map_init(&c->by_id, offsetof(struct commit_id, id), ID_MAX);
+    list_init(&c->finished);
+    return c;
+}
+
+static void
+free_id(struct commit_ids *c, struct commit_id *id)
+{
+    struct request *req;
+
+    if (id->id[0])
+        map_remove(&c->by_id, id->id);
+    while ((req = commit_ids_next_waiter(id)))
+        request_free(&req);
+    list_remove(&id->node);
+    blob_unref(&id->payload);
+    free(id->text);
+    free(id);
+}
+
+void
+commit_ids_free(struct commit_ids **ids)
+{
+    struct commit_ids *c = TAKE(*ids);
+    struct commit_id *id;
+    size_t pos = 0;
+
+    if (!c)
+        return;
+    while ((id = map_next(&c->by_id, &pos))) {
+        free_id(c, id);
+        pos = 0; // the table has changed
+    }
+    map_fini(&c->by_id);
+    free(c);
+}
+
+struct commit_id *
+commit_ids_get(struct commit_ids *c, const char *name)
+{
+    char key[ID_MAX] = {0};
+    struct commit_id *id;
+
+    if (strlen(name) < ID_MAX)
+        strcpy(key, name);
+    id = key[0] ? map_get(&c->by_id, key) : NULL;
+    if (id)
+        return id;
+    id = xcalloc(1, sizeof(*id));
+    memcpy(id->id, key, ID_MAX);
+    list_init(&id->node);
+    list_init(&id->waiters);
+    if (key[0])
+        map_put(&c->by_id, id);
+    return id;
+}
+
+bool
+commit_ids_is_finished(const struct commit_id *id)
+{
+    return id->finished;
+}
+
+const struct store_root *
+commit_ids_result(const struct commit_id *id, int *ret_rc, const char **ret_text)
+{
+    assert(id->finished);
+    *ret_rc = id->rc;
+    *ret_text = id->text ? id->text : "";
+    return id->rc == 0 ? &id->root : NULL;
+}
+
+bool
+commit_ids_add_waiter(struct commit_id *id, struct request *req)
+{
+    struct waiter *w = xmalloc(sizeof(*w));
+    bool first = id->payload == NULL;
+
+    assert(!id->finished);
+    if (first)
+        id->payload = blob_ref(req->msg.payload);
+    w->request = request_keep(req);
+    list_init(&w->node);
+    list_push_back(&id->waiters, &w->node);
+    return !first;
+}
+
+const struct blob *
+commit_ids_payload(const struct commit_id *id)
+{
+    return id->payload;
+}
+
+struct request *
+commit_ids_next_waiter(struct commit_id *id)
+{
+    struct list *node = list_pop_front(&id->waiters);
+    struct request *req;
+    struct waiter *w;
+
+    if (!node)
+        return NULL;
+    w = list_entry(node, struct waiter, node);
+    req = w->request;
+    free(w);
+    return req;
+}
+
+void
+commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,
+                  const struct store_root *root)
+{
+    assert(!id->finished && list_is_empty(&id->waiters));
+    if (!id->id[0]) {
+        free_id(c, id);
+        return;
+    }
+    id->finished = true;
+    id->rc = rc;
+    if (rc == 0)
+        id->root = *root;
+    else
+        id->text = xstrdup(text);
+    blob_unref(&id->payload);
+    list_push_back(&c->finished, &id->node);
+    if (++c->nfinished > REMEMBERED_MAX) {
+        free_id(c, list_entry(c->finished.next, struct commit_id, node));
+        c->nfinished--;
+    }
+}

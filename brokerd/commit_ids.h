@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* commit_ids.h - rank 0's memory of recent commits by id, so that one that is sent again is
+ * answered, not applied twice (xylem-kvs(7), "Commit").  Pure. */
+#ifndef XYLEM_COMMIT_IDS_H
+#define XYLEM_COMMIT_IDS_H
+
+#include "request.h"
+#include "store_db.h"
+
+struct commit_ids;
+struct commit_id;
+
+struct commit_ids *commit_ids_new(void);
+void commit_ids_free(struct commit_ids **c);
+
+/* The record of that id: the one there is, or a new one.  "" or an overlong id is always new, and
+ * forgotten when it is finished. */
+struct commit_id *commit_ids_get(struct commit_ids *c, const char *id);
+
+bool commit_ids_is_finished(const struct commit_id *id);
+/* Of a finished one; everything is borrowed.  Returns the root when *ret_rc is 0, else NULL. */
+const struct store_root *commit_ids_result(const struct commit_id *id, int *ret_rc,
+                                           const char **ret_text);
+
+/* Keep a request (moved out of *req) to be answered.  true: the commit is being applied already;
+ * false: this is the first, apply it. */
+bool commit_ids_add_waiter(struct commit_id *id, struct request *req);
+/* The payload of the first request; borrowed. */
+const struct blob *commit_ids_payload(const struct commit_id *id);
+/* Take the waiters, first come first; NULL when there are no more. */
+struct request *commit_ids_next_waiter(struct commit_id *id);
+
+/* Record the result.  The oldest finished ones are forgotten. */
+void commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,
+                       const struct store_root *root);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* committer.c - see committer.h.
+ *
+ * A namespace       run: queue not empty      all blobs arrived     written(0)        written(error)
+ * IDLE              apply; WRITING, or        -                     -                 -
+ *                   LOADING if a directory
+ *                   is missing
+ * LOADING           -                         IDLE                  -                 -
+ * WRITING           -                         -                     IDLE; group done  IDLE; group
+ *                                                                                     failed
+ *
+ * Invariants:
+ *  I1  commits are applied in the order they were submitted (I7).
+ *  I2  `group` holds what has been applied to the tree and is not durable; it is answered as a
+ *      whole, by one root.
+ *  I3  after a failed write the tree is at the last durable root again.
+ */
+#include "committer.h"
+#include "blobref.h"
+#include "list.h"
+#include "tree.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GROUP_MAX 4096                 // commits merged into one root
+#define TREE_MEMORY_MAX (256u << 20)   // bytes of directories kept parsed, for a namespace
+
+struct commit {
+    struct list node; // on space.queue, then on space.group
+    struct txn txn;   // owned
+    int flags;        // COMMIT_*
+    void *cookie;     // the submitter's
+};
+
+enum space_state { SPACE_IDLE, SPACE_LOADING, SPACE_WRITING };
+
+struct space {
+    struct list node;        // on committer.spaces
+    struct store_root root;  // the last durable one
+    struct store_root next;  // the one being written
+    struct tree *tree;       // owned
+    enum space_state state;
+    struct list queue;       // commits not applied
+    struct list group;       // commits applied (I2)
+    size_t group_size;
+    struct digest *missing;  // owned array: asked for, not yet provided
+    size_t nmissing;
+};
+
+struct committer {
+    enum digest_alg alg;
+    const struct committer_ops *ops; // borrowed
+    void *arg;                       // borrowed
+    struct list spaces;
+};
+
+struct committer *
+committer_new(enum digest_alg alg, const struct committer_ops *ops, void *arg)
+{
+    struct committer *c = xcalloc(1, sizeof(*c));
+
+    c->alg = alg;
+    c->ops = ops;
+    c->arg = arg;
+    list_init(&c->spaces);
+    return c;
+}
+
+static void
+finish(struct committer *c, struct commit *commit, int rc, const char *text,
+       const struct store_root *root)
+{
+    list_remove(&commit->node);
+    c->ops->done(c->arg, commit->cookie, rc, text, root);
+    txn_fini(&commit->txn);
+    free(commit);
+}
+
+static void
+finish_all(struct committer *c, struct list *commits, int rc, const struct store_root *root)
+{
+    LIST_FOR_EACH (node, commits)
+        finish(c, list_entry(node, struct commit, node), rc, "", root);
+}
+
+void
+committer_free(struct committer **committer)
+{
+    struct committer *c = TAKE(*committer);
+
+    if (!c)
+        return;
+    LIST_FOR_EACH (node, &c->spaces) {
+        struct space *s = list_entry(node, struct space, node);
+
+        finish_all(c, &s->group, -ECANCELED, NULL);
+        finish_all(c, &s->queue, -ECANCELED, NULL);
+        tree_free(&s->tree);
+        free(s->missing);
+        free(s);
+    }
+    free(c);
+}
+
+static struct space *
+find_space(struct committer *c, const char *ns)
+{
+    LIST_FOR_EACH (node, &c->spaces) {
+        struct space *s = list_entry(node, struct space, node);
+
+        if (strcmp(s->root.name, ns) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+void
+committer_add_root(struct committer *c, const struct store_root *root)
+{
+    struct space *s = xcalloc(1, sizeof(*s));
+
+    assert(!find_space(c, root->name));
+    s->root = *root;
+    s->tree = tree_new(c->alg, &root->root);
+    tree_set_namespace(s->tree, root->name);
+    list_init(&s->queue);
+    list_init(&s->group);
+    list_init(&s->node);
+    list_push_back(&c->spaces, &s->node);
+}
+
+void
+committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie)
+{
+    struct space *s = find_space(c, ns);
+    struct commit *commit;
+
+    if (!s) {
+        c->ops->done(c->arg, cookie, -ENOTSUP, "namespace does not exist", NULL);
+        txn_fini(txn);
+        return;
+    }
+    commit = xmalloc(sizeof(*commit));
+    commit->txn = *txn;
+    *txn = (struct txn)TXN_INIT;
+    commit->flags = flags;
+    commit->cookie = cookie;
+    list_init(&commit->node);
+    list_push_back(&s->queue, &commit->node);
+}
+
+/* --- loading --- */
+
+static void
+ask_for_missing(struct committer *c, struct space *s)
+{
+    size_t count;
+    const struct digest *needs = tree_needs(s->tree, &count);
+    size_t size = count * sizeof(*needs);
+    struct digest *asked = memcpy(xmalloc(size), needs, size);
+
+    assert(count > 0);
+    free(s->missing);
+    s->missing = memcpy(xmalloc(size), needs, size);
+    s->nmissing = count;
+    s->state = SPACE_LOADING;
+    /* An answer from inside changes s->missing and the tree: walk a list of our own. */
+    for (size_t i = 0; i < count; i++)
+        c->ops->need(c->arg, &asked[i]);
+    free(asked);
+}
+
+static bool
+strike_off(struct space *s, const struct digest *d)
+{
+    for (size_t i = 0; i < s->nmissing; i++) {
+        if (digest_equal(&s->missing[i], d)) {
+            s->missing[i] = s->missing[--s->nmissing];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The commit that needs the blob is the one at the head of the queue. */
+static void
+fail_head(struct committer *c, struct space *s, const struct digest *d, int rc, const char *why)
+{
+    struct list *head = s->queue.next;
+    char text[ERR_TEXT_MAX];
+    char ref[BLOBREF_MAX];
+
+    if (list_is_empty(&s->queue))
+        return;
+    snprintf(text, sizeof(text), "directory %s: %.300s", blobref_format(c->alg, d, ref), why);
+    finish(c, list_entry(head, struct commit, node), rc, text, NULL);
+}
+
+static void
+provide_to(struct committer *c, struct space *s, const struct digest *d, int rc,
+           const struct blob *b)
+{
+    struct err err = {0};
+
+    if (s->state != SPACE_LOADING || !strike_off(s, d))
+        return;
+    if (rc < 0)
+        fail_head(c, s, d, rc, err_name(rc));
+    else if ((rc = tree_provide(s->tree, d, b, &err)) < 0)
+        fail_head(c, s, d, rc, err.text);
+    if (s->nmissing == 0)
+        s->state = SPACE_IDLE;
+}
+
+void
+committer_provide(struct committer *c, const struct digest *d, int rc, const struct blob *b)
+{
+    LIST_FOR_EACH (node, &c->spaces)
+        provide_to(c, list_entry(node, struct space, node), d, rc, b);
+}
+
+/* --- writing --- */
+
+static void
+add_blob(void *arg, const struct digest *d, const struct blob *b)
+{
+    store_change_add_blob(arg, d, b);
+}
+
+static bool
+group_wants_checkpoint(const struct space *s)
+{
+    LIST_FOR_EACH (node, &s->group) {
+        if (list_entry(node, struct commit, node)->flags & COMMIT_SYNC)
+            return true;
+    }
+    return false;
+}
+
+static void
+write_group(struct committer *c, struct space *s, double now)
+{
+    struct store_change *change = store_change_new();
+
+    s->next = s->root;
+    s->next.sequence++;
+    tree_write(s->tree, add_blob, change, &s->next.root);
+    store_change_add_root(change, &s->next);
+    if (group_wants_checkpoint(s)) {
+        change->checkpoint = xmalloc(sizeof(*change->checkpoint));
+        *change->checkpoint = (struct checkpoint){s->next.root, s->next.sequence, now};
+    }
+    s->state = SPACE_WRITING;
+    c->ops->write(c->arg, s->root.name, &change);
+}
+
+void
+committer_written(struct committer *c, const char *ns, int rc)
+{
+    struct space *s = find_space(c, ns);
+    struct list group = LIST_INIT(group);
+
+    assert(s && s->state == SPACE_WRITING);
+    if (rc == 0) {
+        tree_accept(s->tree);
+        s->root = s->next;
+        tree_trim(s->tree, TREE_MEMORY_MAX);
+    } else {
+        tree_discard(s->tree); // I3
+    }
+    s->state = SPACE_IDLE;
+    s->group_size = 0;
+    list_splice_back(&group, &s->group);
+    finish_all(c, &group, rc, rc == 0 ? &s->root : NULL);
+}
+
+/* --- applying --- */
+
+/* Move commits from the queue into the group while they may be merged.  false: a directory is
+ * missing. */
+static bool
+fill_group(struct committer *c, struct space *s)
+{
+    while (!list_is_empty(&s->queue) && s->group_size < GROUP_MAX) {
+        struct commit *commit = list_entry(s->queue.next, struct commit, node);
+        bool alone = (commit->flags & COMMIT_NO_MERGE) != 0;
+        struct err err = {0};
+        int rc;
+
+        if (alone && s->group_size > 0)
+            return true;
+        rc = tree_apply(s->tree, &commit->txn, &err);
+        if (rc > 0)
+            return false;
+        if (rc < 0) {
+            finish(c, commit, rc, err.text, NULL);
+            continue;
+        }
+        list_remove(&commit->node);
+        list_push_back(&s->group, &commit->node);
+        s->group_size++;
+        if (alone)
+            return true;
+    }
+    return true;
+}
+
+static void
+run_space(struct committer *c, struct space *s, double now)
+{
+    while (s->state == SPACE_IDLE && (!list_is_empty(&s->queue) || s->group_size > 0)) {
+        if (!fill_group(c, s))
+            ask_for_missing(c, s);
+        else if (s->group_size > 0)
+            write_group(c, s, now);
+    }
+}
+
+void
+committer_run(struct committer *c, double now)
+{
+    LIST_FOR_EACH (node, &c->spaces)
+        run_space(c, list_entry(node, struct space, node), now);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* connector.c - see connector.h.
+ *
+ * state     request in                 answer out          output > OUTPUT_MAX or     peer closes,
+ *                                                          UNANSWERED_MAX requests    bad bytes
+ * OPEN      pass it on                 queue               HELD                       CLOSED
+ * HELD      (not read)                 queue; OPEN again   -                          CLOSED
+ *                                      below the marks
+ * CLOSED    -                          dropped             -                          -
+ *
+ * A connection that closes is unlinked at once and freed at the end of the turn, so that a handler
+ * up the stack may go on using it.
+ */
+#include "connector.h"
+#include "elog.h"
+#include "list.h"
+#include "map.h"
+#include "msg_stream.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define OUTPUT_MAX (4u << 20)  // bytes queued for a client that does not read
+#define UNANSWERED_MAX 4096    // requests of one client being served
+#define READ_ROUNDS 4          // reads per turn and client, so that one client cannot hold the loop
+#define BACKLOG 512
+
+enum conn_state { CONN_OPEN, CONN_HELD, CONN_CLOSED };
+
+struct conn {
+    uint64_t id;                // key of connector.by_id
+    struct connector *owner;    // borrowed
+    int fd;                     // owned; -1 when closed
+    enum conn_state state;
+    uint32_t uid;               // of the peer
+    bool waits_for_room;        // LOOP_WRITE is set: the kernel's buffer was full
+    size_t unanswered;          // requests passed on that want an answer not given yet
+    struct msg_reader *reader;  // owned
+    struct msg_writer *writer;  // owned
+    struct loop_source *source; // owned
+    struct list output;         // on connector.output while something is queued this turn
+    struct list closed;         // on connector.closed when CLOSED
+};
+
+struct connector {
+    struct loop *loop;               // borrowed
+    const struct connector_ops *ops; // borrowed
+    void *arg;                       // borrowed
+    int fd;                          // owned: the listening socket
+    char *path;                      // owned
+    size_t max_payload;              // bytes
+    struct loop_source *source;      // owned
+    struct map by_id;                // struct conn
+    uint64_t last_id;
+    struct list output;              // conns to be written before the loop sleeps
+    struct list closed;              // conns to be freed
+};
+
+/* --- state --- */
+
+static void
+set_events(struct conn *c)
+{
+    unsigned events = (c->state == CONN_OPEN ? LOOP_READ : 0) | (c->waits_for_room ? LOOP_WRITE : 0);
+
+    loop_set_events(c->source, events);
+}
+
+static void
+close_conn(struct conn *c)
+{
+    struct connector *owner = c->owner;
+
+    if (c->state == CONN_CLOSED)
+        return;
+    c->state = CONN_CLOSED;
+    loop_remove(&c->source);
+    close(c->fd);
+    c->fd = -1;
+    map_remove(&owner->by_id, &c->id);
+    list_remove(&c->output);
+    list_push_back(&owner->closed, &c->closed);
+    owner->ops->closed(owner->arg, c->id);
+}
+
+static void
+free_conn(struct conn *c)
+{
+    msg_reader_free(&c->reader);
+    msg_writer_free(&c->writer);
+    list_remove(&c->closed);
+    free(c);
+}
+
+/* Hold a client back, or let it go on, by what it has outstanding. */
+static void
+regulate(struct conn *c)
+{
+    bool over = msg_writer_pending(c->writer) > OUTPUT_MAX || c->unanswered >= UNANSWERED_MAX;
+    enum conn_state next = over ? CONN_HELD : CONN_OPEN;
+
+    if (c->state == CONN_CLOSED || c->state == next)
+        return;
+    c->state = next;
+    set_events(c);
+}
+
+/* --- output --- */
+
+static void
+write_out(struct conn *c)
+{
+    int rc = msg_writer_flush(c->writer, c->fd);
+    bool full = rc == -EAGAIN;
+
+    if (rc < 0 && !full) {
+        close_conn(c);
+        return;
+    }
+    if (full != c->waits_for_room) {
+        c->waits_for_room = full;
+        set_events(c);
+    }
+    regulate(c);
+}
+
+static void
+write_all(void *arg)
+{
+    struct connector *owner = arg;
+    struct list *node;
+
+    while ((node = list_pop_front(&owner->output)))
+        write_out(list_entry(node, struct conn, output));
+    while ((node = list_pop_front(&owner->closed)))
+        free_conn(list_entry(node, struct conn, closed));
+}
+
+void
+connector_send(struct connector *owner, uint64_t id, struct msg *m)
+{
+    struct conn *c = map_get(&owner->by_id, &id);
+
+    if (!c) {
+        msg_fini(m);
+        return;
+    }
+    if (m->type == MSG_RESPONSE && c->unanswered > 0 &&
+        (!(m->flags & MSG_STREAMING) || m->errnum != 0))
+        c->unanswered--;
+    msg_writer_push(c->writer, m);
+    if (!list_is_linked(&c->output))
+        list_push_back(&owner->output, &c->output);
+}
+
+/* --- input --- */
+
+static void
+receive_one(struct conn *c, struct msg *m)
+{
+    struct connector *owner = c->owner;
+
+    m->userid = c->uid;
+    m->rolemask = MSG_ROLE_OWNER | MSG_ROLE_LOCAL;
+    if (m->type == MSG_REQUEST && !(m->flags & MSG_NORESPONSE))
+        c->unanswered++;
+    owner->ops->received(owner->arg, c->id, m);
+    msg_fini(m);
+}
+
+static void
+decode_input(struct conn *c)
+{
+    struct msg m;
+    int rc;
+
+    while (c->state != CONN_CLOSED && (rc = msg_reader_next(c->reader, &m)) != 0) {
+        if (rc < 0) {
+            elog(ELOG_WARN, "local client of uid %u sent bytes that are no message: closed (%s)",
+                 c->uid, err_name(rc));
+            close_conn(c);
+            return;
+        }
+        receive_one(c, &m);
+    }
+}
+
+static void
+read_input(struct conn *c)
+{
+    for (int round = 0; round < READ_ROUNDS && c->state == CONN_OPEN; round++) {
+        uint8_t *where;
+        size_t room = msg_reader_space(c->reader, &where);
+        ssize_t got = read(c->fd, where, room);
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            close_conn(c);
+            return;
+        }
+        msg_reader_filled(c->reader, (size_t)got);
+        decode_input(c);
+        regulate(c);
+        if ((size_t)got < room)
+            return;
+    }
+}
+
+static void
+on_conn_event(void *arg, unsigned events)
+{
+    struct conn *c = arg;
+
+    if (events & LOOP_WRITE)
+        write_out(c);
+    if ((events & LOOP_READ) && c->state != CONN_CLOSED)
+        read_input(c);
+    else if ((events & LOOP_HANGUP) && c->state != CONN_CLOSED)
+        close_conn(c);
+}
+
+/* --- listening --- */
+
+static void
+add_conn(struct connector *owner, int fd, uint32_t uid)
+{
+    struct conn *c = xcalloc(1, sizeof(*c));
+
+    c->id = ++owner->last_id;
+    c->owner = owner;
+    c->fd = fd;
+    c->state = CONN_OPEN;
+    c->uid = uid;
+    c->reader = msg_reader_new(owner->max_payload);
+    c->writer = msg_writer_new();
+    list_init(&c->output);
+    list_init(&c->closed);
+    c->source = loop_add_fd(owner->loop, fd, LOOP_READ, on_conn_event, c);
+    map_put(&owner->by_id, c);
+}
+
+/* The greeting: one byte, 0 for welcome or an errno. */
+static void
+greet(struct connector *owner, int fd)
+{
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof(peer);
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    uint8_t byte = known && peer.uid == geteuid() ? 0 : EPERM;
+
+    if (send(fd, &byte, 1, MSG_NOSIGNAL) == 1 && byte == 0) {
+        add_conn(owner, fd, peer.uid);
+        return;
+    }
+    if (byte != 0)
+        elog(ELOG_WARN, "refused a local client of uid %d", (int)peer.uid);
+    close(fd);
+}
+
+static void
+accept_conns(void *arg, unsigned events)
+{
+    struct connector *owner = arg;
+    int fd;
+
+    (void)events;
+    while ((fd = accept4(owner->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        greet(owner, fd);
+    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        elog(ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
+}
+
+static int
+bind_socket(const char *path, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %zu bytes)",
+                       path, sizeof(address.sun_path) - 1);
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    unlink(path);
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        int rc = err_set(err, -errno, "cannot listen on %s: %s", path, err_name(errno));
+
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int
+connector_new(struct connector **ret, const char *path, size_t max_payload, struct loop *loop,
+              const struct connector_ops *ops, void *arg, struct err *err)
+{
+    int fd = bind_socket(path, err);
+    struct connector *c;
+
+    if (fd < 0)
+        return fd;
+    c = xcalloc(1, sizeof(*c));
+    c->loop = loop;
+    c->ops = ops;
+    c->arg = arg;
+    c->fd = fd;
+    c->path = xstrdup(path);
+    c->max_payload = max_payload;
+    map_init(&c->by_id, offsetof(struct conn, id), sizeof(uint64_t));
+    list_init(&c->output);
+    list_init(&c->closed);
+    c->source = loop_add_fd(loop, fd, LOOP_READ, accept_conns, c);
+    loop_add_hook(loop, write_all, c);
+    *ret = c;
+    return 0;
+}
+
+void
+connector_free(struct connector **connector)
+{
+    struct connector *c = TAKE(*connector);
+    struct conn *conn;
+    size_t pos = 0;
+
+    if (!c)
+        return;
+    loop_remove(&c->source);
+    close(c->fd);
+    unlink(c->path);
+    write_all(c);
+    while ((conn = map_next(&c->by_id, &pos))) {
+        close_conn(conn);
+        pos = 0; // the table has changed
+    }
+    write_all(c);
+    map_fini(&c->by_id);
+    free(c->path);
+    free(c);
+}
+
+size_t
+connector_count(const struct connector *c)
+{
+    return c->by_id.count;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* content.h - the content service of a rank (RFC 10; xylem-content(7)): the topics content.* and
+ * content-backing.*, between the cache above and the parent or the store below. */
+#ifndef XYLEM_CONTENT_H
+#define XYLEM_CONTENT_H
+
+#include "cache.h"
+#include "router.h"
+#include "store.h"
+
+struct content;
+
+struct content_conf {
+    uint32_t rank;
+    enum digest_alg alg;
+    enum store_durability durability;
+    bool retain;             // rank 0 without a backing store: the cache keeps everything
+    size_t cache_limit;      // bytes
+    size_t blob_size_limit;  // bytes
+};
+
+/* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once. */
+struct content_waiter {
+    /* rc 0 or -errno; b (loads only) is borrowed. */
+    void (*fn)(struct content_waiter *w, int rc, const struct blob *b);
+};
+
+/* router is borrowed. */
+struct content *content_new(const struct content_conf *conf, struct router *router,
+                            struct service_table *services);
+void content_free(struct content **c);
+
+/* Rank 0: what is below the cache; NULL = nothing.  Borrowed. */
+void content_set_store(struct content *c, struct store *store);
+
+/* Load for use inside this rank: the bytes are verified.  May call w->fn before it returns. */
+void content_load(struct content *c, const struct digest *d, struct content_waiter *w);
+/* Keep bytes hashed by the caller; answered when they are as durable as a store is here. */
+void content_store(struct content *c, const struct digest *d, const struct blob *b,
+                   struct content_waiter *w);
+/* The blob if it is in the cache, verified; else NULL.  Borrowed. */
+const struct blob *content_peek(struct content *c, const struct digest *d);
+/* Take in a blob that is durable already. */
+void content_insert(struct content *c, const struct digest *d, const struct blob *b);
+/* w->fn when nothing is dirty here. */
+void content_flush(struct content *c, struct content_waiter *w);
+
+/* --- answers of the store (wired up by rank.c) --- */
+void content_store_loaded(struct content *c, uint32_t tag, int rc, const struct blob *b);
+void content_store_stored(struct content *c, uint32_t tag, int rc);
+
+const struct cache_stats *content_cache_stats(const struct content *c);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* health.c - see health.h. */
+#include "health.h"
+#include "list.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+struct health {
+    uint32_t rank;
+    struct topo topo;
+    struct router *router;             // borrowed
+    struct content *content;           // borrowed
+    const struct overlay *overlay;     // borrowed
+    const struct connector *connector; // borrowed
+    const struct store *store;         // borrowed; may be NULL
+    struct list waits;                 // struct status_wait
+};
+
+/* Somebody waiting for our subtree to have a status. */
+struct status_wait {
+    struct list node;
+    struct request *request; // owned
+    enum subtree_status status;
+};
+
+static void
+respond_json(struct health *h, struct request *req, json_t *json)
+{
+    char *text;
+
+    assert(json);
+    text = json_dumps(json, JSON_COMPACT);
+    assert(text);
+    router_respond_text(h->router, req, text);
+    free(text);
+    json_decref(json);
+}
+
+/* --- overlay.health, overlay.wait --- */
+
+static json_t *
+describe_child(const struct peer *child, int64_t now)
+{
+    return json_pack("{s:i s:s s:f}", "rank", (int)child->rank, "status",
+                     peer_status_name(peer_status(child)), "duration",
+                     (double)(now - child->since) / 1000.0);
+}
+
+static json_t *
+describe_subtree(struct health *h)
+{
+    json_t *children = json_array();
+
+    for (size_t i = 0; i < overlay_child_count(h->overlay); i++)
+        json_array_append_new(children,
+                              describe_child(overlay_child(h->overlay, i), overlay_now(h->overlay)));
+    return json_pack("{s:i s:s s:f s:o}", "rank", (int)h->rank, "status",
+                     peer_status_name(overlay_status(h->overlay)), "duration",
+                     (double)overlay_status_age(h->overlay) / 1000.0, "children", children);
+}
+
+static void
+serve_health(void *arg, struct request *req)
+{
+    struct health *h = arg;
+
+    respond_json(h, req, describe_subtree(h));
+}
+
+static int
+read_status(const struct request *req, enum subtree_status *ret)
+{
+    const char *text = msg_text(&req->msg);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    const char *name = json_string_value(json_object_get(json, "status"));
+    int rc = name ? peer_status_parse(name, ret) : -EPROTO;
+
+    json_decref(json);
+    return rc;
+}
+
+static void
+serve_wait(void *arg, struct request *req)
+{
+    struct health *h = arg;
+    enum subtree_status status;
+    struct status_wait *w;
+    int rc = read_status(req, &status);
+
+    if (rc < 0) {
+        router_respond_error(h->router, req, -rc, "overlay.wait: no such status");
+        return;
+    }
+    if (status == overlay_status(h->overlay)) {
+        respond_json(h, req, describe_subtree(h));
+        return;
+    }
+    w = xmalloc(sizeof(*w));
+    w->request = request_keep(req);
+    w->status = status;
+    list_init(&w->node);
+    list_push_back(&h->waits, &w->node);
+}
+
+static void
+free_wait(struct status_wait *w)
+{
+    list_remove(&w->node);
+    request_free(&w->request);
+    free(w);
+}
+
+void
+health_status_changed(struct health *h, enum subtree_status status)
+{
+    LIST_FOR_EACH (node, &h->waits) {
+        struct status_wait *w = list_entry(node, struct status_wait, node);
+
+        if (w->status != status)
+            continue;
+        respond_json(h, w->request, describe_subtree(h));
+        free_wait(w);
+    }
+}
+
+/* --- overlay.topology --- */
+
+static json_t *
+describe_topology(const struct topo *topo, uint32_t rank)
+{
+    json_t *children = json_array();
+
+    for (uint32_t i = 0; i < topo_child_count(topo, rank); i++)
+        json_array_append_new(children, describe_topology(topo, topo_child(topo, rank, i)));
+    return json_pack("{s:i s:i s:o}", "rank", (int)rank, "size",
+                     (int)topo_subtree_size(topo, rank), "children", children);
+}
+
+static void
+serve_topology(void *arg, struct request *req)
+{
+    struct health *h = arg;
+    const char *text = msg_text(&req->msg);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    json_int_t rank = -1;
+
+    if (json_unpack(json, "{s:I}", "rank", &rank) < 0)
+        router_respond_error(h->router, req, EPROTO, "overlay.topology: no rank");
+    else if (rank < 0 || rank >= h->topo.size)
+        router_respond_error(h->router, req, ENOENT, "there is no such rank");
+    else
+        respond_json(h, req, describe_topology(&h->topo, (uint32_t)rank));
+    json_decref(json);
+}
+
+/* --- ping --- */
+
+/* The answer has exactly the members of the question and these: Flux's client insists. */
+static void
+serve_ping(void *arg, struct request *req)
+{
+    struct health *h = arg;
+    const char *text = msg_text(&req->msg);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    char route[32];
+
+    if (!json_is_object(json)) {
+        router_respond_error(h->router, req, EPROTO, "ping: payload is not an object");
+        json_decref(json);
+        return;
+    }
+    snprintf(route, sizeof(route), "rank-%u", h->rank);
+    json_object_set_new(json, "route", json_string(route));
+    json_object_set_new(json, "userid", json_integer((json_int_t)req->msg.userid));
+    json_object_set_new(json, "rolemask", json_integer((json_int_t)req->msg.rolemask));
+    json_object_set_new(json, "rank", json_integer((json_int_t)h->rank));
+    respond_json(h, req, json);
+}
+
+/* --- stats.get --- */
+
+static json_t *
+describe_cache(const struct cache_stats *s)
+{
+    return json_pack(
+        "{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}", "loads", (json_int_t)s->loads,
+        "hits", (json_int_t)s->hits, "misses", (json_int_t)s->misses, "coalesced",
+        (json_int_t)s->coalesced, "stores", (json_int_t)s->stores, "stores-clean",
+        (json_int_t)s->stores_clean, "evictions", (json_int_t)s->evictions, "verify-failures",
+        (json_int_t)s->verify_failures, "entries", (json_int_t)s->entries, "bytes",
+        (json_int_t)s->bytes, "dirty-entries", (json_int_t)s->dirty_entries, "dirty-bytes",
+        (json_int_t)s->dirty_bytes, "loading", (json_int_t)s->loading, "storing",
+        (json_int_t)s->storing);
+}
+
+static json_t *
+describe_router(const struct router_stats *s)
+{
+    return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "requests", (json_int_t)s->requests,
+                     "responses", (json_int_t)s->responses, "errors", (json_int_t)s->errors,
+                     "forwarded", (json_int_t)s->forwarded, "calls", (json_int_t)s->calls,
+                     "replayed", (json_int_t)s->replayed, "pending", (json_int_t)s->pending);
+}
+
+static json_t *
+describe_store(const struct store *store)
+{
+    struct store_stats s;
+
+    store_stats(store, &s);
+    return json_pack("{s:I s:I s:I s:I s:I s:I}", "batches", (json_int_t)s.batches, "rows",
+                     (json_int_t)s.rows, "loads", (json_int_t)s.loads, "load-failures",
+                     (json_int_t)s.load_failures, "put-failures", (json_int_t)s.put_failures,
+                     "queued", (json_int_t)s.queued);
+}
+
+static void
+serve_stats(void *arg, struct request *req)
+{
+    struct health *h = arg;
+    json_t *json = json_pack("{s:i s:i s:o s:o}", "rank", (int)h->rank, "clients",
+                             h->connector ? (int)connector_count(h->connector) : 0, "cache",
+                             describe_cache(content_cache_stats(h->content)), "router",
+                             describe_router(router_stats(h->router)));
+
+    if (h->store)
+        json_object_set_new(json, "store", describe_store(h->store));
+    respond_json(h, req, json);
+}
+
+/* --- life --- */
+
+static const struct service services[] = {
+    {"overlay.health", serve_health},     {"overlay.topology", serve_topology},
+    {"overlay.wait", serve_wait},         {"broker.ping", serve_ping},
+    {"content.ping", serve_ping},         {"kvs.ping", serve_ping},
+    {"stats.get", serve_stats},
+};
+
+struct health *
+health_new(uint32_t rank, const struct topo *topo, struct router *router, struct content *content,
+           struct service_table *table)
+{
+    struct health *h = xcalloc(1, sizeof(*h));
+
+    h->rank = rank;
+    h->topo = *topo;
+    h->router = router;
+    h->content = content;
+    list_init(&h->waits);
+    service_table_add(table, services, ARRAY_SIZE(services), h);
+    return h;
+}
+
+void
+health_free(struct health **health)
+{
+    struct health *h = TAKE(*health);
+
+    if (!h)
+        return;
+    LIST_FOR_EACH (node, &h->waits)
+        free_wait(list_entry(node, struct status_wait, node));
+    free(h);
+}
+
+void
+health_attach(struct health *h, const struct overlay *overlay, const struct connector *connector,
+              const struct store *store)
+{
+    h->overlay = overlay;
+    h->connector = connector;
+    h->store = store;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs.h - the KVS service of a rank (RFC 11; xylem-kvs(7)): the topics kvs.*.
+ *
+ * Look-ups are served by every rank from its own cache.  Commits go up to rank 0, whose kvs actor
+ * makes new roots; each new root is announced down the tree, and every rank keeps the newest. */
+#ifndef XYLEM_KVS_H
+#define XYLEM_KVS_H
+
+#include "content.h"
+
+struct kvs;
+
+struct kvs_conf {
+    uint32_t rank;
+    enum digest_alg alg;
+};
+
+/* All borrowed. */
+struct kvs *kvs_new(const struct kvs_conf *conf, struct router *router, struct content *content,
+                    struct service_table *services);
+void kvs_free(struct kvs **k);
+
+/* Rank 0: begin to serve commits on these roots (a fresh instance has none: "primary" is made).
+ * store may be NULL (no backing). */
+int kvs_lead(struct kvs *k, struct store *store, const struct store_root *roots, size_t nroots,
+             struct loop *loop, struct err *err);
+/* Rank 0: no more commits; what is queued is answered with ECANCELED. */
+void kvs_stop_leading(struct kvs *k);
+
+/* --- wired up by rank.c --- */
+void kvs_on_event(struct kvs *k, const struct msg *event);
+void kvs_parent_online(struct kvs *k);
+
+/* The root of the primary namespace; NULL before it is known.  Borrowed. */
+const struct store_root *kvs_primary(const struct kvs *k);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_json.h - the payloads of kvs.* (xylem-message(7)): JSON to structs and back.  Pure. */
+#ifndef XYLEM_KVS_JSON_H
+#define XYLEM_KVS_JSON_H
+
+#include "buf.h"
+#include "lookup.h"
+#include "store_db.h"
+
+/* {"owner":0,"rootseq":4,"rootref":"...","flags":0,"namespace":"primary"}; also the payload of the
+ * setroot event, whose further members clients may ignore. */
+void kvs_json_encode_root(enum digest_alg alg, const struct store_root *root, struct buf *out);
+/* ns: used when the payload names none (the answer to a commit).  -EPROTO. */
+int kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns,
+                         struct store_root *ret);
+
+/* {"rootref":"...","rootseq":4} */
+void kvs_json_encode_version(enum digest_alg alg, const struct store_root *root, struct buf *out);
+
+/* The member "namespace" ("primary" when absent), and "rootseq" if ret_seq is not NULL.  -EPROTO. */
+int kvs_json_decode_namespace(const char *text, char ret_ns[STORE_NAMESPACE_MAX], int64_t *ret_seq);
+
+/* kvs.lookup: a look-up ready to run.  -EPROTO with text. */
+int kvs_json_decode_lookup(enum digest_alg alg, const char *text, struct lookup **ret,
+                           struct err *err);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_walk.c - see kvs_walk.h.
+ *
+ * A walk waits for one of: a root (it is on walker.wanting_root), a directory (its dir_waiter is
+ * with the content cache), or value blobs (each of its blob waiters is).  It is answered and freed
+ * from advance(), and nowhere else.
+ */
+#include "kvs_walk.h"
+#include "dircache.h"
+#include "list.h"
+#include "xmem.h"
+
+#include <errno.h>
+
+#define DIRCACHE_MAX (64u << 20) // bytes of parsed directories
+
+struct walker {
+    enum digest_alg alg;
+    struct router *router;        // borrowed
+    struct content *content;      // borrowed
+    const struct walker_ops *ops; // borrowed
+    void *arg;                    // borrowed
+    struct dircache *dirs;        // owned
+    struct list walks;            // every walk
+    struct list wanting_root;     // those waiting for a root
+};
+
+struct walk;
+
+struct blob_waiter {
+    struct content_waiter waiter;
+    struct walk *walk; // borrowed
+    struct digest digest;
+};
+
+struct walk {
+    struct list node;                 // on walker.walks
+    struct list wanting_root;         // on walker.wanting_root, or on none
+    struct walker *walker;            // borrowed
+    struct request *request;          // owned
+    struct lookup *lookup;            // owned
+    struct content_waiter dir_waiter;
+    struct digest dir_digest;         // the directory waited for
+    struct blob_waiter *blobs;        // owned array
+    size_t outstanding;               // blobs not given yet
+};
+
+static void advance(struct walk *walk);
+
+/* --- the end --- */
+
+static void
+free_walk(struct walk *walk)
+{
+    list_remove(&walk->node);
+    list_remove(&walk->wanting_root);
+    request_free(&walk->request);
+    lookup_free(&walk->lookup);
+    free(walk->blobs);
+    free(walk);
+}
+
+static void
+answer(struct walk *walk)
+{
+    struct walker *w = walk->walker;
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    struct err err = {0};
+    int rc = lookup_result(walk->lookup, &obj, &err);
+
+    if (rc < 0) {
+        router_respond_error(w->router, walk->request, -rc, err.text[0] ? "%s" : NULL, err.text);
+    } else {
+        struct buf text = BUF_INIT;
+        struct blob *payload;
+        size_t size;
+        void *data;
+
+        buf_add_str(&text, "{\"val\":");
+        treeobj_encode(w->alg, obj, &text);
+        buf_add_char(&text, '}');
+        data = buf_detach(&text, &size);
+        payload = blob_adopt(&data, size + 1); // with the NUL
+        router_respond(w->router, walk->request, &payload);
+    }
+    free_walk(walk);
+}
+
+/* --- directories --- */
+
+static void
+give_dir(struct walk *walk, const struct digest *d, const struct blob *b)
+{
+    struct walker *w = walk->walker;
+    AUTO(treeobj) struct treeobj *dir = NULL;
+    struct err err = {0};
+
+    if (treeobj_decode(w->alg, blob_data(b), blob_size(b), &dir, &err) < 0) {
+        lookup_fail(walk->lookup, EPROTO, err.text);
+        return;
+    }
+    dircache_put(w->dirs, d, dir);
+    lookup_give_dir(walk->lookup, dir);
+}
+
+static void
+on_dir(struct content_waiter *waiter, int rc, const struct blob *b)
+{
+    struct walk *walk = container_of(waiter, struct walk, dir_waiter);
+
+    if (rc < 0)
+        lookup_fail(walk->lookup, -rc, "a directory on the way could not be loaded");
+    else
+        give_dir(walk, &walk->dir_digest, b);
+    advance(walk);
+}
+
+/* false: it has to be waited for. */
+static bool
+find_dir(struct walk *walk, const struct digest *wanted)
+{
+    struct walker *w = walk->walker;
+    const struct treeobj *dir = dircache_get(w->dirs, wanted);
+
+    if (dir) {
+        lookup_give_dir(walk->lookup, dir);
+        return true;
+    }
+    walk->dir_digest = *wanted;
+    walk->dir_waiter.fn = on_dir;
+    content_load(w->content, &walk->dir_digest, &walk->dir_waiter);
+    return false;
+}
+
+/* --- values --- */
+
+static void
+on_blob(struct content_waiter *waiter, int rc, const struct blob *b)
+{
+    struct blob_waiter *bw = container_of(waiter, struct blob_waiter, waiter);
+    struct walk *walk = bw->walk;
+
+    if (rc < 0)
+        lookup_fail(walk->lookup, -rc, "a blob of the value could not be loaded");
+    else
+        lookup_give_blob(walk->lookup, &bw->digest, b);
+    if (--walk->outstanding == 0)
+        advance(walk);
+}
+
+static void
+load_blobs(struct walk *walk)
+{
+    size_t count;
+    const struct digest *wanted = lookup_wanted(walk->lookup, &count);
+
+    free(walk->blobs);
+    walk->blobs = xcalloc(count, sizeof(*walk->blobs));
+    walk->outstanding = count;
+    for (size_t i = 0; i < count; i++)
+        walk->blobs[i] = (struct blob_waiter){{on_blob}, walk, wanted[i]};
+    /* The last answer, which may come from inside, frees the walk: touch nothing after it. */
+    for (size_t i = 0; i < count; i++)
+        content_load(walk->walker->content, &walk->blobs[i].digest, &walk->blobs[i].waiter);
+}
+
+/* --- the walk --- */
+
+/* false: it has to be waited for. */
+static bool
+find_root(struct walk *walk)
+{
+    struct walker *w = walk->walker;
+    const struct digest *root;
+
+    list_push_back(&w->wanting_root, &walk->wanting_root);
+    root = w->ops->root(w->arg, lookup_namespace(walk->lookup));
+    if (!root)
+        return false;
+    list_remove(&walk->wanting_root);
+    lookup_give_root(walk->lookup, root);
+    return true;
+}
+
+static void
+advance(struct walk *walk)
+{
+    for (;;) {
+        size_t count;
+
+        switch (lookup_step(walk->lookup)) {
+        case LOOKUP_WANT_ROOT:
+            if (!find_root(walk))
+                return;
+            break;
+        case LOOKUP_WANT_DIR:
+            if (!find_dir(walk, lookup_wanted(walk->lookup, &count)))
+                return;
+            break;
+        case LOOKUP_WANT_BLOBS:
+            load_blobs(walk);
+            return;
+        case LOOKUP_DONE:
+            answer(walk);
+            return;
+        }
+    }
+}
+
+void
+walker_start(struct walker *w, struct request *req, struct lookup **l)
+{
+    struct walk *walk = xcalloc(1, sizeof(*walk));
+
+    walk->walker = w;
+    walk->request = request_keep(req);
+    walk->lookup = TAKE(*l);
+    list_init(&walk->node);
+    list_init(&walk->wanting_root);
+    list_push_back(&w->walks, &walk->node);
+    advance(walk);
+}
+
+/* Those waiting for this namespace's root leave the list before any of them goes on. */
+static void
+take_waiting(struct walker *w, const char *ns, struct list *ret)
+{
+    LIST_FOR_EACH (node, &w->wanting_root) {
+        struct walk *walk = list_entry(node, struct walk, wanting_root);
+
+        if (strcmp(lookup_namespace(walk->lookup), ns) != 0)
+            continue;
+        list_remove(node);
+        list_push_back(ret, node);
+    }
+}
+
+void
+walker_root_known(struct walker *w, const char *ns)
+{
+    struct list waiting = LIST_INIT(waiting);
+    struct list *node;
+
+    take_waiting(w, ns, &waiting);
+    while ((node = list_pop_front(&waiting)))
+        advance(list_entry(node, struct walk, wanting_root));
+}
+
+void
+walker_root_failed(struct walker *w, const char *ns, int errnum, const char *text)
+{
+    struct list waiting = LIST_INIT(waiting);
+    struct list *node;
+
+    take_waiting(w, ns, &waiting);
+    while ((node = list_pop_front(&waiting))) {
+        struct walk *walk = list_entry(node, struct walk, wanting_root);
+
+        lookup_fail(walk->lookup, errnum, text);
+        advance(walk);
+    }
+}
+
+/* --- life --- */
+
+struct walker *
+walker_new(enum digest_alg alg, struct router *router, struct content *content,
+           const struct walker_ops *ops, void *arg)
+{
+    struct walker *w = xcalloc(1, sizeof(*w));
+
+    w->alg = alg;
+    w->router = router;
+    w->content = content;
+    w->ops = ops;
+    w->arg = arg;
+    w->dirs = dircache_new(DIRCACHE_MAX);
+    list_init(&w->walks);
+    list_init(&w->wanting_root);
+    return w;
+}
+
+void
+walker_free(struct walker **walker)
+{
+    struct walker *w = TAKE(*walker);
+
+    if (!w)
+        return;
+    LIST_FOR_EACH (node, &w->walks)
+        free_walk(list_entry(node, struct walk, node));
+    dircache_free(&w->dirs);
+    free(w);
+}
+
+void
+walker_drop_cache(struct walker *w)
+{
+    dircache_free(&w->dirs);
+    w->dirs = dircache_new(DIRCACHE_MAX);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* rank.h - one rank, as an actor: start it, hear from it, stop it.  xylem-brokerd is one of these and
+ * signal handling; a test may have many in one process. */
+#ifndef XYLEM_RANK_H
+#define XYLEM_RANK_H
+
+#include "store_db.h"
+#include "topo.h"
+#include "xerr.h"
+
+/* Everything is borrowed and must outlive the rank. */
+struct rank_conf {
+    uint32_t rank;
+    struct topo topo;
+    const char *instance;         // id of the cluster
+    const char *rundir;           // exists
+    const char *statedir;         // exists; rank 0 only
+    const char *local;            // path of the UNIX socket
+    const char *const *endpoints; // URI of every rank
+    const char *const *listen;    // URIs to bind; usually endpoints[rank]
+    size_t nlisten;
+    enum digest_alg hash;
+    enum store_durability durability;
+    bool backing;                 // rank 0: keep blobs in SQLite
+    bool kvs;                     // serve kvs.*
+    uint64_t cache_size;          // bytes
+    uint64_t blob_size_limit;     // bytes
+    long max_checkpoints;
+    int64_t heartbeat_ms;
+    int64_t timeout_ms;
+};
+
+/* What a rank tells whoever started it; received with actor_recv() on rank_pipe(), to be freed with
+ * rank_report_free(). */
+enum rank_news {
+    RANK_COMPLETE, // joined, and every rank of its subtree is online
+    RANK_REFUSED,  // the parent refused it for good
+};
+struct rank_report {
+    enum rank_news news;
+    char *text; // owned; "" or why
+};
+void rank_report_free(struct rank_report **r);
+
+struct rank;
+
+/* Returns when the rank serves: its sockets exist.  -errno with text: the rank's lock, the state
+ * directory, a socket. */
+int rank_start(struct rank **ret, const struct rank_conf *conf, struct err *err);
+
+/* Orderly: flush to the parent or the disk, record a checkpoint, close. */
+void rank_stop(struct rank **r);
+
+void *rank_pipe(struct rank *r);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* request.h - a request and where its answer goes.
+ *
+ * Every request gets exactly one answer (I4), or a stream of them that an error ends.  Whoever
+ * holds a request owns that duty; the router_respond...() calls discharge it and finish the request.
+ */
+#ifndef XYLEM_REQUEST_H
+#define XYLEM_REQUEST_H
+
+#include "msg_zmq.h"
+
+enum origin_kind {
+    ORIGIN_CONN,   // a local client, on the UNIX socket
+    ORIGIN_CLIENT, // a remote client, on the tree socket
+    ORIGIN_CHILD,  // a child rank: its own request, or one it passes on
+    ORIGIN_PARENT, // the parent: one it passes on, addressed to a rank below
+};
+
+struct origin {
+    enum origin_kind kind;
+    union {
+        uint64_t conn;            // CONN: id, never reused
+        struct msg_zmq_peer peer; // CLIENT
+        uint32_t rank;            // CHILD
+    };
+};
+
+struct request {
+    struct msg msg;     // owned
+    struct origin from;
+};
+
+/* Move a request to the heap, to answer it later; *req is finished.  Answer with router_respond...()
+ * and then request_free(), which is fine after an answer and before. */
+struct request *request_keep(struct request *req);
+void request_free(struct request **req);
+
+static inline bool
+request_is_from_client(const struct request *req)
+{
+    return req->from.kind == ORIGIN_CONN || req->from.kind == ORIGIN_CLIENT;
+}
+
+#endif

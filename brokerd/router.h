@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* router.h - every message of a rank passes here: requests to the services or onward to another
+ * rank, answers back to whoever asked, calls of our own to a neighbour.
+ *
+ * Ranks talk hop by hop: a request that is passed on becomes a call of this rank to the next one,
+ * with a match tag of this rank's, and its answer is given to the previous hop under the old tag.
+ * So each rank answers for its own calls: when a child is lost, those through it fail with
+ * EHOSTUNREACH; when the parent is lost, they wait and are sent again to the next one (a call that
+ * must not be repeated fails instead).
+ */
+#ifndef XYLEM_ROUTER_H
+#define XYLEM_ROUTER_H
+
+#include "connector.h"
+#include "overlay.h"
+#include "rpc.h"
+#include "service.h"
+
+struct router;
+
+/* services is borrowed. */
+struct router *router_new(uint32_t rank, const struct service_table *services);
+/* Calls of ours that are pending are dropped without an answer. */
+void router_free(struct router **r);
+
+/* The two ways out, borrowed; set once both exist.  connector may be NULL (tests). */
+void router_attach(struct router *r, struct overlay *overlay, struct connector *connector);
+
+/* --- answering: each finishes req --- */
+/* *payload may hold NULL; it becomes NULL. */
+void router_respond(struct router *r, struct request *req, struct blob **payload);
+void router_respond_text(struct router *r, struct request *req, const char *text);
+/* errnum positive.  fmt may be NULL: the client shows its own text for errnum then. */
+void router_respond_error(struct router *r, struct request *req, int errnum, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* One answer of a stream; req stays open until an error is sent (ENODATA ends it in order). */
+void router_stream_text(struct router *r, struct request *req, const char *text);
+/* Pass on the answer to a call: its errnum and payload become the answer to req.  Keeps req open
+ * while the stream goes on. */
+void router_relay(struct router *r, struct request *req, struct msg *response);
+
+/* --- calling --- */
+enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it is idempotent
+
+/* Call the parent, or a rank; *request is finished.  fn as in rpc.h: exactly one call of it, or a
+ * stream's.  A call to a rank that cannot be reached is answered (from inside) with EHOSTUNREACH. */
+void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg);
+void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
+
+/* Announce to all ranks below. */
+void router_send_down(struct router *r, const struct msg *event);
+
+/* --- events from below (wired up by rank.c) --- */
+void router_from_conn(struct router *r, uint64_t conn, struct msg *m);
+void router_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m);
+void router_parent_changed(struct router *r, bool online);
+void router_child_gone(struct router *r, uint32_t rank);
+
+/* Called for every event from the parent, before it is passed on to the children. */
+void router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event),
+                              void *arg);
+
+struct router_stats {
+    uint64_t requests, responses, errors, forwarded, calls, replayed;
+    size_t pending; // calls not answered
+};
+const struct router_stats *router_stats(struct router *r);
+
+#endif

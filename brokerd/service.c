@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* service.c - see service.h.  Rows are kept sorted by topic: a request costs a few comparisons. */
+#include "service.h"
+#include "xmem.h"
+
+#include <string.h>
+
+struct row {
+    const char *topic; // borrowed
+    size_t len;        // of topic
+    service_fn fn;
+    void *arg;         // borrowed
+};
+
+struct service_table {
+    struct row *rows; // owned, sorted by topic
+    size_t count;
+};
+
+struct service_table *
+service_table_new(void)
+{
+    return xcalloc(1, sizeof(struct service_table));
+}
+
+void
+service_table_free(struct service_table **table)
+{
+    struct service_table *t = TAKE(*table);
+
+    if (!t)
+        return;
+    free(t->rows);
+    free(t);
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+    return strcmp(((const struct row *)a)->topic, ((const struct row *)b)->topic);
+}
+
+void
+service_table_add(struct service_table *t, const struct service *services, size_t count, void *arg)
+{
+    t->rows = xrealloc(t->rows, (t->count + count) * sizeof(*t->rows));
+    for (size_t i = 0; i < count; i++)
+        t->rows[t->count++] = (struct row){services[i].topic, strlen(services[i].topic),
+                                           services[i].fn, arg};
+    qsort(t->rows, t->count, sizeof(*t->rows), compare_rows);
+}
+
+/* The last row that does not sort behind `topic`: the exact one, or the prefix that covers it. */
+static const struct row *
+find_row(const struct service_table *t, const char *topic)
+{
+    size_t low = 0;
+    size_t high = t->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(t->rows[middle].topic, topic) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? &t->rows[low - 1] : NULL;
+}
+
+bool
+service_table_call(const struct service_table *t, struct request *req)
+{
+    const struct row *row = find_row(t, req->msg.topic);
+
+    if (!row || strncmp(row->topic, req->msg.topic, row->len) != 0)
+        return false;
+    if (req->msg.topic[row->len] != '\0' && row->topic[row->len - 1] != '.')
+        return false;
+    row->fn(row->arg, req);
+    return true;
+}

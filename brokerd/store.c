@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store.c - the owner's side of the store actor (rank 0).
+ *
+ *   store_put() ...   jobs gather in `outgoing`
+ *   next turn         kick(): the batch is posted as one pointer
+ *                       -> store_worker.c: reads, transaction, commit
+ *   pipe is readable  take_reply(): ops are called, jobs are freed
+ *
+ * The kick is a timer that is due at once and not a hook before sleep, because a hook cannot be
+ * removed and the loop outlives the store.
+ *
+ * I1  Every job that was asked is answered by exactly one call of an op, also through store_stop().
+ * I2  db is used by the worker alone between actor_start() and actor_stop().
+ * Thread: the owner's; the worker's is store_worker.c. */
+#include "store.h"
+#include "actor.h"
+#include "store_job.h"
+#include "xmem.h"
+
+#include <errno.h>
+
+struct store {
+    struct store_db *db;          // owned; see I2
+    struct loop *loop;            // borrowed
+    const struct store_ops *ops;  // borrowed
+    void *arg;                    // for ops, borrowed
+    struct actor *actor;          // owned; NULL once stopped
+    struct loop_source *source;   // the actor's pipe in the loop, owned
+    struct loop_timer kick;       // runs while outgoing is not empty
+    struct store_batch *outgoing; // jobs asked in this turn, owned
+    struct store_stats stats;     // counted when asked and when answered
+};
+
+/* --- asking --- */
+
+static void
+post_outgoing(void *arg)
+{
+    struct store *s = arg;
+
+    loop_timer_stop(&s->kick);
+    if (list_is_empty(&s->outgoing->jobs))
+        return;
+    actor_post(actor_pipe(s->actor), s->outgoing);
+    s->outgoing = store_batch_new();
+}
+
+static struct store_job *
+add_job(struct store *s, enum store_job_kind kind)
+{
+    struct store_job *j = xcalloc(1, sizeof(*j));
+
+    j->kind = kind;
+    list_init(&j->link);
+    list_push_back(&s->outgoing->jobs, &j->link);
+    s->stats.queued++;
+    if (!loop_timer_is_running(&s->kick))
+        loop_timer_start(s->loop, &s->kick, 0);
+    return j;
+}
+
+void
+store_load(struct store *s, const struct digest *d, uint32_t tag)
+{
+    struct store_job *j = add_job(s, STORE_JOB_LOAD);
+
+    j->digest = *d;
+    j->tag = tag;
+}
+
+void
+store_put(struct store *s, const struct digest *d, const struct blob *b, uint32_t tag)
+{
+    struct store_job *j = add_job(s, STORE_JOB_PUT);
+
+    j->digest = *d;
+    j->blob = blob_ref(b);
+    j->tag = tag;
+}
+
+void
+store_apply(struct store *s, struct store_change **change, void *cookie)
+{
+    struct store_job *j = add_job(s, STORE_JOB_CHANGE);
+
+    j->change = TAKE(*change);
+    j->cookie = cookie;
+}
+
+void
+store_list_checkpoints(struct store *s, void *cookie)
+{
+    add_job(s, STORE_JOB_CHECKPOINTS)->cookie = cookie;
+}
+
+void
+store_validate(struct store *s, const struct digest *d, void *cookie)
+{
+    struct store_job *j = add_job(s, STORE_JOB_VALIDATE);
+
+    j->digest = *d;
+    j->cookie = cookie;
+}
+
+/* --- answering --- */
+
+static void
+count_answer(struct store_stats *stats, const struct store_job *j)
+{
+    stats->queued--;
+    if (j->kind == STORE_JOB_LOAD) {
+        stats->loads++;
+        if (j->rc < 0 && j->rc != -ENOENT)
+            stats->load_failures++;
+    } else if (store_job_is_write(j) && j->rc < 0) {
+        stats->put_failures++;
+    }
+}
+
+static void
+answer(struct store *s, struct store_job *j)
+{
+    const struct store_ops *ops = s->ops;
+
+    count_answer(&s->stats, j);
+    switch (j->kind) {
+    case STORE_JOB_LOAD:
+        ops->loaded(s->arg, j->tag, j->rc, j->blob);
+        break;
+    case STORE_JOB_VALIDATE:
+        ops->validated(s->arg, j->cookie, j->rc);
+        break;
+    case STORE_JOB_CHECKPOINTS:
+        ops->checkpoints(s->arg, j->cookie, j->rc, j->checkpoints, j->ncheckpoints);
+        break;
+    case STORE_JOB_PUT:
+        ops->stored(s->arg, j->tag, j->rc);
+        break;
+    case STORE_JOB_CHANGE:
+        ops->changed(s->arg, j->cookie, j->rc, &j->change);
+        break;
+    }
+}
+
+static void
+take_reply(void *arg, void *item)
+{
+    struct store *s = arg;
+    struct store_batch *b = item;
+    struct list *node;
+
+    s->stats.batches += b->transactions;
+    s->stats.rows += b->rows;
+    while ((node = list_pop_front(&b->jobs))) {
+        struct store_job *j = list_entry(node, struct store_job, link);
+
+        answer(s, j);
+        store_job_free(&j);
+    }
+    store_batch_free(&b);
+}
+
+static bool
+on_pipe(void *arg)
+{
+    struct store *s = arg;
+    void *item;
+
+    if (actor_recv(actor_pipe(s->actor), false, &item) < 0)
+        return false;
+    take_reply(s, item);
+    return true;
+}
+
+/* --- life --- */
+
+static void
+run_actor(void *arg, void *pipe)
+{
+    struct store *s = arg;
+
+    store_worker_run(s->db, pipe);
+}
+
+static const struct actor_ops actor_ops = {.name = "store", .run = run_actor};
+
+static void
+free_store(struct store *s)
+{
+    store_db_close(&s->db);
+    store_batch_free(&s->outgoing);
+    free(s);
+}
+
+int
+store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
+            const struct store_ops *ops, void *arg, struct store_root **ret_roots,
+            size_t *ret_nroots, struct err *err)
+{
+    struct store *s = xcalloc(1, sizeof(*s));
+    int rc;
+
+    s->loop = loop;
+    s->ops = ops;
+    s->arg = arg;
+    s->outgoing = store_batch_new();
+    loop_timer_init(&s->kick, post_outgoing, s);
+    rc = store_db_open(&s->db, conf, err);
+    if (rc == 0 && (rc = store_db_roots(s->db, ret_roots, ret_nroots)) < 0)
+        err_set(err, rc, "%s: cannot read the roots", conf->statedir);
+    if (rc == 0 && (rc = actor_start(&s->actor, &actor_ops, s, err)) < 0)
+        free(TAKE(*ret_roots));
+    if (rc < 0) {
+        free_store(s);
+        return rc;
+    }
+    s->source = loop_add_zmq(loop, actor_pipe(s->actor), on_pipe, s);
+    *ret = s;
+    return 0;
+}
+
+/* Wait for everything that was asked: answers may ask for more (I1). */
+static void
+finish_jobs(struct store *s)
+{
+    void *item;
+
+    while (s->stats.queued > 0) {
+        post_outgoing(s);
+        if (actor_recv(actor_pipe(s->actor), true, &item) == 0)
+            take_reply(s, item);
+    }
+}
+
+void
+store_stop(struct store **s_p)
+{
+    struct store *s = *s_p;
+
+    if (!s)
+        return;
+    finish_jobs(s); // its callbacks may still use *s_p
+    *s_p = NULL;
+    loop_remove(&s->source);
+    loop_timer_stop(&s->kick);
+    actor_stop(&s->actor, take_reply, s);
+    free_store(s);
+}
+
+const char *
+store_id(const struct store *s)
+{
+    return store_db_id(s->db);
+}
+
+void
+store_stats(const struct store *s, struct store_stats *ret)
+{
+    *ret = s->stats;
+}

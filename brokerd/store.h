@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store.h - the store actor of rank 0: SQLite on a thread of its own, with group commit.
+ *
+ * Calls are collected during a turn of the owner's loop and posted as one batch when it turns next
+ * (without sleeping in between); the actor drains what is there, does it in one transaction,
+ * commits, and only then answers.  Answers arrive in the owner's loop, in no particular order.
+ * Loads never wait for a commit that they do not depend on longer than one batch.
+ */
+#ifndef XYLEM_STORE_H
+#define XYLEM_STORE_H
+
+#include "loop.h"
+#include "store_db.h"
+
+struct store;
+
+/* What a KVS commit makes durable in one transaction: new blobs and the roots that name them. */
+struct store_change {
+    size_t nblobs;
+    struct digest *digests; // owned array
+    struct blob **blobs;    // owned array of owned references
+    size_t nroots;
+    struct store_root *roots;      // owned array
+    char *remove_root;             // owned; namespace to remove, or NULL
+    struct checkpoint *checkpoint; // owned; to record as well, or NULL
+};
+struct store_change *store_change_new(void); // empty
+void store_change_add_blob(struct store_change *c, const struct digest *d, const struct blob *b);
+void store_change_add_root(struct store_change *c, const struct store_root *root);
+void store_change_free(struct store_change **c);
+
+struct store_ops {
+    void (*loaded)(void *arg, uint32_t tag, int rc, const struct blob *b); // verified bytes
+    void (*stored)(void *arg, uint32_t tag, int rc);
+    /* change is handed back (owned by the callee: store_change_free). */
+    void (*changed)(void *arg, void *cookie, int rc, struct store_change **change);
+    /* array is borrowed; newest first. */
+    void (*checkpoints)(void *arg, void *cookie, int rc, const struct checkpoint *list, size_t n);
+    void (*validated)(void *arg, void *cookie, int rc);
+};
+
+/* Opens the database (all errors of store_db_open) and starts the thread.  *ret_roots: malloc()ed
+ * array of the namespaces recorded there. */
+int store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
+                const struct store_ops *ops, void *arg, struct store_root **ret_roots,
+                size_t *ret_nroots, struct err *err);
+
+/* Finishes what was asked, commits, closes the file in order.  Callbacks still come for what was
+ * in flight, from inside the call; what they ask in turn is finished as well.  Not from inside a
+ * callback. */
+void store_stop(struct store **s);
+
+const char *store_id(const struct store *s); // see store_db_id()
+
+void store_load(struct store *s, const struct digest *d, uint32_t tag);
+void store_put(struct store *s, const struct digest *d, const struct blob *b, uint32_t tag);
+void store_apply(struct store *s, struct store_change **change, void *cookie); // consumed
+void store_list_checkpoints(struct store *s, void *cookie);
+/* Is the blob there?  rc 0 or -ENOENT; bytes are read and verified (-EIO). */
+void store_validate(struct store *s, const struct digest *d, void *cookie);
+
+struct store_stats {
+    uint64_t batches;       // transactions, since start
+    uint64_t rows;          // blobs, roots and checkpoints written by them
+    uint64_t loads;         // answered, since start
+    uint64_t load_failures; // of them, for another reason than -ENOENT
+    uint64_t put_failures;  // puts and changes answered with an error, since start
+    size_t queued;          // asked, not answered
+};
+void store_stats(const struct store *s, struct store_stats *ret);
+
+#endif

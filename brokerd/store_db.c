@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db.c - open and close STATEDIR/content.sqlite (xylem-content(7), "Backing store").
+ *
+ * Opening is: take the lock, look at the file without touching it, create it if there is none,
+ * open it for real, look at what only an open database shows.  Any refusal leaves the directory
+ * with the bytes it had: until the file is accepted, closing does not move the write-ahead log into
+ * it, and files that SQLite has made beside it are removed again.
+ *
+ * I1  The lock is held from before the first look until after the last byte is written.
+ * I2  A file is never converted: another algorithm, application or version is refused.
+ *
+ * The statements are in store_db_rows.c.  Thread: one at a time. */
+#include "store_db_priv.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Pages in the log before SQLite moves them into the file: 4 MiB.  Stalls get longer with it. */
+#define WAL_PAGES 256
+#define WAL_KEPT_BYTES (64 << 20)
+#define MMAP_BYTES 0x7fff0000 /* the largest SQLite takes */
+#define CACHE_KIBIBYTES 16384
+/* For readers and shells that hold a lock now and then. */
+#define BUSY_MS 2000
+
+int
+store_db_errno(int sqlite_rc)
+{
+    switch (sqlite_rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_TOOBIG:
+        return -EFBIG;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+        return -EACCES;
+    default:
+        return -EIO;
+    }
+}
+
+/* At open, a file that cannot be understood is damaged; later that is an I/O error. */
+static int
+open_errno(int sqlite_rc)
+{
+    int primary = sqlite_rc & 0xff;
+
+    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_ERROR)
+        return -EILSEQ;
+    return store_db_errno(sqlite_rc);
+}
+
+static int
+set_error(struct store_db *db, int sqlite_rc, struct err *err)
+{
+    return err_set(err, open_errno(sqlite_rc), "%s: cannot open: %s", db->path,
+                   db->sql ? sqlite3_errmsg(db->sql) : sqlite3_errstr(sqlite_rc));
+}
+
+static const char *
+synchronous_for(enum store_durability durability)
+{
+    switch (durability) {
+    case STORE_MEMORY:
+        return "OFF";
+    case STORE_COMMIT:
+        return "NORMAL"; // the log is synced when it is moved: enough against kill -9
+    case STORE_FSYNC:
+        break;
+    }
+    return "FULL";
+}
+
+static int
+set_pragmas(struct store_db *db, const struct store_conf *conf)
+{
+    char *text = sqlite3_mprintf("PRAGMA cell_size_check = ON;"
+                                 "PRAGMA trusted_schema = OFF;"
+                                 "PRAGMA secure_delete = OFF;"
+                                 "PRAGMA synchronous = %s;"
+                                 "PRAGMA wal_autocheckpoint = %d;"
+                                 "PRAGMA journal_size_limit = %d;"
+                                 "PRAGMA cache_size = -%d;"
+                                 "PRAGMA mmap_size = %d;",
+                                 synchronous_for(conf->durability), WAL_PAGES, WAL_KEPT_BYTES,
+                                 CACHE_KIBIBYTES, MMAP_BYTES);
+    int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
+
+    sqlite3_free(text);
+    return rc;
+}
+
+static void
+keep_log_at_close(struct store_db *db, bool keep)
+{
+    sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
+}
+
+static int
+connect_file(struct store_db *db, const struct store_conf *conf, struct err *err)
+{
+    int flags = conf->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    int rc = sqlite3_open_v2(db->path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc == SQLITE_OK) {
+        keep_log_at_close(db, true);
+        sqlite3_busy_timeout(db->sql, BUSY_MS);
+        rc = set_pragmas(db, conf);
+    }
+    return rc == SQLITE_OK ? 0 : set_error(db, rc, err);
+}
+
+static int
+read_id(struct store_db *db, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc;
+
+    rc = sqlite3_prepare_v2(db->sql, "SELECT value FROM meta WHERE name = 'id'", -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW && sqlite3_column_type(st, 0) == SQLITE_TEXT)
+        snprintf(db->id, sizeof(db->id), "%s", (const char *)sqlite3_column_text(st, 0));
+    sqlite3_finalize(st);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return set_error(db, rc, err);
+    if (!db->id[0])
+        return err_set(err, -EILSEQ, "%s: damaged (no id recorded)", db->path);
+    return 0;
+}
+
+static void
+disconnect(struct store_db *db)
+{
+    int rc;
+
+    store_db_finalize(db);
+    rc = sqlite3_close(db->sql);
+    assert(rc == SQLITE_OK); // no statement is left
+    db->sql = NULL;
+}
+
+/* Open for real; on failure the files beside the database are those that were there before. */
+static int
+attach(struct store_db *db, const struct store_conf *conf, struct err *err)
+{
+    AUTO(free) char *shm_path = xasprintf("%s-shm", db->path);
+    bool had_wal = access(db->wal_path, F_OK) == 0;
+    bool had_shm = access(shm_path, F_OK) == 0;
+    int rc;
+
+    rc = connect_file(db, conf, err);
+    if (rc == 0)
+        rc = read_id(db, err);
+    if (rc == 0)
+        rc = store_db_prepare(db, err);
+    if (rc == 0)
+        rc = store_db_check_roots(db, err);
+    if (rc == 0) {
+        keep_log_at_close(db, conf->read_only);
+        return 0;
+    }
+    disconnect(db);
+    if (!had_wal && !conf->read_only)
+        unlink(db->wal_path);
+    if (!had_shm && !conf->read_only)
+        unlink(shm_path);
+    return rc;
+}
+
+static int
+check_writable(const char *path, struct err *err)
+{
+    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0)
+        return err_set(err, -errno, "%s: not writable: %s", path, err_name(errno));
+    return 0;
+}
+
+static int
+open_file(struct store_db *db, const struct store_conf *conf, struct err *err)
+{
+    bool is_new = access(db->path, F_OK) < 0 && errno == ENOENT;
+    int rc = 0;
+
+    if (is_new && conf->read_only)
+        return err_set(err, -ENOENT, "%s: no such file", db->path);
+    if (is_new && access(db->wal_path, F_OK) == 0)
+        return err_set(err, -EILSEQ, "%s: missing, but its write-ahead log is there", db->path);
+    if (is_new)
+        rc = store_db_create(db->path, conf->alg, err);
+    if (rc == 0)
+        rc = store_db_check_file(db->path, db->wal_path, conf->alg, err);
+    if (rc == 0 && !conf->read_only)
+        rc = check_writable(db->path, err);
+    if (rc == 0)
+        rc = attach(db, conf, err);
+    return rc;
+}
+
+static struct store_db *
+new_db(const struct store_conf *conf)
+{
+    struct store_db *db = xcalloc(1, sizeof(*db));
+
+    db->path = xasprintf("%s/content.sqlite", conf->statedir);
+    db->wal_path = xasprintf("%s-wal", db->path);
+    db->alg = conf->alg;
+    db->max_checkpoints = MAX(1, conf->max_checkpoints);
+    db->lock_fd = -1;
+    return db;
+}
+
+static void
+free_db(struct store_db *db)
+{
+    free(db->path);
+    free(db->wal_path);
+    free(db->scratch);
+    free(db);
+}
+
+int
+store_db_open(struct store_db **ret, const struct store_conf *conf, struct err *err)
+{
+    struct store_db_lock lock = {-1, NULL, false};
+    struct store_db *db = new_db(conf);
+    int rc = 0;
+
+    if (!conf->read_only)
+        rc = store_db_lock_take(&lock, conf->statedir, err);
+    if (rc == 0)
+        rc = open_file(db, conf, err);
+    if (rc < 0) {
+        store_db_lock_drop(&lock);
+        free_db(db);
+        return rc;
+    }
+    if (!conf->read_only)
+        db->lock_fd = store_db_lock_keep(&lock); /* I1 */
+    *ret = db;
+    return 0;
+}
+
+void
+store_db_close(struct store_db **db_p)
+{
+    struct store_db *db = TAKE(*db_p);
+
+    if (!db)
+        return;
+    store_db_rollback(db);
+    disconnect(db);
+    if (db->lock_fd >= 0)
+        close(db->lock_fd); /* I1 */
+    free_db(db);
+}
+
+const char *
+store_db_id(const struct store_db *db)
+{
+    return db->id;
+}
+
+static int64_t
+size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+int
+store_db_stats(struct store_db *db, struct store_db_stats *ret)
+{
+    int64_t blobs = store_db_count(db);
+
+    if (blobs < 0)
+        return (int)blobs;
+    ret->blobs = blobs;
+    ret->file_bytes = size_of(db->path);
+    ret->wal_bytes = size_of(db->wal_path);
+    return 0;
+}

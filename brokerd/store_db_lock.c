@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db_lock.c - STATEDIR/lock: one broker for each state directory.
+ *
+ * The lock is a flock() on the file, so it dies with its process; the pid inside is only for the
+ * text of the refusal.  Whoever is refused the database for another reason removes the file again
+ * if it was he who made it; so a lock counts only while its file still has the name. */
+#include "store_db_priv.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int
+open_file(struct store_db_lock *lock)
+{
+    int fd = open(lock->path, O_RDWR | O_CLOEXEC);
+
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    fd = open(lock->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    lock->is_new = fd >= 0;
+    return fd;
+}
+
+static bool
+has_name(int fd, const char *path)
+{
+    struct stat ours, named;
+
+    return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_ino == named.st_ino &&
+           ours.st_dev == named.st_dev;
+}
+
+static int
+set_busy(int fd, const char *statedir, struct err *err)
+{
+    char text[32] = "";
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+    if (pid > 0)
+        return err_set(err, -EBUSY, "%s: in use by another broker (pid %ld)", statedir, pid);
+    return err_set(err, -EBUSY, "%s: in use by another broker", statedir);
+}
+
+/* 0, -EAGAIN: the file was replaced meanwhile, try again; or an error with text. */
+static int
+try_lock(struct store_db_lock *lock, const char *statedir, struct err *err)
+{
+    int rc = 0;
+
+    lock->is_new = false;
+    lock->fd = open_file(lock);
+    if (lock->fd < 0 && errno == EEXIST)
+        return -EAGAIN;
+    if (lock->fd < 0)
+        return err_set(err, -errno, "%s: cannot open: %s", lock->path, err_name(errno));
+    if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0) {
+        rc = errno == EWOULDBLOCK
+                 ? set_busy(lock->fd, statedir, err)
+                 : err_set(err, -errno, "%s: cannot lock: %s", lock->path, err_name(errno));
+    } else if (!has_name(lock->fd, lock->path)) {
+        rc = -EAGAIN;
+    }
+    if (rc < 0) {
+        close(lock->fd);
+        lock->fd = -1;
+    }
+    return rc;
+}
+
+int
+store_db_lock_take(struct store_db_lock *lock, const char *statedir, struct err *err)
+{
+    int rc;
+
+    lock->path = xasprintf("%s/lock", statedir);
+    do {
+        rc = try_lock(lock, statedir, err);
+    } while (rc == -EAGAIN);
+    if (rc < 0) {
+        free(lock->path);
+        lock->path = NULL;
+    }
+    return rc;
+}
+
+int
+store_db_lock_keep(struct store_db_lock *lock)
+{
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+    /* On a full disk the lock holds all the same. */
+    if (ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t)n, 0) < 0)
+        errno = 0;
+    free(lock->path);
+    lock->path = NULL;
+    return lock->fd;
+}
+
+void
+store_db_lock_drop(struct store_db_lock *lock)
+{
+    if (lock->fd < 0)
+        return;
+    if (lock->is_new)
+        unlink(lock->path);
+    close(lock->fd);
+    lock->fd = -1;
+    free(lock->path);
+    lock->path = NULL;
+}

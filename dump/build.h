@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* build.h - make a KVS tree out of names that arrive in any order.
+ *
+ * Pure: names and tree objects go in, encoded directories and the root digest come out.
+ *
+ * Paths inside are names joined by BUILD_SEPARATOR, which no name can contain and which sorts
+ * before all that names can contain: sorted paths are the tree in order, children behind parents.
+ */
+#ifndef XYLEM_BUILD_H
+#define XYLEM_BUILD_H
+
+#include "key.h"
+#include "treeobj.h"
+
+#define BUILD_SEPARATOR '\x01'
+
+struct build;
+
+/* What build_finish() tells on its way. */
+struct build_ops {
+    /* One encoded directory; children come before parents, the root ("") last.  A negative return
+     * ends build_finish() with it. */
+    int (*emit)(void *arg, const char *path, const void *data, size_t size);
+    /* A hard link whose target is not in the tree is left out. */
+    void (*skip)(void *arg, const char *path, const char *target);
+};
+
+struct build_result {
+    struct digest root; // of the new root directory
+    uint64_t keys;      // values and symlinks in the tree
+    uint64_t bytes;     // of all values
+};
+
+struct build *build_new(enum digest_alg alg);
+void build_free(struct build **b);
+
+/* Reserve a place for a value or symlink; returns its number.  The object follows with
+ * build_set(); a place without one is left out.  Of equal keys the last one wins. */
+size_t build_add(struct build *b, const struct key *key);
+void build_set(struct build *b, size_t place, struct treeobj **obj, uint64_t size);
+
+/* A directory that is to exist even if nothing is in it.  The root always does. */
+void build_add_dir(struct build *b, const struct key *key);
+
+/* The same content as `target`, which may be added later. */
+void build_add_hardlink(struct build *b, const struct key *key, const struct key *target);
+
+/* Make the tree.  Once.  -EEXIST with text naming both: a key is a value and also has keys below
+ * it.  Else what emit() returned. */
+int build_finish(struct build *b, const struct build_ops *ops, void *arg, struct build_result *ret,
+                 struct err *err);
+
+/* A path as given to the ops -> key text, appended. */
+void build_format_key(const char *path, struct buf *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* intake.h - the entries of an archive become blobs (upload) and names (build). */
+#ifndef XYLEM_INTAKE_H
+#define XYLEM_INTAKE_H
+
+#include "archive_reader.h"
+#include "build.h"
+#include "progress.h"
+#include "upload.h"
+
+struct intake {
+    struct archive_reader *archive; // borrowed
+    struct build *build;            // borrowed
+    struct upload *upload;          // borrowed
+    struct progress *progress;      // borrowed
+    uint64_t size_limit;            // larger values are skipped; 0 = no limit
+    size_t blob_size;               // values above this many bytes are cut into blobs
+    uint64_t skipped;               // entries that were not restored
+    int64_t newest;                 // latest mtime of all entries, seconds since the epoch
+    struct buf bytes;               // scratch: the blob being read
+};
+
+void intake_init(struct intake *in, struct build *b, struct upload *u, struct progress *p);
+void intake_fini(struct intake *in);
+
+/* Read in->archive to its end.  Entries that have no place in a key-value store are skipped with a
+ * warning.  When it returns 0 all values have been stored and are known to the build.
+ * -errno with text: the archive is damaged or a store failed. */
+int intake_run(struct intake *in, struct err *err);
+
+/* Warn about an entry and count it. */
+void intake_skip(struct intake *in, const char *path, const char *why);
+
+#endif

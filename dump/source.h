@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* source.h - which root a dump shows, and of what time. */
+#ifndef XYLEM_SOURCE_H
+#define XYLEM_SOURCE_H
+
+#include "blobref.h"
+#include "xerr.h"
+#include "xylem.h"
+
+struct source {
+    enum digest_alg alg;       // of the instance
+    struct digest root;        // of the tree to show
+    char rootref[BLOBREF_MAX]; // the same as text
+    int64_t mtime;             // seconds since the epoch, for all entries
+};
+
+/* The current root of the primary namespace, and now. */
+int source_live(struct source *s, xylem_t *x, struct err *err);
+
+/* The newest checkpoint of rank 0 and its time; needs no key-value store.  -ENOENT: there is none;
+ * -ENOSYS: rank 0 has no backing store. */
+int source_checkpoint(struct source *s, xylem_t *x, struct err *err);
+
+/* The hash algorithm of the instance. */
+int source_hash(xylem_t *x, enum digest_alg *ret, struct err *err);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* target.c - the last step of a restore.
+ *
+ * target        how
+ * --key=KEY     one transaction that puts a dirref at KEY
+ * --key=.       one transaction that puts every entry of the new root and unlinks every other one
+ *               (the root itself is no key that can be put)
+ * --checkpoint  a checkpoint record of sequence 0, for a rank 0 whose key-value store is not
+ *               running: it will start from there
+ */
+#include "target.h"
+#include "checkpoint.h"
+#include "clock.h"
+#include "key.h"
+#include "treeobj.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAMESPACE "primary"
+
+static bool
+is_whole_root(const struct target *t)
+{
+    return strspn(t->key, ".") == strlen(t->key);
+}
+
+int
+target_check(const struct target *t, xylem_t *x, struct err *err)
+{
+    struct xylem_root root;
+    int rc = xylem_getroot(x, NAMESPACE, &root);
+
+    if (!t->key && rc == 0)
+        return err_set(err, -EEXIST,
+                       "a checkpoint cannot be restored under a running kvs: please unload kvs");
+    if (!t->key && rc == -ENOSYS)
+        return 0;
+    if (rc < 0)
+        return err_set(err, rc, "current root: %s", xylem_error(x));
+    return 0;
+}
+
+/* ---- transactions ---- */
+
+static int
+put_object(const struct target *t, xylem_txn_t *txn, const char *key, const struct treeobj *obj,
+           struct err *err)
+{
+    AUTO(buf) struct buf json = BUF_INIT;
+    int rc;
+
+    treeobj_encode(t->alg, obj, &json);
+    rc = xylem_txn_put_treeobj(txn, key, buf_str(&json), digest_name(t->alg));
+    return rc < 0 ? err_set(err, rc, "%s: %s", key, xylem_txn_error(txn)) : 0;
+}
+
+static int
+put_entries(const struct target *t, xylem_txn_t *txn, const struct treeobj *dir, struct err *err)
+{
+    AUTO(buf) struct buf key = BUF_INIT;
+    int rc = 0;
+
+    for (size_t i = 0; i < treeobj_dir_count(dir) && rc == 0; i++) {
+        buf_reset(&key);
+        key_quote_name(treeobj_dir_name(dir, i), &key);
+        rc = put_object(t, txn, buf_str(&key), treeobj_dir_entry(dir, i), err);
+    }
+    return rc;
+}
+
+static int
+unlink_others(xylem_txn_t *txn, const struct treeobj *old, const struct treeobj *dir,
+              struct err *err)
+{
+    AUTO(buf) struct buf key = BUF_INIT;
+
+    for (size_t i = 0; i < treeobj_dir_count(old); i++) {
+        const char *name = treeobj_dir_name(old, i);
+        int rc;
+
+        if (treeobj_dir_get(dir, name))
+            continue;
+        buf_reset(&key);
+        key_quote_name(name, &key);
+        if ((rc = xylem_txn_unlink(txn, buf_str(&key))) < 0)
+            return err_set(err, rc, "%s: %s", buf_str(&key), xylem_txn_error(txn));
+    }
+    return 0;
+}
+
+static int
+decode_root(const struct target *t, const void *data, size_t size, struct treeobj **ret,
+            struct err *err)
+{
+    AUTO(treeobj) struct treeobj *dir = NULL;
+    int rc = treeobj_decode(t->alg, data, size, &dir, err);
+
+    if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR)
+        rc = err_set(err, -EPROTO, "not a directory object");
+    if (rc == 0)
+        *ret = TAKE(dir);
+    return rc < 0 ? err_prefix(err, rc, "root directory") : 0;
+}
+
+static int
+load_root(const struct target *t, xylem_t *x, struct treeobj **ret, struct err *err)
+{
+    AUTO(free) void *data = NULL;
+    struct xylem_root root;
+    size_t size;
+    int rc = xylem_getroot(x, NAMESPACE, &root);
+
+    if (rc == 0)
+        rc = xylem_load(x, root.rootref, 0, &data, &size);
+    if (rc < 0)
+        return err_set(err, rc, "current root: %s", xylem_error(x));
+    return decode_root(t, data, size, ret, err);
+}
+
+static int
+replace_root(const struct target *t, xylem_t *x, xylem_txn_t *txn, const struct target_tree *tree,
+             struct err *err)
+{
+    AUTO(treeobj) struct treeobj *old = NULL;
+    AUTO(treeobj) struct treeobj *dir = NULL;
+    int rc = load_root(t, x, &old, err);
+
+    if (rc == 0)
+        rc = decode_root(t, tree->dir.data, tree->dir.size, &dir, err);
+    if (rc == 0)
+        rc = unlink_others(txn, old, dir, err);
+    if (rc == 0)
+        rc = put_entries(t, txn, dir, err);
+    return rc;
+}
+
+static int
+commit(xylem_t *x, const xylem_txn_t *txn, char rootref[BLOBREF_MAX], struct err *err)
+{
+    struct xylem_root root;
+    int rc = xylem_commit(x, NAMESPACE, txn, 0, &root);
+
+    if (rc < 0)
+        return err_set(err, rc, "commit: %s", xylem_error(x));
+    assert(strlen(root.rootref) < BLOBREF_MAX);
+    strcpy(rootref, root.rootref);
+    return 0;
+}
+
+static int
+write_key(const struct target *t, xylem_t *x, const struct target_tree *tree,
+          char rootref[BLOBREF_MAX], struct err *err)
+{
+    AUTO(treeobj) struct treeobj *ref = treeobj_new_dirref(&tree->root);
+    xylem_txn_t *txn = xylem_txn_new();
+    int rc;
+
+    if (is_whole_root(t))
+        rc = replace_root(t, x, txn, tree, err);
+    else
+        rc = put_object(t, txn, t->key, ref, err);
+    if (rc == 0)
+        rc = commit(x, txn, rootref, err);
+    xylem_txn_free(txn);
+    return rc;
+}
+
+/* ---- checkpoint ---- */
+
+static int
+write_checkpoint(const struct target *t, xylem_t *x, const struct target_tree *tree,
+                 char rootref[BLOBREF_MAX], struct err *err)
+{
+    struct checkpoint record = {.root = tree->root, .sequence = 0};
+    AUTO(buf) struct buf json = BUF_INIT;
+    int rc;
+
+    record.timestamp = tree->newest > 0 ? (double)tree->newest : clock_wall();
+    buf_add_str(&json, "{\"value\":");
+    checkpoint_encode(t->alg, &record, &json);
+    buf_add_char(&json, '}');
+    rc = xylem_rpc(x, "content.checkpoint-put", 0, buf_str(&json), NULL);
+    if (rc < 0)
+        return err_set(err, rc, "checkpoint: %s", xylem_error(x));
+    blobref_format(t->alg, &tree->root, rootref);
+    return 0;
+}
+
+int
+target_write(const struct target *t, xylem_t *x, const struct target_tree *tree,
+             char rootref[BLOBREF_MAX], struct err *err)
+{
+    int rc;
+
+    if (t->key)
+        rc = write_key(t, x, tree, rootref, err);
+    else
+        rc = write_checkpoint(t, x, tree, rootref, err);
+    if (rc < 0)
+        return rc;
+    rc = xylem_flush(x, 0);
+    if (rc < 0 && rc != -ENOSYS) // ENOSYS: rank 0 has no backing store to flush to
+        return err_set(err, rc, "flush: %s", xylem_error(x));
+    return 0;
+}

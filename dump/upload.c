@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* upload.c - stores go out in a pipeline.
+ *
+ * I1  out <= maxreqs, and out_bytes <= BYTES_MAX unless a single blob is larger.
+ * I2  after the first failure nothing is sent any more; what is under way is still waited for.
+ */
+#include "upload.h"
+#include "blobref.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BYTES_MAX (64 * 1024 * 1024) // many requests of small blobs are wanted, not of large ones
+
+struct upload_job {
+    struct upload_job *next; // on upload.spare
+    struct upload *upload;   // borrowed
+    upload_fn fn;            // or NULL
+    void *arg;               // of fn
+    size_t index;            // of fn
+    size_t size;             // bytes of the blob
+};
+
+void
+upload_init(struct upload *u, xylem_t *x, enum digest_alg alg, int flags, size_t maxreqs)
+{
+    assert(maxreqs >= 1);
+    *u = (struct upload){.x = x, .alg = alg, .flags = flags, .maxreqs = maxreqs};
+}
+
+void
+upload_fini(struct upload *u)
+{
+    while (u->spare) {
+        struct upload_job *next = u->spare->next;
+
+        free(u->spare);
+        u->spare = next;
+    }
+}
+
+static struct upload_job *
+take_job(struct upload *u)
+{
+    struct upload_job *job = u->spare;
+
+    if (!job)
+        return xmalloc(sizeof(*job));
+    u->spare = job->next;
+    return job;
+}
+
+static void
+spare_job(struct upload_job *job)
+{
+    job->next = job->upload->spare;
+    job->upload->spare = job;
+}
+
+static void
+keep_first_error(struct upload *u, int rc, const char *text)
+{
+    if (u->err.code == 0)
+        err_set(&u->err, rc, "store: %s", text);
+}
+
+static int
+read_answer(const struct upload *u, const struct xylem_reply *reply, struct digest *ret)
+{
+    enum digest_alg alg;
+
+    if (reply->rc < 0)
+        return reply->rc;
+    return blobref_parse(reply->data, &alg, ret) < 0 || alg != u->alg ? -EPROTO : 0;
+}
+
+static void
+on_stored(void *arg, const struct xylem_reply *reply)
+{
+    struct upload_job *job = arg;
+    struct upload *u = job->upload;
+    struct digest d;
+    int rc = read_answer(u, reply, &d);
+
+    u->out--;
+    u->out_bytes -= job->size;
+    if (rc < 0)
+        keep_first_error(u, rc, reply->rc < 0 ? reply->error : "the answer is no blobref");
+    if (job->fn)
+        job->fn(job->arg, job->index, rc < 0 ? NULL : &d);
+    spare_job(job);
+}
+
+static int
+wait_for_some(struct upload *u)
+{
+    int rc = xylem_dispatch(u->x, -1);
+
+    if (rc < 0)
+        keep_first_error(u, rc, xylem_error(u->x));
+    return rc;
+}
+
+static bool
+is_full(const struct upload *u, size_t size)
+{
+    return u->out >= u->maxreqs || (u->out > 0 && u->out_bytes + size > BYTES_MAX); /* I1 */
+}
+
+int
+upload_store(struct upload *u, const void *data, size_t size, upload_fn fn, void *arg, size_t index,
+             struct err *err)
+{
+    struct upload_job *job;
+    int rc;
+
+    while (u->err.code == 0 && is_full(u, size))
+        wait_for_some(u);
+    if (u->err.code) /* I2 */
+        return err_set(err, u->err.code, "%s", u->err.text);
+    job = take_job(u);
+    *job = (struct upload_job){NULL, u, fn, arg, index, size};
+    u->out++;
+    u->out_bytes += size;
+    rc = xylem_store_async(u->x, data, size, u->flags, on_stored, job);
+    if (rc == 0)
+        return 0;
+    u->out--;
+    u->out_bytes -= size;
+    spare_job(job);
+    keep_first_error(u, rc, xylem_error(u->x));
+    return err_set(err, rc, "%s", u->err.text);
+}
+
+int
+upload_finish(struct upload *u, struct err *err)
+{
+    while (u->out > 0 && wait_for_some(u) >= 0)
+        continue;
+    if (u->err.code)
+        return err_set(err, u->err.code, "%s", u->err.text);
+    return 0;
+}

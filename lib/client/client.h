@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* client.h - what the files of libxylem share: the handle, requests, and waiting for answers. */
+#ifndef XYLEM_CLIENT_H
+#define XYLEM_CLIENT_H
+
+#include "digest.h"
+#include "list.h"
+#include "rpc.h"
+#include "transport.h"
+#include "xerr.h"
+#include "xylem.h"
+
+#define CLIENT_PENDING_MAX 500000 // requests in flight; the table of tags takes twice as many
+
+enum client_state {
+    CLIENT_OPEN,
+    CLIENT_LOST,    // the connection is gone, only closing is left
+    CLIENT_CLOSING, // no new requests from completions
+};
+
+struct xylem {
+    struct transport *transport; // owned
+    struct rpc_table *rpcs;      // owned; args are struct request
+    struct list requests;        // struct request, owned
+    enum client_state state;
+    unsigned depth;      // dispatches on the stack: a completion may call anything
+    uint64_t completed;  // completions run so far
+    bool has_alg;        // alg is known
+    enum digest_alg alg; // of the instance
+    struct err error;    // the last failure; text "" = none
+};
+
+/* In which form the answer is handed on. */
+enum client_form {
+    CLIENT_BYTES,   // as it is
+    CLIENT_TEXT,    // ends with a NUL, which is counted; "" (size 0) when empty
+    CLIENT_BLOBREF, // a raw digest, to be turned into text
+};
+
+struct client_request {
+    const char *topic; // borrowed
+    uint32_t rank;     // or XYLEM_RANK_ANY
+    bool streaming;
+    enum client_form form; // of the answer
+};
+
+/* Send; fn is called later, exactly once (streaming: until the end).  Consumes *payload (may hold
+ * NULL).  ret_tag may be NULL.  -ECONNRESET, -ECANCELED: lost, or being closed; -EINVAL: topic too
+ * long; -ENOBUFS: too many in flight. */
+int client_request(struct xylem *x, const struct client_request *r, struct blob **payload,
+                   xylem_fn fn, void *arg, uint32_t *ret_tag);
+
+/* --- synchronous calls: answer_init, something asynchronous with answer_take, answer_wait --- */
+
+struct answer {
+    struct xylem *x; // borrowed
+    bool done;
+    int rc;      // 0 or -errno
+    char *data;  // owned copy of the answer with a NUL behind it; NULL until done with rc 0
+    size_t size; // without the NUL added
+};
+
+void answer_init(struct answer *a, struct xylem *x);
+void answer_take(void *arg, const struct xylem_reply *reply); // a xylem_fn; arg: struct answer
+
+/* rc: what the asynchronous call returned; when negative that is the result.  Else dispatch until
+ * done and return the answer's rc. */
+int answer_wait(struct answer *a, int rc);
+
+void answer_auto(struct answer *a);
+
+/* --- helpers --- */
+
+/* Record a failure for xylem_error(); returns rc. */
+int client_fail(struct xylem *x, int rc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Text (malloc()ed, consumed, *text becomes NULL) as a payload with its NUL. */
+struct blob *client_text_payload(char **text);
+
+/* The same from JSON, which is consumed.  NULL when json is NULL: jansson could not make it,
+ * because some string was not UTF-8. */
+struct json_t;
+struct blob *client_json_payload(struct json_t *json);
+
+#endif

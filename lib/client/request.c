@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* request.c - one request of a handle, from sending it to its completion.
+ *
+ * I1 A request is in x->requests exactly while its tag is in x->rpcs.
+ * I2 A request is freed before its last completion runs, so a completion may cancel, ask again, or
+ *    dispatch as it likes; only closing the handle inside a completion is not allowed.
+ */
+#include "client.h"
+#include "blobref.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct request {
+    struct list link; // in xylem.requests
+    struct xylem *x;  // borrowed
+    uint32_t tag;
+    bool streaming;
+    enum client_form form; // of the answer
+    char *cancel_topic;    // owned; streaming only: where to tell that nobody listens any more
+    xylem_fn fn;
+    void *arg; // borrowed, for fn
+};
+
+static void
+free_request(struct request *r)
+{
+    list_remove(&r->link);
+    free(r->cancel_topic);
+    free(r);
+}
+
+/* --- answers --- */
+
+static void
+set_error(struct xylem_reply *reply, int errnum, const char *text)
+{
+    reply->rc = -errnum;
+    reply->error = text && text[0] ? text : err_name(errnum);
+    reply->data = "";
+    reply->size = 0;
+}
+
+static void
+set_blobref(struct xylem_reply *reply, const struct request *r, const struct msg *m,
+            char text[BLOBREF_MAX])
+{
+    struct digest d;
+
+    if (!r->x->has_alg || digest_from_bytes(r->x->alg, msg_data(m), msg_size(m), &d) < 0) {
+        set_error(reply, EPROTO, "the rank's answer is not a digest");
+        return;
+    }
+    reply->data = blobref_format(r->x->alg, &d, text);
+    reply->size = strlen(text) + 1;
+}
+
+static void
+set_bytes(struct xylem_reply *reply, const struct request *r, const struct msg *m)
+{
+    if (r->form == CLIENT_TEXT && msg_size(m) > 0 && !msg_text(m)) {
+        set_error(reply, EPROTO, "the rank's answer is not text");
+        return;
+    }
+    reply->data = msg_size(m) > 0 ? msg_data(m) : "";
+    reply->size = msg_size(m);
+}
+
+static void
+on_response(void *arg, struct msg *m)
+{
+    struct request *request = arg;
+    const struct request r = *request;
+    struct xylem_reply reply = {.error = ""};
+    char text[BLOBREF_MAX];
+
+    if (m->errnum != 0)
+        set_error(&reply, (int)(m->errnum & INT32_MAX), msg_text(m));
+    else if (r.form == CLIENT_BLOBREF)
+        set_blobref(&reply, &r, m, text);
+    else
+        set_bytes(&reply, &r, m);
+    if (!r.streaming || reply.rc != 0) {
+        rpc_cancel(r.x->rpcs, r.tag);
+        free_request(request);
+    }
+    r.x->completed++;
+    r.fn(r.arg, &reply); /* I2 */
+}
+
+/* --- sending --- */
+
+static int
+send_message(struct xylem *x, struct msg *m)
+{
+    int rc = x->transport->ops->send(x->transport, m);
+
+    if (x->depth == 0)
+        x->transport->ops->settle(x->transport);
+    return rc;
+}
+
+/* The route delimiter is always there: Flux's brokers expect it, and so do ours. */
+static int
+init_message(struct msg *m, const char *topic, uint32_t rank, struct blob **payload)
+{
+    struct blob *p = TAKE(*payload);
+
+    msg_init(m, MSG_REQUEST);
+    m->flags |= MSG_ROUTE;
+    m->nodeid = rank;
+    msg_set_payload(m, &p);
+    return msg_set_topic(m, topic);
+}
+
+static char *
+make_cancel_topic(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+
+    return dot ? xasprintf("%.*s.cancel", (int)(dot - topic), topic) : NULL;
+}
+
+static struct request *
+add_request(struct xylem *x, const struct client_request *spec, xylem_fn fn, void *arg)
+{
+    struct request *r = xcalloc(1, sizeof *r);
+
+    r->x = x;
+    r->streaming = spec->streaming;
+    r->form = spec->form;
+    r->cancel_topic = spec->streaming ? make_cancel_topic(spec->topic) : NULL;
+    r->fn = fn;
+    r->arg = arg;
+    list_init(&r->link);
+    list_push_back(&x->requests, &r->link);
+    r->tag = rpc_add(x->rpcs, r->streaming, on_response, r);
+    return r;
+}
+
+static int
+check_may_send(struct xylem *x)
+{
+    if (x->state == CLIENT_LOST)
+        return client_fail(x, -ECONNRESET, "the connection to the rank is lost");
+    if (x->state == CLIENT_CLOSING)
+        return client_fail(x, -ECANCELED, "the handle is being closed");
+    if (rpc_pending(x->rpcs) >= CLIENT_PENDING_MAX)
+        return client_fail(x, -ENOBUFS, "more than %d requests are pending", CLIENT_PENDING_MAX);
+    return 0;
+}
+
+int
+client_request(struct xylem *x, const struct client_request *spec, struct blob **payload,
+               xylem_fn fn, void *arg, uint32_t *ret_tag)
+{
+    AUTO(msg) struct msg m;
+    int rc = init_message(&m, spec->topic, spec->rank, payload);
+    struct request *r;
+
+    if (rc < 0)
+        return client_fail(x, -EINVAL, "the topic is too long");
+    rc = check_may_send(x);
+    if (rc < 0)
+        return rc;
+    r = add_request(x, spec, fn, arg);
+    m.matchtag = r->tag;
+    m.flags |= spec->streaming ? MSG_STREAMING : 0;
+    rc = send_message(x, &m);
+    if (rc < 0) {
+        rpc_cancel(x->rpcs, r->tag);
+        free_request(r);
+        return client_fail(x, rc, "%s: %s", spec->topic, err_name(rc));
+    }
+    if (ret_tag)
+        *ret_tag = r->tag;
+    return 0;
+}
+
+/* --- forgetting --- */
+
+static struct request *
+find_request(struct xylem *x, uint32_t tag)
+{
+    LIST_FOR_EACH(it, &x->requests)
+    {
+        struct request *r = list_entry(it, struct request, link);
+
+        if (r->tag == tag)
+            return r;
+    }
+    return NULL;
+}
+
+/* A stream would go on for ever if the rank were not told. */
+static void
+send_cancel(struct xylem *x, const struct request *r)
+{
+    struct msg m;
+    char *text = xasprintf("{\"matchtag\":%u}", r->tag);
+    struct blob *payload = client_text_payload(&text);
+
+    if (init_message(&m, r->cancel_topic, XYLEM_RANK_ANY, &payload) == 0) {
+        m.flags |= MSG_NORESPONSE;
+        send_message(x, &m);
+    }
+    msg_fini(&m);
+}
+
+void
+xylem_cancel(xylem_t *x, uint32_t tag)
+{
+    struct request *r = find_request(x, tag);
+
+    if (!r)
+        return;
+    rpc_cancel(x->rpcs, tag);
+    if (r->cancel_topic && x->state == CLIENT_OPEN)
+        send_cancel(x, r);
+    free_request(r);
+}

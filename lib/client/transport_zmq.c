@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* transport_zmq.c - messages over a ZeroMQ DEALER socket, to the ROUTER of a rank.
+ *
+ * libzmq connects, and would reconnect for ever, without telling; a monitor socket tells.  Whatever
+ * goes wrong ends the connection: answers to what was asked before could not come any more.
+ *
+ *   state        monitor says                 state
+ *   CONNECTING   handshake succeeded          CONNECTED
+ *   CONNECTING   connect will be tried again  LOST, -ENOENT or -ECONNREFUSED
+ *   CONNECTING   handshake failed, closed     LOST, -EPERM: nearly always the certificate
+ *   CONNECTED    closed                       LOST, -ECONNRESET
+ *
+ * The descriptors of libzmq are edge-triggered: they may stay silent although a message waits.  So
+ * the user's descriptor is an epoll set of them and of an eventfd, which settle() makes readable
+ * exactly while ZMQ_EVENTS of one of the sockets says that there is something (I1).
+ */
+#include "transport.h"
+#include "msg_zmq.h"
+#include "xmem.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define MONITOR_ADDRESS "inproc://xylem-monitor"
+#define MONITOR_EVENTS \
+    (ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+
+enum state { CONNECTING, CONNECTED, LOST };
+
+struct zmq {
+    struct transport base;
+    void *context;    // owned; its own I/O thread, so that a handle leaves nothing behind
+    void *dealer;     // owned
+    void *monitor;    // owned
+    int wake;         // owned eventfd, in the epoll set
+    bool is_awake;    // wake is readable (I1)
+    enum state state; // see the table
+    int error;        // LOST: why
+    char *path;       // owned; of an ipc:// URI, else NULL
+};
+
+static struct zmq *
+self(struct transport *t)
+{
+    return container_of(t, struct zmq, base);
+}
+
+static void
+free_zmq(struct transport *t)
+{
+    struct zmq *z = self(t);
+
+    close(z->base.fd);
+    close(z->wake);
+    zmq_socket_monitor(z->dealer, NULL, 0);
+    zmq_close(z->monitor);
+    zmq_close(z->dealer);
+    zmq_ctx_term(z->context);
+    free(z->path);
+    free(z);
+}
+
+static int
+send_zmq(struct transport *t, struct msg *m)
+{
+    int rc = msg_zmq_send(self(t)->dealer, NULL, m);
+
+    msg_fini(m);
+    return rc;
+}
+
+static int
+flush_zmq(struct transport *t UNUSED)
+{
+    return 0;
+}
+
+/* --- the monitor --- */
+
+static void
+lose(struct zmq *z, int error)
+{
+    if (z->state == LOST)
+        return;
+    z->state = LOST;
+    z->error = error;
+}
+
+static int
+refusal(const struct zmq *z)
+{
+    return z->path && access(z->path, F_OK) < 0 ? -ENOENT : -ECONNREFUSED;
+}
+
+static void
+on_event(struct zmq *z, uint16_t event)
+{
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && z->state == CONNECTING)
+        z->state = CONNECTED;
+    else if (event == ZMQ_EVENT_CONNECT_RETRIED && z->state == CONNECTING)
+        lose(z, refusal(z));
+    else if (event != ZMQ_EVENT_HANDSHAKE_SUCCEEDED && event != ZMQ_EVENT_CONNECT_RETRIED)
+        lose(z, z->state == CONNECTED ? -ECONNRESET : -EPERM);
+}
+
+/* An event is two frames: its number (and a value) and the address. */
+static void
+drain_monitor(struct zmq *z)
+{
+    uint8_t frame[URI_TEXT_MAX];
+
+    while (zmq_recv(z->monitor, frame, sizeof frame, ZMQ_DONTWAIT) >= 0) {
+        uint16_t event;
+
+        memcpy(&event, frame, sizeof event);
+        zmq_recv(z->monitor, frame, sizeof frame, ZMQ_DONTWAIT);
+        on_event(z, event);
+    }
+}
+
+/* What arrived before the connection was lost is delivered before the loss is told. */
+static int
+recv_zmq(struct transport *t, struct msg *ret)
+{
+    struct zmq *z = self(t);
+    int rc = msg_zmq_recv(z->dealer, NULL, TRANSPORT_PAYLOAD_MAX, ret);
+
+    if (rc != 0)
+        return rc;
+    drain_monitor(z);
+    if (z->state != LOST)
+        return 0;
+    rc = msg_zmq_recv(z->dealer, NULL, TRANSPORT_PAYLOAD_MAX, ret);
+    return rc != 0 ? rc : z->error;
+}
+
+/* --- readiness --- */
+
+static bool
+is_readable(void *zsock)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    return zmq_getsockopt(zsock, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
+static void
+settle_zmq(struct transport *t)
+{
+    struct zmq *z = self(t);
+    bool ready = is_readable(z->dealer) || is_readable(z->monitor);
+    uint64_t count = 1;
+    ssize_t n;
+
+    if (ready == z->is_awake)
+        return;
+    z->is_awake = ready;
+    n = ready ? write(z->wake, &count, sizeof count) : read(z->wake, &count, sizeof count);
+    assert(n == sizeof count);
+}
+
+static void
+wait_zmq(struct transport *t, int timeout_ms)
+{
+    struct pollfd pfd = {.fd = t->fd, .events = POLLIN};
+
+    settle_zmq(t);
+    poll(&pfd, 1, timeout_ms);
+}
+
+static const struct transport_ops zmq_ops = {
+    free_zmq, send_zmq, flush_zmq, recv_zmq, wait_zmq, settle_zmq,
+};
+
+/* --- open --- */
+
+/* All ranks of an instance, and its clients, hold one and the same certificate. */
+static int
+apply_certificate(void *dealer, const char *path, struct err *err)
+{
+    zcert_t *cert = zcert_load(path);
+
+    if (!cert)
+        return err_set(err, errno == ENOENT ? -ENOENT : -EINVAL, "%s: not a CURVE certificate",
+                       path);
+    zmq_setsockopt(dealer, ZMQ_CURVE_SERVERKEY, zcert_public_key(cert), 32);
+    zmq_setsockopt(dealer, ZMQ_CURVE_PUBLICKEY, zcert_public_key(cert), 32);
+    zmq_setsockopt(dealer, ZMQ_CURVE_SECRETKEY, zcert_secret_key(cert), 32);
+    zcert_destroy(&cert);
+    return 0;
+}
+
+static void
+set_int(void *zsock, int option, int value)
+{
+    int rc = zmq_setsockopt(zsock, option, &value, sizeof value);
+
+    assert(rc == 0);
+}
+
+static void
+add_zmq(int epfd, void *zsock)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+    int fd = -1;
+    size_t size = sizeof fd;
+
+    zmq_getsockopt(zsock, ZMQ_FD, &fd, &size);
+    epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static struct zmq *
+new_zmq(void)
+{
+    struct zmq *z = xcalloc(1, sizeof *z);
+    struct epoll_event ev = {.events = EPOLLIN};
+
+    z->base.ops = &zmq_ops;
+    z->base.fd = epoll_create1(EPOLL_CLOEXEC);
+    z->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    z->context = zmq_ctx_new();
+    z->dealer = zmq_socket(z->context, ZMQ_DEALER);
+    z->monitor = zmq_socket(z->context, ZMQ_PAIR);
+    assert(z->base.fd >= 0 && z->wake >= 0 && z->dealer && z->monitor);
+    set_int(z->dealer, ZMQ_LINGER, 0);
+    set_int(z->dealer, ZMQ_SNDHWM, 0);
+    set_int(z->dealer, ZMQ_RCVHWM, 0);
+    set_int(z->monitor, ZMQ_LINGER, 0);
+    epoll_ctl(z->base.fd, EPOLL_CTL_ADD, z->wake, &ev);
+    add_zmq(z->base.fd, z->dealer);
+    add_zmq(z->base.fd, z->monitor);
+    return z;
+}
+
+static int
+start(struct zmq *z, const struct uri *uri, const char *cert, struct err *err)
+{
+    int rc = cert ? apply_certificate(z->dealer, cert, err) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (uri->kind == URI_IPC)
+        z->path = xstrdup(uri->path);
+    zmq_socket_monitor(z->dealer, MONITOR_ADDRESS, MONITOR_EVENTS);
+    zmq_connect(z->monitor, MONITOR_ADDRESS);
+    if (zmq_connect(z->dealer, uri->text) < 0)
+        return err_set(err, -zmq_errno(), "%s: %s", uri->text, zmq_strerror(zmq_errno()));
+    return 0;
+}
+
+int
+transport_open_zmq(const struct uri *uri, const char *cert, struct transport **ret, struct err *err)
+{
+    struct zmq *z = new_zmq();
+    int rc = start(z, uri, cert, err);
+
+    if (rc < 0)
+        free_zmq(&z->base);
+    else
+        *ret = &z->base;
+    return rc;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* cmd_checkpoint.c - xylem content checkpoint: the roots that rank 0 has recorded. */
+#include "cmd.h"
+#include "clock.h"
+#include "xmem.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CHECKPOINT_RANK 0u
+
+static bool no_header;
+static bool as_json;
+
+static const struct opt list_options[] = {
+    {'n', "no-header", NULL, OPT_FLAG, &no_header, "do not print the names of the columns", 0, 0},
+    {'j', "json", NULL, OPT_FLAG, &as_json, "one JSON object per line", 0, 0},
+    {0},
+};
+static const struct opt_program list_program = {
+    .name = "xylem content checkpoint list",
+    .synopsis = "[OPTIONS]",
+    .description = "List the recorded checkpoints, the newest first.",
+    .options = list_options,
+};
+
+static void
+print_json(json_t *checkpoint)
+{
+    json_dumpf(checkpoint, stdout, JSON_COMPACT | JSON_SORT_KEYS);
+    putchar('\n');
+}
+
+static void
+print_row(size_t index, json_t *checkpoint)
+{
+    time_t when = (time_t)json_number_value(json_object_get(checkpoint, "timestamp"));
+    const char *ref = json_string_value(json_object_get(checkpoint, "rootref"));
+    char text[32] = "";
+    struct tm tm;
+
+    if (gmtime_r(&when, &tm))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    printf("%5zu %8lld %-20s %s\n", index,
+           (long long)json_integer_value(json_object_get(checkpoint, "sequence")), text,
+           ref ? ref : "?");
+}
+
+/* "value" is an array; an older form has the one checkpoint itself. */
+static void
+print_list(json_t *value)
+{
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+
+    if (!as_json && !no_header)
+        printf("%5s %8s %-20s %s\n", "Index", "Sequence", "Time", "Rootref");
+    for (size_t i = 0; i < count; i++) {
+        json_t *checkpoint = json_is_array(value) ? json_array_get(value, i) : value;
+
+        if (as_json)
+            print_json(checkpoint);
+        else
+            print_row(i, checkpoint);
+    }
+}
+
+static int
+run_list(int argc, char **argv)
+{
+    xylem_t *x;
+    json_t *answer;
+    int status = CMD_OK;
+
+    cmd_parse(&list_program, argc, argv, 0, 0);
+    x = cmd_open(&list_program);
+    answer = cmd_rpc_json(&list_program, x, "content.checkpoint-get", CHECKPOINT_RANK, NULL, NULL);
+    if (!answer)
+        status = CMD_FAILED;
+    else if (!json_object_get(answer, "value"))
+        status = cmd_fail(&list_program, "malformed answer to content.checkpoint-get");
+    else
+        print_list(json_object_get(answer, "value"));
+    json_decref(answer);
+    xylem_close(x);
+    return status;
+}
+
+/* --- update --- */
+
+static const struct opt no_options[] = {{0}};
+static const struct opt_program update_program = {
+    .name = "xylem content checkpoint update",
+    .synopsis = "[BLOBREF]",
+    .description = "Record a checkpoint of BLOBREF, or of the current root of the key-value store.",
+    .options = no_options,
+};
+
+static int
+put_checkpoint(xylem_t *x, const struct xylem_root *root)
+{
+    AUTO(free)
+    char *request = xasprintf(
+        "{\"value\":{\"version\":1,\"rootref\":\"%s\",\"sequence\":%lld,\"timestamp\":%.6f}}",
+        root->rootref, (long long)root->sequence, clock_wall());
+
+    return xylem_rpc(x, "content.checkpoint-put", CHECKPOINT_RANK, request, NULL);
+}
+
+static int
+choose_root(xylem_t *x, const char *ref, struct xylem_root *root)
+{
+    if (!ref)
+        return xylem_getroot(x, "primary", root);
+    root->sequence = 0;
+    snprintf(root->rootref, sizeof root->rootref, "%s", ref);
+    return xylem_validate(x, ref);
+}
+
+static int
+run_update(int argc, char **argv)
+{
+    int i = cmd_parse(&update_program, argc, argv, 0, 1);
+    xylem_t *x = cmd_open(&update_program);
+    struct xylem_root root = {0};
+    int status = CMD_OK;
+
+    if (choose_root(x, argv[i], &root) < 0 || put_checkpoint(x, &root) < 0)
+        status = cmd_fail_x(&update_program, x, argv[i]);
+    xylem_close(x);
+    return status;
+}
+
+int
+cmd_content_checkpoint(int argc, char **argv)
+{
+    static const struct command commands[] = {
+        {"list", "what is recorded", run_list},
+        {"update", "record another one", run_update},
+        {0},
+    };
+    static const struct command_group group = {
+        .program = {.name = "xylem content checkpoint",
+                    .synopsis = "COMMAND [ARG...]",
+                    .description = "Checkpoints: roots of the key-value store that rank 0 keeps.",
+                    .options = no_options,
+                    .stop_at_operand = true},
+        .commands = commands,
+    };
+
+    return cmd_run_group(&group, argc, argv);
+}

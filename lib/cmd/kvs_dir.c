@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_dir.c - xylem kvs dir: what a directory holds, with values.
+ *
+ *     a.b = VALUE        a value, cut to one line of the terminal
+ *     a.c.               a directory (with -R: what is in it instead)
+ *     a.d -> a.b         a symbolic link
+ *
+ * Everything is read below one root, so the output shows one state of the store. */
+#include "kvs_util.h"
+#include "buf.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool recursive;
+static bool names_only;
+static long width_option = -1;
+
+static const struct opt options[] = {
+    KVS_OPTION_NS,
+    {'R', "recursive", NULL, OPT_FLAG, &recursive, "list directories below too", 0, 0},
+    {'d', "directory", NULL, OPT_FLAG, &names_only, "print no values", 0, 0},
+    {'w', "width", "N", OPT_LONG, &width_option, "cut lines to N characters; 0: print all", 0,
+     100000},
+    KVS_OPTION_AT,
+    {0},
+};
+static const struct opt_program program = {
+    .name = "xylem kvs dir",
+    .synopsis = "[OPTIONS] [KEY]",
+    .description = "List a directory with the values in it.",
+    .options = options,
+};
+
+struct view {
+    xylem_t *x;
+    const char *root; // blobref to read below
+    size_t width;     // columns; 0 = no limit
+};
+
+static int list_dir(const struct view *v, const char *key);
+
+/* A value may be anything: only its first line is shown, and nothing that moves the cursor. */
+static void
+print_line(const struct view *v, const char *key, const char *data, size_t size)
+{
+    AUTO(buf) struct buf line = BUF_INIT;
+    const char *newline = memchr(data, '\n', size);
+    size_t shown = v->width && newline ? (size_t)(newline - data) : size;
+    bool cut = shown < size;
+
+    buf_printf(&line, "%s = ", key);
+    buf_add(&line, data, shown);
+    if (v->width && line.size > v->width) {
+        line.size = v->width;
+        cut = true;
+    }
+    if (v->width && cut && line.size + 3 > v->width)
+        line.size = MAX(v->width, 3) - 3;
+    for (size_t i = 0; v->width && i < line.size; i++) {
+        if ((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7f)
+            line.data[i] = '.';
+    }
+    cmd_write(line.data, line.size);
+    puts(cut ? "..." : "");
+}
+
+static int
+print_value(const struct view *v, const char *key, const struct treeobj *entry)
+{
+    AUTO(treeobj) struct treeobj *val = NULL;
+    AUTO(free) void *data = NULL;
+    const char *error = err_name(EPROTO);
+    size_t size;
+    int rc = 0;
+
+    if (treeobj_type(entry) == TREEOBJ_VAL)
+        val = treeobj_ref(entry);
+    else
+        rc = kvs_read(v->x, key, v->root, 0, &val, &error);
+    if (rc == 0)
+        rc = treeobj_val_decode(val, &data, &size);
+    if (rc < 0)
+        return cmd_fail(&program, "%s: %s", key, error);
+    print_line(v, key, data, size);
+    return CMD_OK;
+}
+
+static void
+print_link(const char *key, const struct treeobj *link)
+{
+    const char *ns = treeobj_link_namespace(link);
+
+    printf("%s -> %s%s%s\n", key, ns ? ns : "", ns ? "::" : "", treeobj_link_target(link));
+}
+
+static int
+list_entry(const struct view *v, const char *key, const struct treeobj *entry)
+{
+    switch (treeobj_type(entry)) {
+    case TREEOBJ_SYMLINK:
+        print_link(key, entry);
+        return CMD_OK;
+    case TREEOBJ_DIR:
+    case TREEOBJ_DIRREF:
+        if (recursive)
+            return list_dir(v, key);
+        printf("%s.\n", key);
+        return CMD_OK;
+    case TREEOBJ_VAL:
+    case TREEOBJ_VALREF:
+        break;
+    }
+    if (!names_only)
+        return print_value(v, key, entry);
+    puts(key);
+    return CMD_OK;
+}
+
+static int
+list_dir(const struct view *v, const char *key)
+{
+    AUTO(treeobj) struct treeobj *dir = NULL;
+    const char *error;
+    int status = CMD_OK;
+
+    if (kvs_read(v->x, key, v->root, XYLEM_READDIR, &dir, &error) < 0)
+        return cmd_fail(&program, "%s: %s", key, error);
+    for (size_t i = 0; i < treeobj_dir_count(dir) && status == CMD_OK; i++) {
+        AUTO(free) char *name = kvs_join(key, treeobj_dir_name(dir, i));
+
+        status = list_entry(v, name, treeobj_dir_entry(dir, i));
+    }
+    return cmd_output_failed() ? CMD_FAILED : status;
+}
+
+int
+kvs_dir(int argc, char **argv)
+{
+    int i = cmd_parse(&program, argc, argv, 0, 1);
+    struct view v = {.width = kvs_width(width_option, 80)};
+    struct xylem_root root;
+    int status;
+
+    kvs_at_blobref(&program);
+    v.x = cmd_open(&program);
+    v.root = root.rootref;
+    if (kvs_pin_root(&program, v.x, &root) < 0)
+        status = cmd_fail_x(&program, v.x, NULL);
+    else
+        status = list_dir(&v, i < argc ? argv[i] : ".");
+    xylem_close(v.x);
+    return status;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_util.c - options, look-ups and commits shared by the commands below `xylem kvs`. */
+#include "kvs_util.h"
+#include "blobref.h"
+#include "key.h"
+#include "units.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+const char *kvs_ns;
+const char *kvs_at;
+bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_merge, kvs_sync;
+
+/* --- reading --- */
+
+/* "{"ver":1,"type":"dirref","data":[BLOBREF]}" or the blobref itself. */
+static char *
+parse_root(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    const char *ref =
+        json ? json_string_value(json_array_get(json_object_get(json, "data"), 0)) : text;
+    enum digest_alg alg;
+    struct digest d;
+    char *copy = ref && blobref_parse(ref, &alg, &d) == 0 ? xstrdup(ref) : NULL;
+
+    json_decref(json);
+    return copy;
+}
+
+const char *
+kvs_at_blobref(const struct opt_program *prog)
+{
+    static char *ref; // parsed once, kept for the life of the process
+
+    if (!kvs_at)
+        return NULL;
+    if (!ref)
+        ref = parse_root(kvs_at);
+    if (!ref)
+        opt_usage_error(prog, "--at: '%s' is neither a blobref nor a dirref", kvs_at);
+    return ref;
+}
+
+int
+kvs_pin_root(const struct opt_program *prog, xylem_t *x, struct xylem_root *ret)
+{
+    const char *ref = kvs_at_blobref(prog);
+
+    if (!ref)
+        return xylem_getroot(x, kvs_ns, ret);
+    *ret = (struct xylem_root){0};
+    snprintf(ret->rootref, sizeof ret->rootref, "%s", ref);
+    return 0;
+}
+
+int
+kvs_read(xylem_t *x, const char *key, const char *at, int flags, struct treeobj **ret,
+         const char **ret_error)
+{
+    static struct err err;
+    AUTO(free) char *text = NULL;
+    const char *hash = xylem_hash(x);
+    enum digest_alg alg;
+    int rc = xylem_lookup(x, kvs_ns, key, at, flags, &text);
+
+    if (rc < 0) {
+        *ret_error = xylem_error(x);
+        return rc;
+    }
+    *ret_error = err.text;
+    if (!hash || digest_alg_parse(hash, &alg) < 0)
+        return err_set(&err, -EPROTO, "the instance's hash algorithm is unknown");
+    return treeobj_decode(alg, text, strlen(text), ret, &err);
+}
+
+char *
+kvs_join(const char *parent, const char *name)
+{
+    struct buf b = BUF_INIT;
+
+    if (strcmp(parent, ".") != 0)
+        buf_printf(&b, "%s.", parent);
+    key_quote_name(name, &b);
+    return buf_detach(&b, NULL);
+}
+
+/* --- writing --- */
+
+void
+kvs_print_dirref(const char *blobref)
+{
+    printf("{\"ver\":1,\"type\":\"dirref\",\"data\":[\"%s\"]}\n", blobref);
+}
+
+int
+kvs_commit(const struct opt_program *prog, xylem_t *x, const xylem_txn_t *txn)
+{
+    int flags = (kvs_no_merge ? XYLEM_NO_MERGE : 0) | (kvs_sync ? XYLEM_SYNC : 0);
+    struct xylem_root root;
+
+    if (xylem_commit(x, kvs_ns, txn, flags, &root) < 0)
+        return cmd_fail_x(prog, x, NULL);
+    if (kvs_print_treeobj)
+        kvs_print_dirref(root.rootref);
+    if (kvs_print_blobref)
+        puts(root.rootref);
+    if (kvs_print_sequence)
+        printf("%lld\n", (long long)root.sequence);
+    return CMD_OK;
+}
+
+/* --- the terminal --- */
+
+size_t
+kvs_width(long width_option, size_t otherwise)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize w;
+    long n;
+
+    if (width_option >= 0)
+        return (size_t)width_option;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+        return w.ws_col;
+    if (columns && units_parse_long(columns, 1, 10000, &n) == 0)
+        return (size_t)n;
+    return otherwise;
+}

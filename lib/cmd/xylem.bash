@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MPL-2.0
+# Completion of xylem(1) for bash.
+
+_xylem()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} words= path= i
+
+    # The words of the command so far, without options and what follows -u, -N and --cert.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -u | --uri | --cert | -N | --namespace) ((i++)) ;;
+        -*) ;;
+        *) path+=" ${COMP_WORDS[i]}" ;;
+        esac
+    done
+    case $path in
+    '') words='content kvs stats overlay ping getattr lsattr dump restore launch bench' ;;
+    ' content') words='store load validate flush dropcache checkpoint' ;;
+    ' content checkpoint') words='list update' ;;
+    ' kvs') words='get put dir ls unlink link readlink mkdir copy move getroot version wait sync
+                   namespace' ;;
+    ' kvs namespace') words='create remove list' ;;
+    ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
+    ' overlay') words='status' ;;
+    ' getattr') words=$(xylem lsattr 2>/dev/null) ;;
+    ' dump' | ' restore' | ' launch')
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -F _xylem xylem

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* lookup.h - walk a key from a root to its value (xylem-kvs(7), "Lookup").
+ *
+ * Pull-style and pure:  loop { switch (lookup_step(l)) ... give what it wants ... }
+ *
+ * state      wants                                    given by
+ * ROOT       the root of lookup_namespace()           lookup_give_root
+ * DIR        the directory lookup_wanted()[0]         lookup_give_dir
+ * BLOBS      the value blobs lookup_wanted()          lookup_give_blob, each once, any order
+ * DONE       nothing; lookup_result()                 -
+ * Anything may be answered with lookup_fail() instead, which leads to DONE.
+ */
+#ifndef XYLEM_LOOKUP_H
+#define XYLEM_LOOKUP_H
+
+#include "blob.h"
+#include "treeobj.h"
+
+enum {
+    LOOKUP_READDIR = 1,
+    LOOKUP_READLINK = 2,
+    LOOKUP_WATCH = 4,
+    LOOKUP_WAITCREATE = 8,
+    LOOKUP_TREEOBJ = 16,
+    LOOKUP_SYMLINKS_MAX = 10, // links followed in one look-up; more is ELOOP
+};
+
+enum lookup_want { LOOKUP_WANT_ROOT, LOOKUP_WANT_DIR, LOOKUP_WANT_BLOBS, LOOKUP_DONE };
+
+struct lookup;
+
+/* key: text.  root: start there (--at), or NULL to ask for ns's root first.  flags: READDIR,
+ * READLINK, TREEOBJ.  A bad key shows up as the result. */
+struct lookup *lookup_new(enum digest_alg alg, const char *ns, const struct digest *root,
+                          const char *key, int flags);
+void lookup_free(struct lookup **l);
+
+enum lookup_want lookup_step(struct lookup *l);
+const char *lookup_namespace(const struct lookup *l); // the one whose root is wanted
+const struct digest *lookup_wanted(const struct lookup *l, size_t *ret_count);
+
+void lookup_give_root(struct lookup *l, const struct digest *root);
+/* -EPROTO results if it is not a dir. */
+void lookup_give_dir(struct lookup *l, const struct treeobj *dir);
+void lookup_give_blob(struct lookup *l, const struct digest *d, const struct blob *b);
+void lookup_fail(struct lookup *l, int errnum, const char *text);
+
+/* After DONE.  0 and *ret (new reference): a val (values are joined), dir (READDIR), symlink
+ * (READLINK), or the object as stored (TREEOBJ).  Or -errno with text: the table in flux-compatible
+ * lookups: ENOENT missing or a path through a value, EISDIR, ENOTDIR, EINVAL (READLINK of a
+ * non-link, bad key), ELOOP, EPROTO damaged object, EOVERFLOW joined value above 1 GiB. */
+int lookup_result(const struct lookup *l, struct treeobj **ret, struct err *err);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* tree.c - a namespace's tree: its life, writing, forgetting.
+ *
+ * Model: nodes (tree_node.h) with the directories loaded so far.  tree_apply() edits them and
+ * remembers value blobs; tree_write() turns changed directories into blobs from the leaves up and
+ * hands out all of them.  Directories that did not change keep their digest and are not looked at.
+ *
+ * I1 no edit is pending between two calls
+ * I2 after tree_write() no directory on the way from the root to it is changed
+ * I3 nothing is dropped from memory that may not be stored yet
+ * Thread: any, but one at a time.  See xylem-kvs(7), "Commit".
+ */
+#include "tree_priv.h"
+
+#include "blobref.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct tree_node *
+new_root(struct tree *t, const struct digest *d)
+{
+    struct treeobj *ref = treeobj_new_dirref(d);
+    struct tree_dir *unloaded = NULL;
+
+    return tree_node_new(&t->pool, "", &ref, &unloaded);
+}
+
+struct tree *
+tree_new(enum digest_alg alg, const struct digest *root)
+{
+    struct tree *t = xcalloc(1, sizeof(*t));
+
+    t->alg = alg;
+    t->written = t->accepted = *root;
+    tree_node_init_pool(&t->pool);
+    tree_edit_init(&t->edit, &t->pool);
+    tree_load_init(&t->load);
+    tree_made_init(&t->made, alg);
+    t->root = new_root(t, root);
+    return t;
+}
+
+void
+tree_free(struct tree **t)
+{
+    struct tree *old = TAKE(*t);
+
+    if (!old)
+        return;
+    tree_edit_fini(&old->edit); /* I1 */
+    tree_load_fini(&old->load);
+    tree_made_fini(&old->made);
+    tree_node_free(&old->pool, &old->root);
+    assert(old->pool.memory == 0);
+    free(old->ns);
+    free(old);
+}
+
+void
+tree_set_namespace(struct tree *t, const char *ns)
+{
+    free(t->ns);
+    t->ns = xstrdup(ns);
+}
+
+/* --- directories from outside --- */
+
+const struct digest *
+tree_needs(const struct tree *t, size_t *ret_count)
+{
+    *ret_count = t->load.count;
+    return t->load.missing;
+}
+
+int
+tree_provide(struct tree *t, const struct digest *d, const struct blob *b, struct err *err)
+{
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    char ref[BLOBREF_MAX];
+    int rc;
+
+    if (!tree_load_is_missing(&t->load, d))
+        return 0;
+    rc = treeobj_decode(t->alg, blob_data(b), blob_size(b), &obj, err);
+    if (rc < 0)
+        return err_prefix(err, rc, "%s", blobref_format(t->alg, d, ref));
+    if (treeobj_type(obj) != TREEOBJ_DIR)
+        return err_set(err, -EPROTO, "%s: a %s, not a dir", blobref_format(t->alg, d, ref),
+                       treeobj_type_name(treeobj_type(obj)));
+    tree_load_give(&t->load, d, &obj);
+    return 0;
+}
+
+/* --- writing --- */
+
+static struct blob *
+encode_dir(const struct tree *t, const struct tree_dir *dir)
+{
+    AUTO(buf) struct buf text = BUF_INIT;
+    void *data;
+    size_t size;
+
+    tree_dir_encode(t->alg, dir, &text);
+    data = buf_detach(&text, &size);
+    return blob_adopt(&data, size);
+}
+
+/* As deep as directories are loaded: keys and inline dirs both have a limit. */
+static void
+write_node(struct tree *t, struct tree_node *n)
+{
+    struct blob *b;
+    struct digest d;
+    struct treeobj *ref;
+
+    for (size_t i = 0; i < n->dir->count; i++) {
+        if (tree_node_is_changed(n->dir->nodes[i]))
+            write_node(t, n->dir->nodes[i]);
+    }
+    b = encode_dir(t, n->dir);
+    tree_made_add(&t->made, &b, &d);
+    ref = treeobj_new_dirref(&d);
+    tree_node_swap_entry(&t->pool, n, &ref);
+}
+
+static void
+emit_all(struct tree *t, tree_emit_fn emit, void *arg)
+{
+    for (size_t i = 0; i < t->made.count; i++) {
+        const struct digest *d;
+        const struct blob *b = tree_made_get(&t->made, i, &d);
+
+        emit(arg, d, b);
+    }
+    tree_made_truncate(&t->made, 0);
+}
+
+void
+tree_write(struct tree *t, tree_emit_fn emit, void *arg, struct digest *ret_root)
+{
+    size_t count;
+
+    if (tree_node_is_changed(t->root))
+        write_node(t, t->root);
+    emit_all(t, emit, arg);
+    t->written = *treeobj_refs(t->root->entry, &count);
+    *ret_root = t->written;
+}
+
+void
+tree_accept(struct tree *t)
+{
+    t->accepted = t->written;
+}
+
+void
+tree_discard(struct tree *t)
+{
+    tree_made_truncate(&t->made, 0);
+    tree_load_clear(&t->load);
+    tree_node_free(&t->pool, &t->root);
+    t->root = new_root(t, &t->accepted);
+    t->written = t->accepted;
+}
+
+const struct digest *
+tree_root(const struct tree *t)
+{
+    return &t->written;
+}
+
+/* --- memory --- */
+
+void
+tree_trim(struct tree *t, size_t max_bytes)
+{
+    if (!digest_equal(&t->written, &t->accepted)) /* I3 */
+        return;
+    /* A directory comes after all below it (tree_dir.c, I2), so dropping one leaves the next on
+     * the list alone. */
+    LIST_FOR_EACH(it, &t->pool.used)
+    {
+        struct tree_dir *dir = list_entry(it, struct tree_dir, used);
+
+        if (t->pool.memory <= max_bytes)
+            return;
+        if (!tree_node_is_changed(dir->node))
+            tree_dir_free(&dir->node->dir);
+    }
+}
+
+size_t
+tree_memory(const struct tree *t)
+{
+    return t->pool.memory;
+}
+
+struct blob *
+tree_empty_dir(enum digest_alg alg, struct digest *ret)
+{
+    static const char text[] = "{\"data\":{},\"type\":\"dir\",\"ver\":1}";
+
+    digest_compute(alg, text, sizeof(text) - 1, ret);
+    return blob_new(text, sizeof(text) - 1);
+}

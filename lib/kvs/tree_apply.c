@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* tree_apply.c - what the operations of a transaction do to a tree.
+ *
+ * Model: each operation walks its key down to the directory of its last name, following links, and
+ * then changes one entry there.  All changes go through tree_edit, so that they can be taken back.
+ * An operation that meets a directory that is not loaded is skipped, and the walk goes on with the
+ * next: so one round collects nearly all directories the transaction needs.  Then everything is
+ * taken back, and the caller comes again with the directories.
+ *
+ * operation   missing        val                 valref          directory   link
+ * put         add            replace             replace         replace     replace
+ * unlink      -              remove              remove          remove      remove
+ * append      add            valref [old, new]   one more ref    EISDIR      EOPNOTSUPP
+ * in the middle of a key:
+ * put, append make dir       replace by dir      replace by dir  go down     follow
+ * unlink      -              -                   -               go down     follow
+ * Appending nothing to a value changes nothing.
+ *
+ * I1 what is put is in stored form: no val longer than TREEOBJ_INLINE_MAX, no inline dir
+ */
+#include "tree_priv.h"
+
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MISSING = 1 }; // a directory is not loaded
+
+struct walk {
+    const char *names[KEY_DEPTH_MAX];          // borrowed; the key with links followed
+    size_t count;                              // names
+    struct tree_node *path[KEY_DEPTH_MAX + 1]; // borrowed; from the root to where the walk is
+    size_t depth;                              // path[depth] is the last one
+    struct key targets[TREE_SYMLINKS_MAX];     // owned; targets of followed links, for `names`
+    size_t links;                              // targets
+};
+
+static void
+walk_init(struct walk *w, struct tree *t, const struct key *key)
+{
+    w->count = key->count;
+    w->depth = 0;
+    w->links = 0;
+    w->path[0] = t->root;
+    memcpy(w->names, key->names, key->count * sizeof(w->names[0]));
+}
+
+/* Marks what was walked through as recently used, deepest first (tree_dir.c, I2). */
+static void
+walk_touch(const struct walk *w)
+{
+    for (size_t i = w->depth + 1; i-- > 0;) {
+        if (w->path[i]->dir)
+            tree_dir_touch(w->path[i]->dir);
+    }
+}
+
+static void
+walk_fini(struct walk *w)
+{
+    walk_touch(w);
+    for (size_t i = 0; i < w->links; i++)
+        key_fini(&w->targets[i]);
+}
+
+static struct tree_dir *
+walk_dir(const struct walk *w)
+{
+    return w->path[w->depth]->dir;
+}
+
+/* Makes all directories on the way changed ones. */
+static void
+walk_change(struct walk *w, struct tree *t)
+{
+    for (size_t i = 0; i <= w->depth; i++)
+        tree_edit_change(&t->edit, w->path[i]);
+}
+
+/* 0 or MISSING. */
+static int
+load_dir(struct tree *t, struct tree_node *n)
+{
+    const struct treeobj *obj;
+    size_t count;
+
+    if (n->dir)
+        return 0;
+    obj = tree_load_get(&t->load, treeobj_refs(n->entry, &count));
+    if (!obj)
+        return MISSING;
+    n->dir = tree_dir_from_treeobj(&t->pool, obj);
+    n->dir->node = n;
+    return 0;
+}
+
+/* --- walking --- */
+
+/* Sets the names to those of the link's target and those left behind the link. */
+static int
+walk_follow(struct walk *w, const struct tree *t, const struct treeobj *link, struct err *err)
+{
+    const char *ns = treeobj_link_namespace(link);
+    size_t rest = w->count - w->depth - 1;
+    struct key *target = &w->targets[w->links];
+    int rc;
+
+    if (w->links == TREE_SYMLINKS_MAX)
+        return err_set(err, -ELOOP, "too many symbolic links");
+    if (ns && (!t->ns || strcmp(ns, t->ns) != 0))
+        return err_set(err, -EINVAL, "a link on the way leads into another namespace");
+    rc = key_parse(treeobj_link_target(link), target, err);
+    if (rc < 0)
+        return err_prefix(err, rc, "a link on the way");
+    w->links++;
+    if (target->count + rest > KEY_DEPTH_MAX)
+        return err_set(err, -ENAMETOOLONG, "more than %d names with links followed", KEY_DEPTH_MAX);
+    memmove(w->names + target->count, w->names + w->depth + 1, rest * sizeof(w->names[0]));
+    memcpy(w->names, target->names, target->count * sizeof(w->names[0]));
+    w->count = target->count + rest;
+    walk_touch(w);
+    w->depth = 0;
+    return 0;
+}
+
+/* An empty directory as the entry `name` where the walk is, in place of `child` (or NULL). */
+static struct tree_node *
+make_dir(struct tree *t, struct walk *w, const char *name, struct tree_node *child)
+{
+    struct tree_dir *dir = tree_dir_new(&t->pool);
+    struct treeobj *unwritten = NULL;
+
+    walk_change(w, t);
+    if (!child)
+        return tree_edit_add(&t->edit, walk_dir(w), name, &unwritten, &dir);
+    tree_edit_replace(&t->edit, child, &unwritten, &dir);
+    return child;
+}
+
+/* One name further.  -ENOENT: there is no directory, and none is to be made. */
+static int
+walk_down(struct walk *w, struct tree *t, bool is_making, struct err *err)
+{
+    const char *name = w->names[w->depth];
+    struct tree_node *child = tree_dir_find(walk_dir(w), name);
+
+    if (child && tree_node_is_link(child))
+        return walk_follow(w, t, child->entry, err);
+    if (!child || !tree_node_is_dir(child)) {
+        if (!is_making)
+            return -ENOENT;
+        child = make_dir(t, w, name, child);
+    }
+    w->path[++w->depth] = child;
+    return 0;
+}
+
+/* To the directory of the last name.  0, MISSING, -ENOENT as above, or -errno with text. */
+static int
+walk_to_last(struct walk *w, struct tree *t, bool is_making, struct err *err)
+{
+    for (;;) {
+        int rc = load_dir(t, w->path[w->depth]);
+
+        if (rc != 0 || w->depth + 1 == w->count)
+            return rc;
+        rc = walk_down(w, t, is_making, err);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* --- stored form (I1) --- */
+
+static void
+store_value(struct tree *t, const struct treeobj *val, struct digest *ret)
+{
+    void *data;
+    size_t size;
+    struct blob *b;
+    int rc = treeobj_val_decode(val, &data, &size);
+
+    assert(rc == 0);
+    b = blob_adopt(&data, size);
+    tree_made_add(&t->made, &b, ret);
+}
+
+static struct treeobj *stored_form(struct tree *t, const struct treeobj *obj);
+
+static struct treeobj *
+stored_dir(struct tree *t, const struct treeobj *obj)
+{
+    struct treeobj *dir = treeobj_new_dir();
+
+    for (size_t i = 0; i < treeobj_dir_count(obj); i++) {
+        struct treeobj *entry = stored_form(t, treeobj_dir_entry(obj, i));
+
+        treeobj_dir_put(dir, treeobj_dir_name(obj, i), &entry);
+    }
+    return dir;
+}
+
+/* A new reference; large values have become blobs. */
+static struct treeobj *
+stored_form(struct tree *t, const struct treeobj *obj)
+{
+    struct digest d;
+    size_t len;
+
+    if (treeobj_type(obj) == TREEOBJ_DIR)
+        return stored_dir(t, obj);
+    if (treeobj_type(obj) != TREEOBJ_VAL)
+        return treeobj_ref(obj);
+    treeobj_val_base64(obj, &len);
+    if (len <= TREEOBJ_INLINE_MAX)
+        return treeobj_ref(obj);
+    store_value(t, obj, &d);
+    return treeobj_new_valref(&d, 1);
+}
+
+/* --- operations --- */
+
+/* Consumes *obj, which is in stored form. */
+static void
+put_stored(struct tree *t, struct walk *w, struct tree_node *child, struct treeobj **obj)
+{
+    const char *name = w->names[w->count - 1];
+    struct tree_dir *dir = NULL;
+
+    if (treeobj_type(*obj) == TREEOBJ_DIR) {
+        dir = tree_dir_from_treeobj(&t->pool, *obj);
+        treeobj_unref(obj);
+    }
+    walk_change(w, t);
+    if (child)
+        tree_edit_replace(&t->edit, child, obj, &dir);
+    else
+        tree_edit_add(&t->edit, walk_dir(w), name, obj, &dir);
+}
+
+static void
+put(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *dirent)
+{
+    struct treeobj *obj = stored_form(t, dirent);
+
+    put_stored(t, w, child, &obj);
+}
+
+static void
+unlink_entry(struct tree *t, struct walk *w, struct tree_node *child)
+{
+    if (!child)
+        return;
+    walk_change(w, t);
+    tree_edit_remove(&t->edit, walk_dir(w), child);
+}
+
+/* A valref of our own with what the entry refers to now. */
+static struct treeobj *
+as_valref(struct tree *t, const struct treeobj *entry)
+{
+    const struct digest *refs;
+    struct digest d;
+    size_t count;
+
+    if (treeobj_type(entry) == TREEOBJ_VALREF) {
+        refs = treeobj_refs(entry, &count);
+        return treeobj_new_valref(refs, count);
+    }
+    store_value(t, entry, &d);
+    return treeobj_new_valref(&d, 1);
+}
+
+static void
+extend(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *val)
+{
+    struct digest d;
+
+    if (treeobj_type(child->entry) != TREEOBJ_VALREF || treeobj_is_shared(child->entry)) {
+        struct treeobj *own = as_valref(t, child->entry);
+
+        put_stored(t, w, child, &own);
+    }
+    walk_change(w, t);
+    store_value(t, val, &d);
+    tree_edit_add_ref(&t->edit, child, &d);
+}
+
+static int
+append(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *val,
+       struct err *err)
+{
+    size_t len;
+
+    if (!child) {
+        put(t, w, NULL, val);
+        return 0;
+    }
+    if (tree_node_is_dir(child))
+        return err_set(err, -EISDIR, "append to a directory");
+    if (tree_node_is_link(child))
+        return err_set(err, -EOPNOTSUPP, "append to a symbolic link");
+    treeobj_val_base64(val, &len);
+    if (len > 0)
+        extend(t, w, child, val);
+    return 0;
+}
+
+static int
+change_entry(struct tree *t, struct walk *w, const struct txn_op *op, struct err *err)
+{
+    struct tree_node *child = tree_dir_find(walk_dir(w), w->names[w->count - 1]);
+
+    if (op->flags & TXN_APPEND)
+        return append(t, w, child, op->dirent, err);
+    if (op->dirent)
+        put(t, w, child, op->dirent);
+    else
+        unlink_entry(t, w, child);
+    return 0;
+}
+
+/* 0, MISSING or -errno with text. */
+static int
+apply_op(struct tree *t, const struct txn_op *op, struct err *err)
+{
+    AUTO(buf) struct buf text = BUF_INIT;
+    struct walk w;
+    int rc;
+
+    walk_init(&w, t, &op->key);
+    rc = walk_to_last(&w, t, op->dirent != NULL, err);
+    if (rc == 0)
+        rc = change_entry(t, &w, op, err);
+    else if (rc == -ENOENT)
+        rc = 0;
+    walk_fini(&w);
+    if (rc < 0) {
+        key_format(&op->key, &text);
+        return err_prefix(err, rc, "key '%.128s'", buf_str(&text));
+    }
+    return rc;
+}
+
+static int
+apply_ops(struct tree *t, const struct txn *txn, struct err *err)
+{
+    bool is_missing = false;
+
+    for (size_t i = 0; i < txn->count; i++) {
+        int rc = apply_op(t, &txn->ops[i], is_missing ? NULL : err);
+
+        if (rc == MISSING)
+            is_missing = true;
+        else if (rc < 0 && !is_missing)
+            return rc;
+        /* An error behind a skipped operation may come from the skipping: not now. */
+    }
+    return is_missing ? MISSING : 0;
+}
+
+int
+tree_apply(struct tree *t, const struct txn *txn, struct err *err)
+{
+    size_t made = t->made.count;
+    int rc;
+
+    tree_load_begin(&t->load);
+    rc = apply_ops(t, txn, err);
+    if (rc == 0) {
+        tree_edit_commit(&t->edit);
+    } else {
+        tree_edit_rollback(&t->edit);
+        tree_made_truncate(&t->made, made);
+    }
+    if (rc != MISSING)
+        tree_load_clear(&t->load);
+    return rc;
+}

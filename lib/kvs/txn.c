@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* txn.c - transactions: a list of operations, and its JSON.
+ *
+ * I1 every key has at least one name
+ * I2 flags are 0 or TXN_APPEND; an append carries a val
+ * What the operations do to a tree: tree_apply.c.
+ */
+#include "txn.h"
+
+#include "json_text.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+void
+txn_fini(struct txn *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        key_fini(&t->ops[i].key);
+        treeobj_unref(&t->ops[i].dirent);
+    }
+    free(t->ops);
+    *t = (struct txn)TXN_INIT;
+}
+
+static struct txn_op *
+add_slot(struct txn *t)
+{
+    if (t->count == t->capacity) {
+        t->capacity = t->capacity ? t->capacity * 2 : 4;
+        t->ops = xrealloc(t->ops, t->capacity * sizeof(*t->ops));
+    }
+    return &t->ops[t->count++];
+}
+
+static bool
+is_op_valid(int flags, const struct treeobj *dirent)
+{
+    if (flags == TXN_APPEND)
+        return dirent && treeobj_type(dirent) == TREEOBJ_VAL;
+    return flags == 0;
+}
+
+int
+txn_add(struct txn *t, const char *key, int flags, struct treeobj **dirent, struct err *err)
+{
+    AUTO(treeobj) struct treeobj *taken = TAKE(*dirent);
+    struct key k;
+    int rc;
+
+    assert(is_op_valid(flags, taken)); /* I2 */
+    if (t->count == TXN_OPS_MAX)
+        return err_set(err, -E2BIG, "more than %d operations", TXN_OPS_MAX);
+    rc = key_parse(key, &k, err);
+    if (rc < 0)
+        return rc;
+    if (k.count == 0) {
+        key_fini(&k);
+        return err_set(err, -EINVAL, "key '.': the root cannot be written"); /* I1 */
+    }
+    *add_slot(t) = (struct txn_op){k, flags, TAKE(taken)};
+    return 0;
+}
+
+static int
+decode_op(enum digest_alg alg, const json_t *op, struct txn *t, struct err *err)
+{
+    const json_t *key = json_object_get(op, "key");
+    const json_t *flags = json_object_get(op, "flags");
+    const json_t *dirent = json_object_get(op, "dirent");
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    json_int_t bits = json_integer_value(flags);
+
+    if (!json_is_string(key) || !json_is_integer(flags) || !dirent)
+        return err_set(err, -EPROTO, "not an object of key, flags and dirent");
+    if (!json_is_null(dirent)) {
+        int rc = treeobj_from_json(alg, dirent, &obj, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    if ((bits != 0 && bits != TXN_APPEND) || !is_op_valid((int)bits, obj))
+        return err_set(err, -EPROTO, "flags %lld do not fit", (long long)bits);
+    return txn_add(t, json_string_value(key), (int)bits, &obj, err);
+}
+
+int
+txn_from_json(enum digest_alg alg, const struct json_t *ops, struct txn *ret, struct err *err)
+{
+    AUTO(txn) struct txn t = TXN_INIT;
+
+    if (!json_is_array(ops))
+        return err_set(err, -EPROTO, "ops is not an array");
+    if (json_array_size(ops) > TXN_OPS_MAX)
+        return err_set(err, -E2BIG, "more than %d operations", TXN_OPS_MAX);
+    for (size_t i = 0; i < json_array_size(ops); i++) {
+        int rc = decode_op(alg, json_array_get(ops, i), &t, err);
+
+        if (rc < 0)
+            return err_prefix(err, rc, "operation %zu", i);
+    }
+    *ret = t;
+    t = (struct txn)TXN_INIT;
+    return 0;
+}
+
+static void
+encode_op(enum digest_alg alg, const struct txn_op *op, struct buf *out)
+{
+    AUTO(buf) struct buf key = BUF_INIT;
+
+    key_format(&op->key, &key);
+    buf_add_str(out, "{\"key\":");
+    json_text_quote(buf_str(&key), out);
+    buf_printf(out, ",\"flags\":%d,\"dirent\":", op->flags);
+    if (op->dirent)
+        treeobj_encode(alg, op->dirent, out);
+    else
+        buf_add_str(out, "null");
+    buf_add_char(out, '}');
+}
+
+void
+txn_encode(enum digest_alg alg, const struct txn *t, struct buf *out)
+{
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < t->count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        encode_op(alg, &t->ops[i], out);
+    }
+    buf_add_char(out, ']');
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* overlay.h - the tree as one rank sees it: its parent, its children, its remote clients.
+ * Protocol: xylem-overlay(7).  One thread, that of the loop.
+ */
+#ifndef XYLEM_OVERLAY_H
+#define XYLEM_OVERLAY_H
+
+#include "loop.h"
+#include "msg_zmq.h"
+#include "peer.h"
+#include "topo.h"
+#include "xerr.h"
+
+struct overlay;
+
+/* Where a message came from, and where an answer goes. */
+enum overlay_neighbour { OVERLAY_PARENT, OVERLAY_CHILD, OVERLAY_CLIENT };
+struct overlay_from {
+    enum overlay_neighbour kind;
+    uint32_t rank;             // PARENT, CHILD
+    struct msg_zmq_peer peer;  // CLIENT
+};
+
+struct overlay_conf {
+    uint32_t rank;
+    struct topo topo;
+    const char *instance;          // id of the cluster; equal on all ranks
+    const char *hash;              // name of the hash algorithm; equal on all ranks
+    const char *const *endpoints;  // URI of every rank, `topo.size` of them; borrowed for life
+    const char *const *listen;     // URIs to bind
+    size_t nlisten;
+    int64_t heartbeat_ms;          // a ping is due this often
+    int64_t timeout_ms;            // a neighbour silent for this long is lost
+    size_t max_payload;            // bytes
+};
+
+struct overlay_ops {
+    /* Requests, responses and events; *m is finished by the caller afterwards unless consumed. */
+    void (*received)(void *arg, const struct overlay_from *from, struct msg *m);
+    /* The parent let us in (again) / is gone: what was unanswered is to be sent again later. */
+    void (*parent_changed)(void *arg, bool online);
+    /* The child left, was lost, or began anew: what it was asked will not be answered. */
+    void (*child_gone)(void *arg, uint32_t rank);
+    /* The status of our own subtree changed. */
+    void (*status_changed)(void *arg, enum subtree_status status);
+    /* The parent refused us for good; text says why. */
+    void (*refused)(void *arg, const char *text);
+};
+
+/* Binds, and starts to greet the parent.  -errno with text when binding fails. */
+int overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *loop,
+                const struct overlay_ops *ops, void *arg, struct err *err);
+/* Says goodbye to parent and children. */
+void overlay_free(struct overlay **o);
+
+/* Sending: *m is finished in any case.  0, or -EHOSTUNREACH: that neighbour is not online. */
+int overlay_send_parent(struct overlay *o, struct msg *m);
+int overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m);
+int overlay_send_client(struct overlay *o, const struct msg_zmq_peer *peer, struct msg *m);
+/* A copy to every child that is online. */
+void overlay_send_down(struct overlay *o, const struct msg *m);
+
+/* The neighbour to go through for `rank`: a child's rank, or TOPO_NONE for the parent.
+ * -EHOSTUNREACH: no such rank, or the child is not online. */
+int overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child);
+
+bool overlay_parent_is_online(const struct overlay *o);
+/* TOPO_NONE at rank 0. */
+uint32_t overlay_parent_rank(const struct overlay *o);
+enum subtree_status overlay_status(const struct overlay *o);
+/* The loop's clock, to which peer.since refers. */
+int64_t overlay_now(const struct overlay *o);
+/* ms since the status of our own subtree last changed. */
+int64_t overlay_status_age(const struct overlay *o);
+size_t overlay_child_count(const struct overlay *o);
+const struct peer *overlay_child(const struct overlay *o, size_t i); // borrowed
+/* The endpoint others connect to, wildcards resolved; "" when not listening. */
+const char *overlay_uri(const struct overlay *o);
+
+#endif

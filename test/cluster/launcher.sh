@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+# launcher.sh - xylem-launch: statuses, signals, and nothing left behind.
+. "$(dirname "$0")/../lib/rig.sh"
+
+launch() { xylem-launch -n 3 --rundir "$TEMP/run" "$@"; }
+status_of() { "$@" >/dev/null 2>&1; echo $?; }
+is_empty() { [ -z "$(ls -A "$TEMP/run")" ] && [ -z "$(list_processes)" ]; }
+
+# ---- the exit status is COMMAND's ----
+check_output 'COMMAND succeeds' 0 status_of launch true
+check_output 'COMMAND fails' 7 status_of launch -- sh -c 'exit 7'
+check_output 'COMMAND is killed' 137 status_of launch -- sh -c 'kill -9 $$'
+check_output 'COMMAND is not found' 127 status_of launch -- /does/not/exist
+check_output 'no number of ranks is wrong usage' 2 status_of xylem-launch true
+check_output 'nor is an option nobody knows' 2 status_of xylem-launch -n 1 --what true
+check 'nothing is left behind' is_empty
+
+# ---- what COMMAND gets ----
+check_output 'COMMAND knows where and how many' "local://$TEMP/run/local-0 $TEMP/run 3" \
+    launch -- sh -c 'echo $XYLEM_URI $XYLEM_RUNDIR $XYLEM_SIZE'
+check_output 'FLUX_URI is the same as XYLEM_URI' same \
+    launch -- sh -c '[ $FLUX_URI = $XYLEM_URI ] && echo same'
+through() { echo through | launch cat; }
+check_output 'standard input and output are the ones of the launch' through through
+files_there()
+{
+    launch -- sh -c 'for r in 0 1 2; do [ -S $XYLEM_RUNDIR/local-$r ] || exit 1
+        [ -f $XYLEM_RUNDIR/rank-$r.log ] || exit 1
+        kill -0 $(cat $XYLEM_RUNDIR/rank-$r.pid) || exit 1; done'
+}
+check 'each rank has a socket, a pid file and a log' files_there
+private() { xylem-launch -n 1 -- sh -c 'echo $XYLEM_RUNDIR; stat -c %a $XYLEM_RUNDIR'; }
+private >"$TEMP/private"
+check 'without --rundir there is a private one' grep -qx 700 "$TEMP/private"
+check 'that is gone afterwards' [ ! -e "$(head -n 1 "$TEMP/private")" ]
+check 'a broker option is handed on, with dashes' launch -o --hash=sha256 -- sh -c \
+    '[ $(xylem getattr content.hash) = sha256 ]'
+check 'and without' launch -o hash=sha1 -- sh -c '[ $(xylem getattr content.hash) = sha1 ]'
+
+# ---- failures ----
+check_output 'a rank that cannot start ends the launch' 1 status_of launch -o no-such-option true
+launch -o no-such-option true 2>"$TEMP/why"
+check 'its log is shown' grep -q no-such-option "$TEMP/why"
+check 'nothing is left behind' is_empty
+long=$TEMP/$(printf 'd%.0s' {1..100})
+check_fails 'a folder too long for sockets is refused' 'too long' \
+    xylem-launch -n 1 --rundir "$long" true
+rm -rf "$long"
+sleep_forever() { XYLEM_BROKERD=/bin/cat status_of xylem-launch -n 1 -t 1s true; }
+check_output 'a broker that never gets ready is not waited for for ever' 1 sleep_forever
+
+# ---- while it runs ----
+start_cluster 3
+check_fails 'a folder in use is refused' 'another xylem-launch' launch true
+check_fails 'a living rank is not started twice' 'is alive' respawn 1
+old=$(rank_pid 2)
+kill_rank 2 KILL
+check 'a killed rank is started again' respawn 2
+check 'as another process' [ "$(rank_pid 2)" != "$old" ]
+check_output 'that knows its rank' 2 on_rank 2 xylem getattr rank
+check 'the tree is full again' xylem overlay status --wait full -t 20s
+stop_cluster
+check_fails 'without a launch there is nothing to start again' 'no xylem-launch|No such file' respawn 2
+
+for signal in INT TERM; do
+    start_cluster 2
+    kill -s $signal $LAUNCHER
+    wait $LAUNCHER
+    check "SIG$signal ends a launch in good order" [ $? = 0 ]
+    check 'with nothing left behind' is_empty
+    LAUNCHER=
+done
+
+# A launch with a COMMAND, in the background; returns when COMMAND runs.
+start_sleeper()
+{
+    xylem-launch -n 3 --rundir "$TEMP/run" sleep 1000 2>"$TEMP/.launch" &
+    LAUNCHER=$!
+    wait_until "pgrep -P $LAUNCHER -x sleep >/dev/null"
+}
+start_sleeper
+kill -TERM $LAUNCHER
+wait $LAUNCHER
+check 'a signal is passed on to COMMAND' [ $? = 143 ]
+check 'and the launch ends with it' is_empty
+start_sleeper
+sleeper=$(pgrep -P $LAUNCHER -x sleep)
+kill -KILL $LAUNCHER
+wait $LAUNCHER 2>/dev/null
+LAUNCHER=
+kill "$sleeper"
+check 'ranks end when the launcher is killed' wait_until '[ -z "$(list_processes)" ]'
+check 'a launch cleans up after one that was killed' launch true
+check 'completely' is_empty

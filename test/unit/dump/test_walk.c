@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The walk yields the same items in path order, whatever the number of loads and the order of their
+ * answers; it is bounded, and it says what it could not read. */
+#include "key.h"
+#include "memstore.h"
+#include "walk.h"
+#include "xmem.h"
+
+#include "cmocka_all.h"
+
+#define OUT_MAX 512 // loads a test keeps out at most
+
+struct rig {
+    struct memstore store;
+    unsigned seed;                  // of the order of answers
+    struct walk_load *out[OUT_MAX]; // loads not answered yet
+    size_t out_count;
+    size_t most_out; // highest out_count seen
+    struct buf log;  // what came out, as text
+};
+
+static void
+rig_init(struct rig *r)
+{
+    memset(r, 0, sizeof(*r));
+    memstore_init(&r->store);
+}
+
+static void
+rig_fini(struct rig *r)
+{
+    memstore_fini(&r->store);
+    buf_fini(&r->log);
+}
+
+static void
+answer_one(struct rig *r)
+{
+    size_t i = dice_roll(&r->seed, (unsigned)r->out_count);
+    struct walk_load *l = r->out[i];
+    const struct buf *bytes = memstore_get(&r->store, walk_load_digest(l));
+
+    r->out[i] = r->out[--r->out_count];
+    if (bytes)
+        walk_give(l, bytes->data, bytes->size);
+    else
+        walk_fail(l, -ENOENT, "no such blob");
+}
+
+static void
+start_loads(struct rig *r, struct walk *w)
+{
+    struct walk_load *l;
+
+    while ((l = walk_want(w))) {
+        assert_true(r->out_count < OUT_MAX);
+        r->out[r->out_count++] = l;
+    }
+    r->most_out = MAX(r->most_out, r->out_count);
+}
+
+static void
+log_item(struct rig *r, const struct walk_item *item)
+{
+    struct digest d;
+
+    switch (item->kind) {
+    case WALK_DATA:
+        digest_compute(ALG, item->data, item->size, &d);
+        if (item->is_first)
+            buf_printf(&r->log, "%s =", item->path);
+        buf_printf(&r->log, " %zu:%02x%02x", item->size, d.bytes[0], d.bytes[1]);
+        if (item->is_last)
+            buf_add_char(&r->log, '\n');
+        break;
+    case WALK_LINK:
+        buf_printf(&r->log, "%s -> %s\n", item->path, treeobj_link_target(item->link));
+        break;
+    case WALK_FAILED:
+        buf_printf(&r->log, "\n%s FAILED %d\n", item->path, item->errnum);
+        break;
+    case WALK_WAIT:
+    case WALK_END:
+        fail();
+    }
+}
+
+static const char *
+run_walk(struct rig *r, const struct digest *root, size_t maxreqs, unsigned seed)
+{
+    struct walk *w = walk_new(ALG, root, maxreqs);
+    const struct walk_item *item;
+
+    r->seed = seed;
+    r->most_out = 0;
+    buf_reset(&r->log);
+    for (;;) {
+        start_loads(r, w);
+        item = walk_next(w);
+        if (item->kind == WALK_END)
+            break;
+        if (item->kind != WALK_WAIT) {
+            log_item(r, item);
+            continue;
+        }
+        start_loads(r, w);
+        assert_true(r->out_count > 0); // it cannot wait for nothing
+        answer_one(r);
+    }
+    while (r->out_count > 0)
+        answer_one(r);
+    assert_true(r->most_out <= maxreqs);
+    assert_int_equal(walk_held(w), 0);
+    walk_free(&w);
+    return buf_str(&r->log);
+}
+
+static void
+put(struct treeobj *dir, const char *name, struct treeobj *obj)
+{
+    treeobj_dir_put(dir, name, &obj);
+}
+
+static void
+store_root(struct rig *r, struct treeobj **dir, struct digest *ret)
+{
+    memstore_put_obj(&r->store, *dir, ret);
+    treeobj_unref(dir);
+}
+
+static void
+empty_root_ends_at_once(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    store_root(&r, &dir, &root);
+    assert_string_equal(run_walk(&r, &root, 1, 1), "");
+    rig_fini(&r);
+}
+
+static void
+order_is_that_of_whole_paths(void **state UNUSED)
+{
+    static const char *const names[] = {"a", "a-b", "a.c", "a0", "b"};
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *sub = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    for (size_t i = 1; i < ARRAY_SIZE(names); i++)
+        put(dir, names[i], treeobj_new_symlink(NULL, "t"));
+    put(sub, "x", treeobj_new_symlink(NULL, "t"));
+    memstore_link_dir(&r.store, dir, "a", &sub);
+    store_root(&r, &dir, &root);
+    assert_string_equal(run_walk(&r, &root, 2, 1),
+                        "a-b -> t\na.c -> t\na/x -> t\na0 -> t\nb -> t\n");
+    rig_fini(&r);
+}
+
+/* A random tree; names of one letter and a bit, so that prefixes of each other occur. */
+static struct treeobj *
+grow(struct rig *r, unsigned *seed, unsigned depth)
+{
+    static const char *const tails[] = {"", "-", ".x", "0", "é"};
+    struct treeobj *dir = treeobj_new_dir();
+    unsigned count = dice_roll(seed, 9);
+
+    for (unsigned i = 0; i < count; i++) {
+        char name[16];
+        struct treeobj *sub;
+        unsigned what = dice_roll(seed, depth ? 6 : 4);
+
+        snprintf(name, sizeof(name), "%c%s", 'a' + (int)dice_roll(seed, 3),
+                 tails[dice_roll(seed, ARRAY_SIZE(tails))]);
+        if (what == 0)
+            put(dir, name, treeobj_new_symlink(NULL, "target"));
+        else if (what < 4)
+            put(dir, name, memstore_value(&r->store, dice_roll(seed, 99), what - 1, what * 40));
+        else {
+            sub = grow(r, seed, depth - 1);
+            memstore_link_dir(&r->store, dir, name, &sub);
+        }
+    }
+    return dir;
+}
+
+static void
+assert_paths_ascend(const char *log)
+{
+    char last[1024] = "";
+
+    for (const char *line = log; *line; line = strchr(line, '\n') + 1) {
+        char path[1024];
+
+        assert_int_equal(sscanf(line, "%1023s", path), 1);
+        assert_true(strcmp(last, path) < 0);
+        strcpy(last, path);
+    }
+}
+
+static void
+maxreqs_and_order_of_answers_do_not_matter(void **state UNUSED)
+{
+    static const size_t maxreqs[] = {1, 2, 3, 7, 500};
+
+    for (unsigned tree = 0; tree < 200; tree++) {
+        unsigned seed = tree;
+        struct treeobj *dir;
+        struct digest root;
+        struct rig r;
+        char *expected;
+
+        rig_init(&r);
+        dir = grow(&r, &seed, 4);
+        store_root(&r, &dir, &root);
+        expected = xstrdup(run_walk(&r, &root, 1, 0));
+        assert_paths_ascend(expected);
+        for (size_t i = 0; i < ARRAY_SIZE(maxreqs); i++) {
+            for (unsigned answers = 1; answers < 4; answers++)
+                assert_string_equal(run_walk(&r, &root, maxreqs[i], answers), expected);
+        }
+        free(expected);
+        rig_fini(&r);
+    }
+}
+
+static void
+big_directory_is_walked_with_many_loads(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "k%05u", i);
+        put(dir, name, memstore_value(&r.store, i, i % 3 == 0, 60));
+    }
+    store_root(&r, &dir, &root);
+    assert_paths_ascend(run_walk(&r, &root, 256, 1));
+    assert_int_equal(r.most_out, 256);
+    rig_fini(&r);
+}
+
+static void
+memory_is_bounded_when_the_consumer_is_slow(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct walk *w;
+    struct rig r;
+
+    rig_init(&r);
+    for (unsigned i = 0; i < 8; i++) { // 8 values of 8 blobs of 1 MiB
+        char name[4] = {'v', (char)('0' + i), 0};
+
+        put(dir, name, memstore_value(&r.store, i, 8, 1 << 20));
+    }
+    store_root(&r, &dir, &root);
+    w = walk_new(ALG, &root, 4);
+    start_loads(&r, w);
+    while (r.out_count > 0) { // answers come, nobody calls walk_next()
+        answer_one(&r);
+        start_loads(&r, w);
+    }
+    assert_true(walk_held(w) >= 16 << 20);
+    assert_true(walk_held(w) <= (16 + 4) << 20);
+    walk_free(&w);
+    rig_fini(&r);
+}
+
+static void
+missing_value_is_reported_and_the_rest_goes_on(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *value;
+    struct digest root, lost;
+    struct rig r;
+    size_t count;
+
+    rig_init(&r);
+    put(dir, "a", treeobj_new_symlink(NULL, "t"));
+    value = memstore_value(&r.store, 1, 3, 100);
+    lost = treeobj_refs(value, &count)[1];
+    put(dir, "b", value);
+    put(dir, "c", treeobj_new_symlink(NULL, "t"));
+    store_root(&r, &dir, &root);
+    memstore_remove(&r.store, &lost);
+    for (unsigned seed = 0; seed < 8; seed++) {
+        const char *log = run_walk(&r, &root, 1 + seed % 4, seed);
+
+        assert_non_null(strstr(log, "a -> t\nb = 100:"));
+        assert_non_null(strstr(log, "\nb FAILED -2\nc -> t\n"));
+    }
+    rig_fini(&r);
+}
+
+static void
+missing_directory_is_reported_once(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *ref;
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    digest_compute(ALG, "lost", 4, &root);
+    ref = treeobj_new_dirref(&root);
+    put(dir, "d", ref);
+    put(dir, "e", treeobj_new_symlink(NULL, "t"));
+    store_root(&r, &dir, &root);
+    assert_string_equal(run_walk(&r, &root, 2, 1), "\nd FAILED -2\ne -> t\n");
+    rig_fini(&r);
+}
+
+static void
+missing_root_has_the_empty_path(void **state UNUSED)
+{
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    digest_compute(ALG, "lost", 4, &root);
+    assert_string_equal(run_walk(&r, &root, 2, 1), "\n FAILED -2\n");
+    rig_fini(&r);
+}
+
+static void
+damaged_directory_is_a_protocol_error(void **state UNUSED)
+{
+    static const char *const bad[] = {"", "{", "[]", "{\"data\":\"\",\"type\":\"val\",\"ver\":1}"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct digest root;
+        struct rig r;
+
+        rig_init(&r);
+        memstore_put(&r.store, bad[i], strlen(bad[i]), &root);
+        assert_string_equal(run_walk(&r, &root, 2, 1), "\n FAILED -71\n");
+        rig_fini(&r);
+    }
+}
+
+static void
+directory_in_place_is_walked_too(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *sub = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    put(sub, "x", treeobj_new_symlink(NULL, "t"));
+    put(dir, "d", sub);
+    put(dir, "d-", treeobj_new_symlink(NULL, "t"));
+    store_root(&r, &dir, &root);
+    assert_string_equal(run_walk(&r, &root, 2, 1), "d- -> t\nd/x -> t\n");
+    rig_fini(&r);
+}
+
+static void
+nesting_without_end_is_refused(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    put(dir, "x", treeobj_new_symlink(NULL, "t"));
+    for (int i = 0; i < KEY_DEPTH_MAX; i++) {
+        struct treeobj *parent = treeobj_new_dir();
+
+        memstore_link_dir(&r.store, parent, "d", &dir);
+        dir = parent;
+    }
+    store_root(&r, &dir, &root);
+    assert_non_null(strstr(run_walk(&r, &root, 2, 1), "FAILED -71"));
+    assert_null(strstr(buf_str(&r.log), "->"));
+    rig_fini(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_root_ends_at_once),
+        cmocka_unit_test(order_is_that_of_whole_paths),
+        cmocka_unit_test(maxreqs_and_order_of_answers_do_not_matter),
+        cmocka_unit_test(big_directory_is_walked_with_many_loads),
+        cmocka_unit_test(memory_is_bounded_when_the_consumer_is_slow),
+        cmocka_unit_test(missing_value_is_reported_and_the_rest_goes_on),
+        cmocka_unit_test(missing_directory_is_reported_once),
+        cmocka_unit_test(missing_root_has_the_empty_path),
+        cmocka_unit_test(damaged_directory_is_a_protocol_error),
+        cmocka_unit_test(directory_in_place_is_walked_too),
+        cmocka_unit_test(nesting_without_end_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
