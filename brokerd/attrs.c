@@ -73,8 +73,7 @@ serve_get(void *arg, struct request *req)
     const struct attr *attr = read_name(a, req);
 
     if (attr)
-        respond_json(a, req,
-                     json_pack("{s:s s:i}", "value", attr->value, "flags", FLAG_IMMUTABLE));
+        respond_json(a, req, json_pack("{s:s s:i}", "value", attr->value, "flags", FLAG_IMMUTABLE));
 }
 
 static void

@@ -11,13 +11,38 @@
 #define TCP "tcp://"
 #define ENDPOINT "endpoint."
 
-void
-boot_init(struct boot *b, uint32_t size, const char *rundir)
+int
+boot_on_conf(void *arg, const char *name, const char *value)
+{
+    struct boot *b = arg;
+    long rank;
+
+    if (strncmp(name, ENDPOINT, sizeof(ENDPOINT) - 1) != 0 ||
+        units_parse_long(name + sizeof(ENDPOINT) - 1, 0, UINT32_MAX, &rank) < 0)
+        return -EINVAL;
+    b->named = xrealloc(b->named, (b->nnamed + 1) * sizeof(*b->named));
+    b->named[b->nnamed++] = (struct boot_named){(uint32_t)rank, xstrdup(value)};
+    return 0;
+}
+
+int
+boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err)
 {
     b->size = size;
     b->endpoints = xcalloc(size, sizeof(*b->endpoints));
-    for (uint32_t r = 0; r < size; r++)
-        b->endpoints[r] = xasprintf(IPC "%s/tree-%u", rundir, r);
+    for (size_t i = 0; i < b->nnamed; i++) {
+        uint32_t rank = b->named[i].rank;
+
+        if (rank >= size)
+            return err_set(err, -EINVAL, "endpoint.%u: there are only %u ranks", rank, size);
+        free(b->endpoints[rank]);
+        b->endpoints[rank] = xstrdup(b->named[i].uri);
+    }
+    for (uint32_t r = 0; r < size; r++) {
+        if (!b->endpoints[r])
+            b->endpoints[r] = xasprintf(IPC "%s/tree-%u", rundir, r);
+    }
+    return 0;
 }
 
 void
@@ -26,21 +51,9 @@ boot_fini(struct boot *b)
     for (uint32_t r = 0; r < b->size; r++)
         free(b->endpoints[r]);
     free(b->endpoints);
-}
-
-int
-boot_on_conf(void *arg, const char *name, const char *value)
-{
-    struct boot *b = arg;
-    long rank;
-
-    if (strncmp(name, ENDPOINT, sizeof(ENDPOINT) - 1) != 0)
-        return -EINVAL;
-    if (units_parse_long(name + sizeof(ENDPOINT) - 1, 0, (long)b->size - 1, &rank) < 0)
-        return -EINVAL;
-    free(b->endpoints[rank]);
-    b->endpoints[rank] = xstrdup(value);
-    return 0;
+    for (size_t i = 0; i < b->nnamed; i++)
+        free(b->named[i].uri);
+    free(b->named);
 }
 
 static bool

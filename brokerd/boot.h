@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* boot.h - how a rank learns where the others listen: by convention, or from a configuration file. */
+/* boot.h - how a rank learns where the others listen: by convention, or from a configuration file.
+ */
 #ifndef XYLEM_BOOT_H
 #define XYLEM_BOOT_H
 
@@ -8,20 +9,34 @@
 
 #define BOOT_IPC_PATH_MAX 107 // bytes of an ipc:// path, libzmq's limit
 
-struct boot {
-    char **endpoints; // owned array of owned URIs, one for each rank
-    uint32_t size;
+struct boot_named {
+    uint32_t rank;
+    char *uri; // owned
 };
 
-/* By convention: rank R listens at ipc://RUNDIR/tree-R. */
-void boot_init(struct boot *b, uint32_t size, const char *rundir);
-void boot_fini(struct boot *b);
+struct boot {
+    struct boot_named *named; // owned array: what the configuration file says
+    size_t nnamed;
+    char **endpoints; // owned array of owned URIs, one for each rank; after boot_fill()
+    uint32_t size;    // ranks
+};
 
-/* A name and value of a configuration file: "endpoint.R" = URI.  -EINVAL for any other name or for a
- * rank there is not; has the form that opt_load_conf() wants. */
+#define BOOT_INIT \
+    { \
+        NULL, 0, NULL, 0 \
+    }
+
+/* A name and value of a configuration file: "endpoint.R" = URI.  -EINVAL for any other name; has
+ * the form that opt_load_conf() wants. */
 int boot_on_conf(void *boot, const char *name, const char *value);
 
-/* Are all URIs such as a rank may use?  tcp:// beyond loopback is refused: it is not secured yet. */
+/* Rank R listens where the file says, else at ipc://RUNDIR/tree-R.  -EINVAL with text when the file
+ * names a rank there is not. */
+int boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err);
+
+void boot_fini(struct boot *b);
+
+/* May `rank` bind its URI?  tcp:// beyond loopback is refused: it is not secured. */
 int boot_check(const struct boot *b, uint32_t rank, struct err *err);
 
 #endif

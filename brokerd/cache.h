@@ -22,7 +22,8 @@ struct cache_conf {
 };
 
 /* Effects.  fetch and put answer later through cache_fetched()/cache_stored(), or at once from
- * inside the call.  done() may call back into the cache. */
+ * inside the call.  done() may call back into the cache,
+ * but not free it; the others may not call it but to answer. */
 struct cache_ops {
     void (*fetch)(void *arg, const struct digest *d, uint32_t tag);
     void (*put)(void *arg, const struct digest *d, const struct blob *b, uint32_t tag);
@@ -51,7 +52,8 @@ void cache_free(struct cache **c);
 /* --- requests --- */
 
 /* Ask for a blob.  verified: bytes that came from a peer unchecked are hashed before this waiter
- * gets them (-EIO and the entry dropped on a mismatch). */
+ * gets them (-EIO and the entry dropped on a mismatch).  -ENOENT at once when absent under
+ * CACHE_RETAIN; otherwise the rc of cache_fetched(). */
 void cache_load(struct cache *c, const struct digest *d, bool verified, void *waiter);
 
 /* Keep a blob under its digest.  verified: the caller has hashed it.  waiter may be NULL. */
@@ -65,7 +67,8 @@ void cache_insert(struct cache *c, const struct digest *d, const struct blob *b)
  * CACHE_RETAIN. */
 void cache_flush(struct cache *c, void *waiter);
 
-/* Put dirty entries whose put failed again (CACHE_WRITE_BACK keeps them).  A timer calls this. */
+/* Put dirty entries whose put failed again (CACHE_WRITE_BACK keeps them).  A timer calls this;
+ * cache_flush() does it as well. */
 void cache_retry(struct cache *c);
 
 /* Forget all clean entries. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* commit_ids.c - see commit_ids.h.
  *
- * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until REMEMBERED_MAX
- * others have finished after it.
+ * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until
+ * REMEMBERED_MAX others have finished after it.
  */
 #include "commit_ids.h"
 #include "list.h"
@@ -20,10 +20,10 @@ struct waiter {
 };
 
 struct commit_id {
-    char id[ID_MAX];        // key, zero-padded; "" = anonymous, not in the map
-    struct list node;       // on commit_ids.finished when finished
-    struct list waiters;    // struct waiter
-    struct blob *payload;   // owned; of the first request, while pending
+    char id[ID_MAX];      // key, zero-padded; "" = anonymous, not in the map
+    struct list node;     // on commit_ids.finished when finished
+    struct list waiters;  // struct waiter
+    struct blob *payload; // owned; of the first request, while pending
     bool finished;
     int rc;                 // result, when finished
     char *text;             // owned; of an error

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* committer.c - see committer.h.
  *
- * A namespace       run: queue not empty      all blobs arrived     written(0)        written(error)
- * IDLE              apply; WRITING, or        -                     -                 -
- *                   LOADING if a directory
- *                   is missing
- * LOADING           -                         IDLE                  -                 -
+ * A namespace       run: queue not empty      all blobs arrived     written(0) written(error) IDLE
+ * apply; WRITING, or        -                     -                 - LOADING if a directory is
+ * missing LOADING           -                         IDLE                  -                 -
  * WRITING           -                         -                     IDLE; group done  IDLE; group
  *                                                                                     failed
  *
@@ -25,8 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GROUP_MAX 4096                 // commits merged into one root
-#define TREE_MEMORY_MAX (256u << 20)   // bytes of directories kept parsed, for a namespace
+#define GROUP_MAX 4096               // commits merged into one root
+#define TREE_MEMORY_MAX (256u << 20) // bytes of directories kept parsed, for a namespace
 
 struct commit {
     struct list node; // on space.queue, then on space.group
@@ -38,15 +36,16 @@ struct commit {
 enum space_state { SPACE_IDLE, SPACE_LOADING, SPACE_WRITING };
 
 struct space {
-    struct list node;        // on committer.spaces
-    struct store_root root;  // the last durable one
-    struct store_root next;  // the one being written
-    struct tree *tree;       // owned
+    struct list node;       // on committer.spaces
+    struct store_root root; // the last durable one
+    struct store_root next; // the one being written
+    struct tree *tree;      // owned
     enum space_state state;
-    struct list queue;       // commits not applied
-    struct list group;       // commits applied (I2)
+    struct list queue; // commits not applied
+    struct list group; // commits applied (I2)
     size_t group_size;
-    struct digest *missing;  // owned array: asked for, not yet provided
+    struct commit *asker;   // LOADING: the one that needs them; NULL when it has failed
+    struct digest *missing; // owned array: asked for, not yet provided
     size_t nmissing;
 };
 
@@ -166,6 +165,7 @@ ask_for_missing(struct committer *c, struct space *s)
     free(s->missing);
     s->missing = memcpy(xmalloc(size), needs, size);
     s->nmissing = count;
+    s->asker = list_entry(s->queue.next, struct commit, node);
     s->state = SPACE_LOADING;
     /* An answer from inside changes s->missing and the tree: walk a list of our own. */
     for (size_t i = 0; i < count; i++)
@@ -185,18 +185,18 @@ strike_off(struct space *s, const struct digest *d)
     return false;
 }
 
-/* The commit that needs the blob is the one at the head of the queue. */
+/* Only the commit that needs the blob fails, and only once: more of its blobs may be lost. */
 static void
-fail_head(struct committer *c, struct space *s, const struct digest *d, int rc, const char *why)
+fail_asker(struct committer *c, struct space *s, const struct digest *d, int rc, const char *why)
 {
-    struct list *head = s->queue.next;
+    struct commit *asker = TAKE(s->asker);
     char text[ERR_TEXT_MAX];
     char ref[BLOBREF_MAX];
 
-    if (list_is_empty(&s->queue))
+    if (!asker)
         return;
     snprintf(text, sizeof(text), "directory %s: %.300s", blobref_format(c->alg, d, ref), why);
-    finish(c, list_entry(head, struct commit, node), rc, text, NULL);
+    finish(c, asker, rc, text, NULL);
 }
 
 static void
@@ -208,9 +208,9 @@ provide_to(struct committer *c, struct space *s, const struct digest *d, int rc,
     if (s->state != SPACE_LOADING || !strike_off(s, d))
         return;
     if (rc < 0)
-        fail_head(c, s, d, rc, err_name(rc));
+        fail_asker(c, s, d, rc, err_name(rc));
     else if ((rc = tree_provide(s->tree, d, b, &err)) < 0)
-        fail_head(c, s, d, rc, err.text);
+        fail_asker(c, s, d, rc, err.text);
     if (s->nmissing == 0)
         s->state = SPACE_IDLE;
 }

@@ -32,7 +32,8 @@ void committer_free(struct committer **c);
 void committer_add_root(struct committer *c, const struct store_root *root);
 
 /* Queue a commit; *txn is consumed.  Unknown namespace: done(-ENOTSUP) at once. */
-void committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie);
+void
+committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie);
 
 /* rc 0 and the bytes, or why there are none. */
 void committer_provide(struct committer *c, const struct digest *d, int rc, const struct blob *b);

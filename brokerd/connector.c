@@ -26,17 +26,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX (4u << 20)  // bytes queued for a client that does not read
-#define UNANSWERED_MAX 4096    // requests of one client being served
-#define READ_ROUNDS 4          // reads per turn and client, so that one client cannot hold the loop
+#define OUTPUT_MAX (4u << 20) // bytes queued for a client that does not read
+#define UNANSWERED_MAX 4096   // requests of one client being served
+#define READ_ROUNDS 4         // reads per turn and client, so that one client cannot hold the loop
 #define BACKLOG 512
+#define PAUSE_MS 100 // no accept for so long after one failed: descriptors have run out
 
 enum conn_state { CONN_OPEN, CONN_HELD, CONN_CLOSED };
 
 struct conn {
-    uint64_t id;                // key of connector.by_id
-    struct connector *owner;    // borrowed
-    int fd;                     // owned; -1 when closed
+    uint64_t id;             // key of connector.by_id
+    struct connector *owner; // borrowed
+    int fd;                  // owned; -1 when closed
     enum conn_state state;
     uint32_t uid;               // of the peer
     bool waits_for_room;        // LOOP_WRITE is set: the kernel's buffer was full
@@ -56,10 +57,11 @@ struct connector {
     char *path;                      // owned
     size_t max_payload;              // bytes
     struct loop_source *source;      // owned
+    struct loop_timer pause;         // runs while nobody is accepted
     struct map by_id;                // struct conn
     uint64_t last_id;
-    struct list output;              // conns to be written before the loop sleeps
-    struct list closed;              // conns to be freed
+    struct list output; // conns to be written before the loop sleeps
+    struct list closed; // conns to be freed
 };
 
 /* --- state --- */
@@ -67,7 +69,8 @@ struct connector {
 static void
 set_events(struct conn *c)
 {
-    unsigned events = (c->state == CONN_OPEN ? LOOP_READ : 0) | (c->waits_for_room ? LOOP_WRITE : 0);
+    unsigned events =
+        (c->state == CONN_OPEN ? LOOP_READ : 0) | (c->waits_for_room ? LOOP_WRITE : 0);
 
     loop_set_events(c->source, events);
 }
@@ -273,8 +276,19 @@ accept_conns(void *arg, unsigned events)
     (void)events;
     while ((fd = accept4(owner->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
         greet(owner, fd);
-    if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        elog(ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+    elog(ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
+    loop_set_events(owner->source, 0);
+    loop_timer_start(owner->loop, &owner->pause, PAUSE_MS);
+}
+
+static void
+end_pause(void *arg)
+{
+    struct connector *owner = arg;
+
+    loop_set_events(owner->source, LOOP_READ);
 }
 
 static int
@@ -320,6 +334,7 @@ connector_new(struct connector **ret, const char *path, size_t max_payload, stru
     map_init(&c->by_id, offsetof(struct conn, id), sizeof(uint64_t));
     list_init(&c->output);
     list_init(&c->closed);
+    loop_timer_init(&c->pause, end_pause, c);
     c->source = loop_add_fd(loop, fd, LOOP_READ, accept_conns, c);
     loop_add_hook(loop, write_all, c);
     *ret = c;
@@ -335,6 +350,7 @@ connector_free(struct connector **connector)
 
     if (!c)
         return;
+    loop_timer_stop(&c->pause);
     loop_remove(&c->source);
     close(c->fd);
     unlink(c->path);

@@ -22,7 +22,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define MAX_PUTS 256        // puts to the parent or the store in flight
+#define MAX_PUTS 256 // puts to the parent or the store in flight
 #define PUT_TOPIC "content.put."
 
 struct content {

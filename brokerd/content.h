@@ -14,20 +14,21 @@ struct content_conf {
     uint32_t rank;
     enum digest_alg alg;
     enum store_durability durability;
-    bool retain;             // rank 0 without a backing store: the cache keeps everything
-    size_t cache_limit;      // bytes
-    size_t blob_size_limit;  // bytes
+    bool retain;            // rank 0 without a backing store: the cache keeps everything
+    size_t cache_limit;     // bytes
+    size_t blob_size_limit; // bytes
 };
 
-/* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once. */
+/* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once.
+ */
 struct content_waiter {
     /* rc 0 or -errno; b (loads only) is borrowed. */
     void (*fn)(struct content_waiter *w, int rc, const struct blob *b);
 };
 
 /* router is borrowed. */
-struct content *content_new(const struct content_conf *conf, struct router *router,
-                            struct service_table *services);
+struct content *
+content_new(const struct content_conf *conf, struct router *router, struct service_table *services);
 void content_free(struct content **c);
 
 /* Rank 0: what is below the cache; NULL = nothing.  Borrowed. */

@@ -15,7 +15,7 @@ struct cached {
 struct dircache {
     struct map by_digest; // struct cached
     struct list lru;
-    size_t memory;        // sum over all
+    size_t memory; // sum over all
     size_t max;
 };
 

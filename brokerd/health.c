@@ -54,8 +54,8 @@ describe_subtree(struct health *h)
     json_t *children = json_array();
 
     for (size_t i = 0; i < overlay_child_count(h->overlay); i++)
-        json_array_append_new(children,
-                              describe_child(overlay_child(h->overlay, i), overlay_now(h->overlay)));
+        json_array_append_new(
+            children, describe_child(overlay_child(h->overlay, i), overlay_now(h->overlay)));
     return json_pack("{s:i s:s s:f s:o}", "rank", (int)h->rank, "status",
                      peer_status_name(overlay_status(h->overlay)), "duration",
                      (double)overlay_status_age(h->overlay) / 1000.0, "children", children);
@@ -134,8 +134,8 @@ describe_topology(const struct topo *topo, uint32_t rank)
 
     for (uint32_t i = 0; i < topo_child_count(topo, rank); i++)
         json_array_append_new(children, describe_topology(topo, topo_child(topo, rank, i)));
-    return json_pack("{s:i s:i s:o}", "rank", (int)rank, "size",
-                     (int)topo_subtree_size(topo, rank), "children", children);
+    return json_pack("{s:i s:i s:o}", "rank", (int)rank, "size", (int)topo_subtree_size(topo, rank),
+                     "children", children);
 }
 
 static void
@@ -184,15 +184,15 @@ serve_ping(void *arg, struct request *req)
 static json_t *
 describe_cache(const struct cache_stats *s)
 {
-    return json_pack(
-        "{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}", "loads", (json_int_t)s->loads,
-        "hits", (json_int_t)s->hits, "misses", (json_int_t)s->misses, "coalesced",
-        (json_int_t)s->coalesced, "stores", (json_int_t)s->stores, "stores-clean",
-        (json_int_t)s->stores_clean, "evictions", (json_int_t)s->evictions, "verify-failures",
-        (json_int_t)s->verify_failures, "entries", (json_int_t)s->entries, "bytes",
-        (json_int_t)s->bytes, "dirty-entries", (json_int_t)s->dirty_entries, "dirty-bytes",
-        (json_int_t)s->dirty_bytes, "loading", (json_int_t)s->loading, "storing",
-        (json_int_t)s->storing);
+    return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}", "loads",
+                     (json_int_t)s->loads, "hits", (json_int_t)s->hits, "misses",
+                     (json_int_t)s->misses, "coalesced", (json_int_t)s->coalesced, "stores",
+                     (json_int_t)s->stores, "stores-clean", (json_int_t)s->stores_clean,
+                     "evictions", (json_int_t)s->evictions, "verify-failures",
+                     (json_int_t)s->verify_failures, "entries", (json_int_t)s->entries, "bytes",
+                     (json_int_t)s->bytes, "dirty-entries", (json_int_t)s->dirty_entries,
+                     "dirty-bytes", (json_int_t)s->dirty_bytes, "loading", (json_int_t)s->loading,
+                     "storing", (json_int_t)s->storing);
 }
 
 static json_t *
@@ -233,9 +233,9 @@ serve_stats(void *arg, struct request *req)
 /* --- life --- */
 
 static const struct service services[] = {
-    {"overlay.health", serve_health},     {"overlay.topology", serve_topology},
-    {"overlay.wait", serve_wait},         {"broker.ping", serve_ping},
-    {"content.ping", serve_ping},         {"kvs.ping", serve_ping},
+    {"overlay.health", serve_health}, {"overlay.topology", serve_topology},
+    {"overlay.wait", serve_wait},     {"broker.ping", serve_ping},
+    {"content.ping", serve_ping},     {"kvs.ping", serve_ping},
     {"stats.get", serve_stats},
 };
 

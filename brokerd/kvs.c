@@ -3,10 +3,10 @@
  *
  * topic               rank 0                           other ranks
  * kvs.lookup          walk (kvs_walk.c)                the same
- * kvs.getroot         newest root                      newest root known; asked for above if none is
- * kvs.wait-version    when the sequence is reached     the same
- * kvs.commit[.ID]     kvs actor                        passed up; the answer's root is kept
- * kvs.namespace-list  namespaces                       asked for above
+ * kvs.getroot         newest root                      newest root known; asked for above if none
+ * is kvs.wait-version    when the sequence is reached     the same kvs.commit[.ID]     kvs actor
+ * passed up; the answer's root is kept kvs.namespace-list  namespaces                       asked
+ * for above
  *
  * The first rank of a client's commit gives it an id, as the end of its topic.  A commit that is
  * sent again after a parent was lost is thereby recognised at rank 0 (commit_ids.h) and answered,
@@ -32,17 +32,17 @@
 
 struct kvs {
     struct kvs_conf conf;
-    struct router *router;        // borrowed
-    struct content *content;      // borrowed
-    struct store *store;          // borrowed; rank 0 only, may be NULL there
-    struct walker *walker;        // owned
-    struct kvs_roots *roots;      // owned
-    struct kvs_actor *actor;      // owned; rank 0 only
-    struct commit_ids *ids;       // owned; rank 0 only
-    struct list version_waits;    // struct version_wait
-    struct list root_asks;        // struct root_ask: calls to the parent in progress
-    char *uuid;                   // owned; of this run, in front of commit ids
-    uint64_t last_commit;         // number of the last commit given an id here
+    struct router *router;     // borrowed
+    struct content *content;   // borrowed
+    struct store *store;       // borrowed; rank 0 only, may be NULL there
+    struct walker *walker;     // owned
+    struct kvs_roots *roots;   // owned
+    struct kvs_actor *actor;   // owned; rank 0 only
+    struct commit_ids *ids;    // owned; rank 0 only
+    struct list version_waits; // struct version_wait
+    struct list root_asks;     // struct root_ask: calls to the parent in progress
+    char *uuid;                // owned; of this run, in front of commit ids
+    uint64_t last_commit;      // number of the last commit given an id here
 };
 
 /* A client that waits for a sequence to be reached. */
@@ -56,8 +56,8 @@ struct version_wait {
 /* A question to the parent for the root of a namespace. */
 struct root_ask {
     struct list node;
-    struct kvs *kvs;          // borrowed
-    struct list getroots;     // struct getroot: clients that asked the same
+    struct kvs *kvs;      // borrowed
+    struct list getroots; // struct getroot: clients that asked the same
     char ns[STORE_NAMESPACE_MAX];
 };
 

@@ -27,8 +27,8 @@ enum item_kind {
 struct item {
     enum item_kind kind;
     int rc;
-    void *cookie;                // borrowed
-    struct blob *blob;           // owned
+    void *cookie;      // borrowed
+    struct blob *blob; // owned
     struct digest digest;
     struct store_change *change; // owned
     struct store_root root;      // name holds a namespace also for WRITTEN and WRITE
@@ -104,8 +104,8 @@ send_done(void *arg, void *cookie, int rc, const char *text, const struct store_
 static const struct committer_ops committer_ops = {send_need, send_write, send_done};
 
 static int
-parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json, const char **ret_ns,
-             int *ret_flags, struct txn *ret_txn, struct err *err)
+parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json,
+             const char **ret_ns, int *ret_flags, struct txn *ret_txn, struct err *err)
 {
     const char *text = blob_data(payload);
     size_t size = blob_size(payload);
@@ -157,7 +157,7 @@ handle(struct kvs_actor *a, struct item *item)
         committer_written(a->committer, item->root.name, item->rc);
         break;
     default:
-        assert(!"an item that only the actor sends");
+        assert(false && "an item that only the actor sends");
     }
     free_item(item);
 }
@@ -201,7 +201,7 @@ deliver(void *arg, void *received)
                      item->rc == 0 ? &item->root : NULL);
         break;
     default:
-        assert(!"an item that only the owner sends");
+        assert(false && "an item that only the owner sends");
     }
     free_item(item);
 }

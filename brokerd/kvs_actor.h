@@ -10,8 +10,8 @@
 struct kvs_actor;
 
 struct kvs_actor_ops {
-    void (*need)(void *arg, const struct digest *d);                          // kvs_actor_provide
-    void (*write)(void *arg, const char *ns, struct store_change **change);   // kvs_actor_written
+    void (*need)(void *arg, const struct digest *d);                        // kvs_actor_provide
+    void (*write)(void *arg, const char *ns, struct store_change **change); // kvs_actor_written
     void (*done)(void *arg, void *cookie, int rc, const char *text, const struct store_root *root);
 };
 

@@ -51,8 +51,9 @@ kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns, stru
     enum digest_alg ref_alg;
     int rc = -EPROTO;
 
-    if (json && json_unpack(json, "{s?s s:s s:I s?I}", "namespace", &name, "rootref", &ref,
-                            "rootseq", &sequence, "owner", &owner) == 0 &&
+    if (json &&
+        json_unpack(json, "{s?s s:s s:I s?I}", "namespace", &name, "rootref", &ref, "rootseq",
+                    &sequence, "owner", &owner) == 0 &&
         name && blobref_parse(ref, &ref_alg, &ret->root) == 0 && ref_alg == alg) {
         ret->sequence = sequence;
         ret->owner = (uint32_t)owner;

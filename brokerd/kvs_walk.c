@@ -34,15 +34,15 @@ struct blob_waiter {
 };
 
 struct walk {
-    struct list node;                 // on walker.walks
-    struct list wanting_root;         // on walker.wanting_root, or on none
-    struct walker *walker;            // borrowed
-    struct request *request;          // owned
-    struct lookup *lookup;            // owned
+    struct list node;         // on walker.walks
+    struct list wanting_root; // on walker.wanting_root, or on none
+    struct walker *walker;    // borrowed
+    struct request *request;  // owned
+    struct lookup *lookup;    // owned
     struct content_waiter dir_waiter;
-    struct digest dir_digest;         // the directory waited for
-    struct blob_waiter *blobs;        // owned array
-    size_t outstanding;               // blobs not given yet
+    struct digest dir_digest;  // the directory waited for
+    struct blob_waiter *blobs; // owned array
+    size_t outstanding;        // blobs not given yet
 };
 
 static void advance(struct walk *walk);

@@ -76,8 +76,8 @@ static const struct opt options[] = {
      "for children and remote clients (ipc://RUNDIR/tree-R)", 0, 0},
     {0, "local", "PATH", OPT_STRING, &settings.local, "UNIX socket (RUNDIR/local-R)", 0, 0},
     {0, "hash", "NAME", OPT_STRING, &settings.hash, "blake2b, sha256 or sha1 (blake2b)", 0, 0},
-    {0, "durability", "MODE", OPT_STRING, &settings.durability,
-     "memory, commit or fsync (commit)", 0, 0},
+    {0, "durability", "MODE", OPT_STRING, &settings.durability, "memory, commit or fsync (commit)",
+     0, 0},
     {0, "backing", "KIND", OPT_STRING, &settings.backing, "sqlite or none (sqlite)", 0, 0},
     {0, "no-kvs", NULL, OPT_FLAG, &settings.no_kvs, "do not serve kvs.*", 0, 0},
     {0, "cache-size", "SIZE", OPT_SIZE, &settings.cache_size, "memory for clean blobs (64M)", 0, 0},
@@ -152,7 +152,6 @@ check_limits(void)
 static void
 fill_conf(struct rank_conf *conf, const struct boot *boot)
 {
-    choose_modes(conf);
     conf->rank = (uint32_t)settings.rank;
     conf->topo = (struct topo){(uint32_t)settings.size, (uint32_t)settings.fanout};
     conf->instance = settings.instance;
@@ -160,8 +159,8 @@ fill_conf(struct rank_conf *conf, const struct boot *boot)
     conf->statedir = settings.statedir;
     conf->local = settings.local;
     conf->endpoints = (const char *const *)boot->endpoints;
-    conf->listen = settings.listen.count > 0 ? settings.listen.values
-                                             : &conf->endpoints[conf->rank];
+    conf->listen =
+        settings.listen.count > 0 ? settings.listen.values : &conf->endpoints[conf->rank];
     conf->nlisten = settings.listen.count > 0 ? settings.listen.count : 1;
     conf->kvs = !settings.no_kvs;
     conf->cache_size = settings.cache_size;
@@ -176,6 +175,7 @@ fill_conf(struct rank_conf *conf, const struct boot *boot)
 struct dirs {
     char rundir[PATH_MAX]; // "" when the user gave one
     bool temporary_state;  // content.sqlite goes with the run directory
+    bool used;             // the rank ran: the files there are ours, not another broker's
 };
 
 static int
@@ -219,16 +219,25 @@ remove_file(const char *dir, const char *name)
 }
 
 static void
-remove_dirs(const struct dirs *d)
+remove_files(const struct dirs *d)
 {
     static const char *const state[] = {"content.sqlite", "content.sqlite-wal",
                                         "content.sqlite-shm", "lock"};
-    char tree[32];
+    char name[32];
 
-    snprintf(tree, sizeof(tree), "tree-%ld", settings.rank);
-    remove_file(settings.rundir, tree);
+    snprintf(name, sizeof(name), "tree-%ld", settings.rank);
+    remove_file(settings.rundir, name);
+    snprintf(name, sizeof(name), "rank-%ld.pid", settings.rank);
+    remove_file(settings.rundir, name);
     for (size_t i = 0; d->temporary_state && settings.rank == 0 && i < ARRAY_SIZE(state); i++)
         remove_file(settings.rundir, state[i]);
+}
+
+static void
+remove_dirs(const struct dirs *d)
+{
+    if (d->used)
+        remove_files(d);
     if (d->rundir[0] && rmdir(d->rundir) < 0)
         elog(ELOG_WARN, "%s: %s", d->rundir, err_name(errno));
 }
@@ -248,22 +257,13 @@ write_pid_file(void)
     fclose(f);
 }
 
-static void
-remove_pid_file(void)
-{
-    char name[32];
-
-    snprintf(name, sizeof(name), "rank-%ld.pid", settings.rank);
-    remove_file(settings.rundir, name);
-}
-
 /* --- while the rank runs --- */
 
 struct watch {
-    struct loop *loop;  // owned by serve()
-    struct rank *rank;  // borrowed
-    int signals;        // signalfd
-    int status;         // to exit with
+    struct loop *loop; // owned by serve()
+    struct rank *rank; // borrowed
+    int signals;       // signalfd
+    int status;        // to exit with
 };
 
 static bool
@@ -330,7 +330,7 @@ block_signals(void)
 }
 
 static int
-run_rank(const struct rank_conf *conf, struct err *err)
+run_rank(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
 {
     struct rank *rank;
     int signals = block_signals();
@@ -338,21 +338,33 @@ run_rank(const struct rank_conf *conf, struct err *err)
 
     if (rank_start(&rank, conf, err) < 0)
         return fail(err);
+    dirs->used = true;
     write_pid_file();
     status = serve(rank, signals);
     rank_stop(&rank);
-    remove_pid_file();
     close(signals);
     return status;
+}
+
+/* Everything between the directories and the rank. */
+static int
+configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, struct err *err)
+{
+    if (boot_fill(boot, (uint32_t)settings.size, settings.rundir, err) < 0 ||
+        boot_check(boot, (uint32_t)settings.rank, err) < 0 ||
+        (settings.log_file && elog_open(settings.log_file, err) < 0))
+        return fail(err);
+    fill_conf(conf, boot);
+    return run_rank(conf, dirs, err);
 }
 
 int
 main(int argc, char **argv)
 {
+    struct boot boot = BOOT_INIT;
     struct dirs dirs = {.rundir = ""};
     struct rank_conf conf = {0};
     struct err err = {0};
-    struct boot boot;
     int status;
 
     umask(077);
@@ -360,18 +372,14 @@ main(int argc, char **argv)
     actor_process_init();
     if (opt_parse(&program, argc, argv) < argc)
         opt_usage_error(&program, "there are no operands");
-    if (make_dirs(&dirs, &err) < 0)
-        return fail(&err);
-    boot_init(&boot, (uint32_t)settings.size, settings.rundir);
     if (settings.conf &&
         opt_load_conf(options, opt_given(), settings.conf, boot_on_conf, &boot, &err) < 0)
         return fail(&err);
     check_limits();
-    fill_conf(&conf, &boot);
-    if (boot_check(&boot, conf.rank, &err) < 0 ||
-        (settings.log_file && elog_open(settings.log_file, &err) < 0))
+    choose_modes(&conf);
+    if (make_dirs(&dirs, &err) < 0)
         return fail(&err);
-    status = run_rank(&conf, &err);
+    status = configure_and_run(&conf, &boot, &dirs, &err);
     remove_dirs(&dirs);
     boot_fini(&boot);
     zsys_shutdown();

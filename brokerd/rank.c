@@ -37,23 +37,23 @@
 enum rank_state { RANK_STARTING, RANK_SERVING, RANK_FLUSHING, RANK_STOPPED };
 
 struct rank {
-    struct rank_conf conf;           // strings borrowed
-    struct actor *actor;             // owned by the starter's side
-    void *pipe;                      // the thread's end
+    struct rank_conf conf; // strings borrowed
+    struct actor *actor;   // owned by the starter's side
+    void *pipe;            // the thread's end
     enum rank_state state;
-    int lock;                        // owned fd of RUNDIR/rank-R.lock, or -1
-    struct loop *loop;               // owned, like all that follow
+    int lock;          // owned fd of RUNDIR/rank-R.lock, or -1
+    struct loop *loop; // owned, like all that follow
     struct service_table *services;
     struct router *router;
     struct content *content;
     struct checkpoints *checkpoints;
     struct attrs *attrs;
     struct health *health;
-    struct kvs *kvs;                 // NULL with --no-kvs
-    struct store *store;             // rank 0 with a backing store
+    struct kvs *kvs;     // NULL with --no-kvs
+    struct store *store; // rank 0 with a backing store
     struct overlay *overlay;
     struct connector *connector;
-    struct loop_source *commands;    // the pipe
+    struct loop_source *commands; // the pipe
     struct content_waiter flushed;
     struct loop_timer flush_limit;
 };
@@ -203,8 +203,8 @@ on_validated(void *arg, void *cookie, int rc)
 
 /* --- building --- */
 
-/* One process for a rank and run directory: binding an ipc:// or UNIX socket would otherwise take it
- * away from a living one. */
+/* One process for a rank and run directory: binding an ipc:// or UNIX socket would otherwise take
+ * it away from a living one. */
 static int
 lock_rundir(struct rank *r, struct err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* rank.h - one rank, as an actor: start it, hear from it, stop it.  xylem-brokerd is one of these and
- * signal handling; a test may have many in one process. */
+/* rank.h - one rank, as an actor: start it, hear from it, stop it.  xylem-brokerd is one of these
+ * and signal handling; a test may have many in one process. */
 #ifndef XYLEM_RANK_H
 #define XYLEM_RANK_H
 
@@ -21,10 +21,10 @@ struct rank_conf {
     size_t nlisten;
     enum digest_alg hash;
     enum store_durability durability;
-    bool backing;                 // rank 0: keep blobs in SQLite
-    bool kvs;                     // serve kvs.*
-    uint64_t cache_size;          // bytes
-    uint64_t blob_size_limit;     // bytes
+    bool backing;             // rank 0: keep blobs in SQLite
+    bool kvs;                 // serve kvs.*
+    uint64_t cache_size;      // bytes
+    uint64_t blob_size_limit; // bytes
     long max_checkpoints;
     int64_t heartbeat_ms;
     int64_t timeout_ms;

@@ -19,9 +19,9 @@ struct call {
     uint32_t tag;          // our match tag
     int flags;             // ROUTER_REPLAY
     bool streaming;
-    struct msg request;    // kept to be sent again; empty unless ROUTER_REPLAY
+    struct msg request; // kept to be sent again; empty unless ROUTER_REPLAY
     rpc_fn fn;
-    void *arg;             // borrowed
+    void *arg; // borrowed
 };
 
 struct router {
@@ -32,7 +32,7 @@ struct router {
     struct rpc_table *rpcs;               // owned: match tag -> struct call
     struct list calls;                    // every struct call, in the order they were made
     void (*on_event)(void *arg, const struct msg *event);
-    void *on_event_arg;                   // borrowed
+    void *on_event_arg; // borrowed
     struct router_stats stats;
 };
 
@@ -77,7 +77,8 @@ router_attach(struct router *r, struct overlay *overlay, struct connector *conne
 }
 
 void
-router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event), void *arg)
+router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event),
+                         void *arg)
 {
     r->on_event = fn;
     r->on_event_arg = arg;
@@ -207,7 +208,8 @@ on_answer(void *arg, struct msg *response)
     fn(fn_arg, response);
 }
 
-static struct call *
+/* Returns the call's tag: the call itself may have failed by the time a send returns. */
+static uint32_t
 add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn fn, void *arg)
 {
     struct call *c = xcalloc(1, sizeof(*c));
@@ -225,16 +227,16 @@ add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn 
     if (flags & ROUTER_REPLAY)
         msg_copy(&c->request, request);
     r->stats.calls++;
-    return c;
+    return c->tag;
 }
 
 void
 router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg)
 {
-    struct call *c = add_call(r, TOPO_NONE, request, flags, fn, arg);
+    uint32_t tag = add_call(r, TOPO_NONE, request, flags, fn, arg);
 
     if (overlay_send_parent(r->overlay, request) < 0 && !(flags & ROUTER_REPLAY))
-        rpc_fail(r->rpcs, c->tag, EHOSTUNREACH);
+        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
 }
 
 void
@@ -242,7 +244,7 @@ router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn
 {
     uint32_t hop = TOPO_NONE;
     int rc = overlay_next_hop(r->overlay, rank, &hop);
-    struct call *c = add_call(r, hop, request, 0, fn, arg);
+    uint32_t tag = add_call(r, hop, request, 0, fn, arg);
 
     request->nodeid = rank;
     if (rc == 0)
@@ -250,7 +252,7 @@ router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn
                               : overlay_send_child(r->overlay, hop, request);
     if (rc < 0) {
         msg_fini(request);
-        rpc_fail(r->rpcs, c->tag, EHOSTUNREACH);
+        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
     }
 }
 
@@ -314,7 +316,9 @@ take_request(struct router *r, struct request *req)
     bool here = m->nodeid == r->rank || m->nodeid == MSG_NODEID_ANY;
 
     r->stats.requests++;
-    if ((m->flags & MSG_UPSTREAM) && m->nodeid == r->rank && r->rank > 0) {
+    if (m->oversized) {
+        router_respond_error(r, req, EFBIG, NULL);
+    } else if ((m->flags & MSG_UPSTREAM) && m->nodeid == r->rank && r->rank > 0) {
         m->flags &= (uint8_t)~MSG_UPSTREAM;
         forward_request(r, req, overlay_parent_rank(r->overlay));
     } else if (!here) {

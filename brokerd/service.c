@@ -9,7 +9,7 @@ struct row {
     const char *topic; // borrowed
     size_t len;        // of topic
     service_fn fn;
-    void *arg;         // borrowed
+    void *arg; // borrowed
 };
 
 struct service_table {
@@ -45,8 +45,8 @@ service_table_add(struct service_table *t, const struct service *services, size_
 {
     t->rows = xrealloc(t->rows, (t->count + count) * sizeof(*t->rows));
     for (size_t i = 0; i < count; i++)
-        t->rows[t->count++] = (struct row){services[i].topic, strlen(services[i].topic),
-                                           services[i].fn, arg};
+        t->rows[t->count++] =
+            (struct row){services[i].topic, strlen(services[i].topic), services[i].fn, arg};
     qsort(t->rows, t->count, sizeof(*t->rows), compare_rows);
 }
 

@@ -18,6 +18,7 @@
 #include "xmem.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 struct store {
     struct store_db *db;          // owned; see I2
@@ -192,6 +193,28 @@ free_store(struct store *s)
     free(s);
 }
 
+/* The namespaces recorded; when there are none, "primary" as the newest checkpoint has it: that is
+ * what a restore into an instance without a KVS leaves behind. */
+static int
+read_roots(struct store *s, struct store_root **ret, size_t *ret_count)
+{
+    AUTO(free) struct checkpoint *list = NULL;
+    size_t count = 0;
+    int rc = store_db_roots(s->db, ret, ret_count);
+
+    if (rc < 0 || *ret_count > 0)
+        return rc;
+    rc = store_db_checkpoints(s->db, &list, &count);
+    if (rc < 0 || count == 0)
+        return rc;
+    free(*ret);
+    *ret = xcalloc(1, sizeof(**ret));
+    **ret = (struct store_root){.name = "primary", .owner = geteuid(), .root = list[0].root};
+    (*ret)->sequence = list[0].sequence;
+    *ret_count = 1;
+    return 0;
+}
+
 int
 store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
             const struct store_ops *ops, void *arg, struct store_root **ret_roots,
@@ -206,7 +229,7 @@ store_start(struct store **ret, const struct store_conf *conf, struct loop *loop
     s->outgoing = store_batch_new();
     loop_timer_init(&s->kick, post_outgoing, s);
     rc = store_db_open(&s->db, conf, err);
-    if (rc == 0 && (rc = store_db_roots(s->db, ret_roots, ret_nroots)) < 0)
+    if (rc == 0 && (rc = read_roots(s, ret_roots, ret_nroots)) < 0)
         err_set(err, rc, "%s: cannot read the roots", conf->statedir);
     if (rc == 0 && (rc = actor_start(&s->actor, &actor_ops, s, err)) < 0)
         free(TAKE(*ret_roots));

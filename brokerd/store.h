@@ -40,7 +40,8 @@ struct store_ops {
 };
 
 /* Opens the database (all errors of store_db_open) and starts the thread.  *ret_roots: malloc()ed
- * array of the namespaces recorded there. */
+ * array of the namespaces recorded there; without any, "primary" at the newest checkpoint, if there
+ * is one. */
 int store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
                 const struct store_ops *ops, void *arg, struct store_root **ret_roots,
                 size_t *ret_nroots, struct err *err);

@@ -156,6 +156,7 @@ static void
 describe_entry(struct archive_reader *r, struct archive_item *ret)
 {
     struct archive_entry *e = r->entry;
+    bool has_content;
 
     ret->path = archive_entry_pathname(e);
     ret->kind = kind_of(e);
@@ -164,7 +165,9 @@ describe_entry(struct archive_reader *r, struct archive_item *ret)
         ret->target = archive_entry_hardlink(e);
     else if (ret->kind == ARCHIVE_SYMLINK)
         ret->target = archive_entry_symlink(e);
-    ret->has_size = r->has_size = archive_entry_size_is_set(e);
+    has_content =
+        ret->kind == ARCHIVE_FILE || ret->kind == ARCHIVE_HARDLINK; // cpio gives links one
+    ret->has_size = r->has_size = has_content && archive_entry_size_is_set(e);
     ret->size = r->left = ret->has_size ? (uint64_t)archive_entry_size(e) : 0;
     ret->mtime = archive_entry_mtime_is_set(e) ? (int64_t)archive_entry_mtime(e) : 0;
 }

@@ -28,7 +28,7 @@ struct archive_writer {
     const struct archive_format *format; // borrowed (static)
     struct archive_stamp stamp;          // of every entry
     uint64_t left;                       // bytes of the current entry still to come
-    int fd;                              // borrowed
+    int fd;                              // borrowed; -1 = the rest goes nowhere
 };
 
 static int
@@ -47,6 +47,8 @@ write_block(struct archive *a, void *arg, const void *data, size_t size)
     struct archive_writer *w = arg;
     ssize_t n;
 
+    if (w->fd < 0)
+        return (la_ssize_t)size;
     do {
         n = write(w->fd, data, size);
     } while (n < 0 && errno == EINTR);
@@ -233,7 +235,7 @@ archive_writer_free(struct archive_writer **wp)
 
     if (!w)
         return;
-    archive_write_fail(w->archive); // else freeing would try to complete a failed archive
+    w->fd = -1; // freeing an archive completes it: a failed one must not look complete
     archive_write_free(w->archive);
     archive_entry_free(w->entry);
     free(w);

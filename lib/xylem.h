@@ -4,7 +4,9 @@
  * A handle is one connection to one rank.  It is used by one thread at a time; any number of
  * handles may exist.  Every operation has a synchronous form, for scripts and tools, and an
  * asynchronous one (..._async) that completes in xylem_dispatch(), for servers with an event loop
- * of their own: wait until xylem_fd() is readable, then dispatch.
+ * of their own: wait until xylem_fd() is readable, then dispatch.  A synchronous call dispatches
+ * too while it waits, so completions of asynchronous ones may run inside of it.  Completions may
+ * call everything but xylem_close().
  *
  * Functions return 0 (or a count) or a negative errno; xylem_error() then has a sentence about it.
  * Keys are text as described in xylem-kvs(7); blobs are named by blobrefs, "blake2b-" and hex.
@@ -21,8 +23,8 @@ extern "C" {
 
 #define XYLEM_API __attribute__((visibility("default")))
 
-#define XYLEM_BLOBREF_MAX 80     /* bytes for a blobref and its NUL */
-#define XYLEM_ERROR_MAX 512      /* bytes for an error text and its NUL */
+#define XYLEM_BLOBREF_MAX 80       /* bytes for a blobref and its NUL */
+#define XYLEM_ERROR_MAX 512        /* bytes for an error text and its NUL */
 #define XYLEM_RANK_ANY 0xffffffffu /* whichever rank answers first: the one connected to */
 
 typedef struct xylem xylem_t;
@@ -40,15 +42,17 @@ XYLEM_API int xylem_open(xylem_t **ret, const char *uri, const char *cert, char 
 /* Close; what is pending completes with -ECANCELED first.  NULL is fine. */
 XYLEM_API void xylem_close(xylem_t *x);
 
-/* Sentence about the last failure on this handle; "" if there was none.  Valid until the next call. */
+/* Sentence about the last failure on this handle; "" if there was none.  Valid until the next
+ * call. */
 XYLEM_API const char *xylem_error(const xylem_t *x);
 
-/* Readable when xylem_dispatch() has something to do.  Stays the same for the life of the handle. */
+/* Readable when xylem_dispatch() has something to do.  The same for the life of the handle. */
 XYLEM_API int xylem_fd(const xylem_t *x);
 
 /* Send what is queued and complete what has arrived; wait up to timeout_ms for the first completion
- * (0: do not wait, -1: for ever).  Returns how many completions ran.  -ECONNRESET: the rank is gone;
- * everything pending has been completed with that error and the handle is only good for closing. */
+ * (0: do not wait, -1: for ever), but not when nothing is pending.  Returns how many ran.
+ * -ECONNRESET: the rank is gone; everything pending has been completed with that error and the
+ * handle is only good for closing. */
 XYLEM_API int xylem_dispatch(xylem_t *x, int timeout_ms);
 
 /* Number of asynchronous operations not completed yet. */
@@ -68,19 +72,21 @@ typedef void (*xylem_fn)(void *arg, const struct xylem_reply *reply);
 
 /* Any request: topic and payload as in xylem-message(7).  rank: XYLEM_RANK_ANY or a rank.
  * flags: XYLEM_STREAMING (fn is called for each response until one has rc != 0; -ENODATA is the
- * orderly end), XYLEM_TEXT (payload is text: its NUL is sent too, and so are JSON payloads).
- * *ret_tag (may be NULL) names it for xylem_cancel(). */
+ * orderly end), XYLEM_TEXT (payload is text of `size` characters: a NUL is sent behind it, as JSON
+ * payloads need; the answer is text too, whose NUL counts in its size, or empty).
+ * *ret_tag (may be NULL) names it for xylem_cancel().
+ * Every ..._async function: -ECONNRESET the rank is gone, -ENOBUFS 500000 are pending. */
 enum { XYLEM_STREAMING = 1, XYLEM_TEXT = 2 };
 XYLEM_API int xylem_rpc_async(xylem_t *x, const char *topic, uint32_t rank, const void *payload,
                               size_t size, int flags, xylem_fn fn, void *arg, uint32_t *ret_tag);
 
-/* Forget one: its completion is not called. */
+/* Forget one: its completion is not called.  The rank is told if it is a stream. */
 XYLEM_API void xylem_cancel(xylem_t *x, uint32_t tag);
 
 /* JSON in, JSON out, synchronous.  request may be NULL (no payload); *ret: malloc()ed text, "" when
  * the answer is empty; ret may be NULL. */
-XYLEM_API int xylem_rpc(xylem_t *x, const char *topic, uint32_t rank, const char *request,
-                        char **ret);
+XYLEM_API int
+xylem_rpc(xylem_t *x, const char *topic, uint32_t rank, const char *request, char **ret);
 
 /* ---- content (RFC 10) ---- */
 
@@ -90,14 +96,14 @@ enum { XYLEM_BYPASS = 1 }; /* talk to the backing store of rank 0, not to the ca
  * -ENOSPC the store is full, -EIO it is damaged. */
 XYLEM_API int xylem_store(xylem_t *x, const void *data, size_t size, int flags, char *blobref);
 /* Completion's data: the blobref as text with its NUL.  data is copied, or sent, before return. */
-XYLEM_API int xylem_store_async(xylem_t *x, const void *data, size_t size, int flags, xylem_fn fn,
-                                void *arg);
+XYLEM_API int
+xylem_store_async(xylem_t *x, const void *data, size_t size, int flags, xylem_fn fn, void *arg);
 
 /* Load a blob.  *ret_data: malloc()ed, to be freed by the caller, never NULL on success.
  * -EINVAL malformed blobref or another hash algorithm than the instance's, -ENOENT unknown,
  * -EIO stored bytes are damaged. */
-XYLEM_API int xylem_load(xylem_t *x, const char *blobref, int flags, void **ret_data,
-                         size_t *ret_size);
+XYLEM_API int
+xylem_load(xylem_t *x, const char *blobref, int flags, void **ret_data, size_t *ret_size);
 XYLEM_API int xylem_load_async(xylem_t *x, const char *blobref, int flags, xylem_fn fn, void *arg);
 
 /* Is the blob in the backing store, whole?  -ENOENT, -EIO. */
@@ -130,20 +136,20 @@ XYLEM_API const char *xylem_txn_error(const xylem_txn_t *t);
 XYLEM_API int xylem_txn_put(xylem_txn_t *t, const char *key, const void *data, size_t size);
 XYLEM_API int xylem_txn_append(xylem_txn_t *t, const char *key, const void *data, size_t size);
 /* treeobj: JSON text of a tree object.  hash: xylem_hash(). */
-XYLEM_API int xylem_txn_put_treeobj(xylem_txn_t *t, const char *key, const char *treeobj,
-                                    const char *hash);
+XYLEM_API int
+xylem_txn_put_treeobj(xylem_txn_t *t, const char *key, const char *treeobj, const char *hash);
 XYLEM_API int xylem_txn_unlink(xylem_txn_t *t, const char *key);
 XYLEM_API int xylem_txn_mkdir(xylem_txn_t *t, const char *key);
 /* target_ns may be NULL. */
-XYLEM_API int xylem_txn_symlink(xylem_txn_t *t, const char *key, const char *target_ns,
-                                const char *target);
+XYLEM_API int
+xylem_txn_symlink(xylem_txn_t *t, const char *key, const char *target_ns, const char *target);
 
 enum { XYLEM_NO_MERGE = 1, XYLEM_SYNC = 4 };
 
 /* Commit.  On success all of it is durable (unless the instance runs with --durability=memory).
  * ret (may be NULL): the new root.  The transaction is left as it is, to be freed by the caller. */
-XYLEM_API int xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags,
-                           struct xylem_root *ret);
+XYLEM_API int
+xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags, struct xylem_root *ret);
 /* Completion's data: JSON {"rootref":...,"rootseq":N} with its NUL. */
 XYLEM_API int xylem_commit_async(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags,
                                  xylem_fn fn, void *arg);
@@ -157,15 +163,15 @@ enum {
 /* Look a key up; *ret: malloc()ed JSON text of the tree object: a val (flags 0), a dir (READDIR), a
  * symlink (READLINK), or what is stored (TREEOBJ).  at: root blobref to start from, or NULL = now.
  * -ENOENT, -EISDIR, -ENOTDIR, -EINVAL, -ELOOP, -ENOTSUP unknown namespace, -EPROTO damaged. */
-XYLEM_API int xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags,
-                           char **ret);
+XYLEM_API int
+xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags, char **ret);
 /* Completion's data: JSON {"val":TREEOBJ} with its NUL. */
 XYLEM_API int xylem_lookup_async(xylem_t *x, const char *ns, const char *key, const char *at,
                                  int flags, xylem_fn fn, void *arg);
 
 /* The bytes of a value.  *ret_data: malloc()ed, never NULL on success. */
-XYLEM_API int xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data,
-                        size_t *ret_size);
+XYLEM_API int
+xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data, size_t *ret_size);
 /* One put, committed. */
 XYLEM_API int xylem_put(xylem_t *x, const char *ns, const char *key, const void *data, size_t size);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* greeting.c - see greeting.h.  The JSON has Flux's members (rank, version, uuid, hostname) and
- * ours; a parent refuses with a sentence, because a refusal is read by a person on the other host. */
+ * ours; a parent refuses with a sentence, because a refusal is read by a person on the other host.
+ */
 #include "greeting.h"
 #include "topo.h"
 
@@ -31,8 +32,7 @@ get_number(const json_t *json, const char *name, uint32_t max, uint32_t *ret, st
 {
     const json_t *value = json_object_get(json, name);
 
-    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        json_integer_value(value) > max)
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
         return err_set(err, -EPROTO, "hello: member \"%s\" is missing or out of range", name);
     *ret = (uint32_t)json_integer_value(value);
     return 0;
@@ -80,10 +80,11 @@ greeting_check(const struct greeting *parent, const struct greeting *child, stru
     struct topo topo = {.size = parent->size, .fanout = parent->fanout};
 
     if (child->protocol != parent->protocol)
-        return err_set(err, -EPERM,
-                       "rank %u on %s speaks link protocol %d (version %s), rank %u %d (version %s)",
-                       child->rank, child->hostname, child->protocol, child->version, parent->rank,
-                       parent->protocol, parent->version);
+        return err_set(
+            err, -EPERM,
+            "rank %u on %s speaks link protocol %d (version %s), rank %u %d (version %s)",
+            child->rank, child->hostname, child->protocol, child->version, parent->rank,
+            parent->protocol, parent->version);
     if (strcmp(child->instance, parent->instance) != 0)
         return err_set(err, -EPERM, "rank %u on %s belongs to instance %s, rank %u to %s",
                        child->rank, child->hostname, child->instance, parent->rank,

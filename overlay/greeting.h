@@ -8,8 +8,8 @@
 #include "buf.h"
 #include "xerr.h"
 
-#define GREETING_PROTOCOL 1      // version of the link protocol; must be equal
-#define GREETING_WORD_MAX 64     // bytes of an id or a name, with the NUL
+#define GREETING_PROTOCOL 1  // version of the link protocol; must be equal
+#define GREETING_WORD_MAX 64 // bytes of an id or a name, with the NUL
 
 struct greeting {
     uint32_t rank;

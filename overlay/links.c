@@ -13,10 +13,10 @@
 #include <czmq.h>
 #include <errno.h>
 
-#define RECONNECT_MS 20      // first retry: ranks start in any order, the parent is there soon
+#define RECONNECT_MS 20 // first retry: ranks start in any order, the parent is there soon
 #define RECONNECT_MAX_MS 1000
-#define HANDSHAKE_MS 5000    // half-open connections are dropped after this
-#define LINGER_MS 500        // for the goodbye at an orderly stop
+#define HANDSHAKE_MS 5000 // half-open connections are dropped after this
+#define LINGER_MS 500     // for the goodbye at an orderly stop
 
 struct links {
     struct loop *loop;                  // borrowed

@@ -27,7 +27,7 @@
 #include <czmq.h>
 #include <errno.h>
 
-#define GREETING_MS 1000 // try a fresh connection when a hello stays unanswered this long
+#define GREETING_MS 1000  // try a fresh connection when a hello stays unanswered this long
 #define COMPLAIN_MS 10000 // say again that the parent cannot be reached
 
 enum control {
@@ -43,27 +43,27 @@ enum control {
 
 struct child {
     struct peer peer;
-    struct msg_zmq_peer identity;    // key of by_identity while ONLINE; zero-padded
-    char uuid[GREETING_WORD_MAX];    // of the run that greeted
+    struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
+    char uuid[GREETING_WORD_MAX]; // of the run that greeted
 };
 
 struct overlay {
-    struct overlay_conf conf;        // strings borrowed
-    const struct overlay_ops *ops;   // borrowed
-    void *arg;                       // borrowed
-    struct loop *loop;               // borrowed
-    struct links *links;             // owned
-    struct greeting greeting;        // what we say of ourselves
-    struct peer parent;              // unused at rank 0
-    int64_t complain_at;             // ms: when to log again that the parent is out of reach
-    struct child *children;          // owned array, in rank order
+    struct overlay_conf conf;      // strings borrowed
+    const struct overlay_ops *ops; // borrowed
+    void *arg;                     // borrowed
+    struct loop *loop;             // borrowed
+    struct links *links;           // owned
+    struct greeting greeting;      // what we say of ourselves
+    struct peer parent;            // unused at rank 0
+    int64_t complain_at;           // ms: when to log again that the parent is out of reach
+    struct child *children;        // owned array, in rank order
     size_t nchildren;
-    struct map by_identity;          // struct child by identity (I1)
-    enum subtree_status status;      // of our own subtree
-    int64_t status_since;            // ms
-    struct loop_timer heartbeat;     // ping, look for silence
-    struct loop_timer greet;         // greet (again)
-    char *uri;                       // owned: first endpoint bound, or NULL
+    struct map by_identity;      // struct child by identity (I1)
+    enum subtree_status status;  // of our own subtree
+    int64_t status_since;        // ms
+    struct loop_timer heartbeat; // ping, look for silence
+    struct loop_timer greet;     // greet (again)
+    char *uri;                   // owned: first endpoint bound, or NULL
 };
 
 static bool
@@ -154,8 +154,11 @@ static void
 accept_child(struct overlay *o, struct child *c, const struct greeting *g,
              const struct msg_zmq_peer *identity)
 {
+    struct child *before = map_get(&o->by_identity, identity);
     struct buf text = BUF_INIT;
 
+    if (before) // I1: a connection is one child's only
+        drop_child(o, before, PEER_EV_LOST);
     drop_child(o, c, PEER_EV_LOST);
     c->identity = *identity;
     snprintf(c->uuid, sizeof(c->uuid), "%s", g->uuid);

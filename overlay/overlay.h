@@ -17,21 +17,21 @@ struct overlay;
 enum overlay_neighbour { OVERLAY_PARENT, OVERLAY_CHILD, OVERLAY_CLIENT };
 struct overlay_from {
     enum overlay_neighbour kind;
-    uint32_t rank;             // PARENT, CHILD
-    struct msg_zmq_peer peer;  // CLIENT
+    uint32_t rank;            // PARENT, CHILD
+    struct msg_zmq_peer peer; // CLIENT
 };
 
 struct overlay_conf {
     uint32_t rank;
     struct topo topo;
-    const char *instance;          // id of the cluster; equal on all ranks
-    const char *hash;              // name of the hash algorithm; equal on all ranks
-    const char *const *endpoints;  // URI of every rank, `topo.size` of them; borrowed for life
-    const char *const *listen;     // URIs to bind
+    const char *instance;         // id of the cluster; equal on all ranks
+    const char *hash;             // name of the hash algorithm; equal on all ranks
+    const char *const *endpoints; // URI of every rank, `topo.size` of them; borrowed for life
+    const char *const *listen;    // URIs to bind
     size_t nlisten;
-    int64_t heartbeat_ms;          // a ping is due this often
-    int64_t timeout_ms;            // a neighbour silent for this long is lost
-    size_t max_payload;            // bytes
+    int64_t heartbeat_ms; // a ping is due this often
+    int64_t timeout_ms;   // a neighbour silent for this long is lost
+    size_t max_payload;   // bytes
 };
 
 struct overlay_ops {

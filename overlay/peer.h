@@ -53,7 +53,7 @@ enum subtree_status peer_status(const struct peer *p);
 /* Status of a rank all of whose children are these. */
 enum subtree_status peer_status_over(const struct peer *const *children, size_t count);
 
-const char *peer_status_name(enum subtree_status status); // "full" ...
+const char *peer_status_name(enum subtree_status status);          // "full" ...
 int peer_status_parse(const char *name, enum subtree_status *ret); // -EINVAL
 
 #endif

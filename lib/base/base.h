@@ -29,11 +29,11 @@
 #define AUTO(stem) __attribute__((cleanup(stem##_auto)))
 
 /* Move a pointer out of a variable: the variable becomes NULL, the value is returned. */
-#define TAKE(p)                                                                                    \
-    __extension__({                                                                                \
-        __typeof__(p) take_ = (p);                                                                 \
-        (p) = NULL;                                                                                \
-        take_;                                                                                     \
+#define TAKE(p) \
+    __extension__({ \
+        __typeof__(p) take_ = (p); \
+        (p) = NULL; \
+        take_; \
     })
 
 #endif

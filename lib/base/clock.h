@@ -5,8 +5,8 @@
 
 #include "base.h"
 
-int64_t clock_ms(void);   // monotonic
-int64_t clock_us(void);   // monotonic
-double clock_wall(void);  // seconds since the epoch
+int64_t clock_ms(void);  // monotonic
+int64_t clock_us(void);  // monotonic
+double clock_wall(void); // seconds since the epoch
 
 #endif

@@ -11,7 +11,10 @@ struct list {
     struct list *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name) \
+    { \
+        &(name), &(name) \
+    }
 
 static inline void
 list_init(struct list *l)
@@ -90,8 +93,8 @@ list_splice_back(struct list *to, struct list *from)
 #define list_entry(node, type, member) container_of(node, type, member)
 
 /* Safe against removal of the current node. */
-#define LIST_FOR_EACH(it, l)                                                                       \
-    for (struct list *it = (l)->next, *it##_next_ = it->next; it != (l);                           \
+#define LIST_FOR_EACH(it, l) \
+    for (struct list *it = (l)->next, *it##_next_ = it->next; it != (l); \
          it = it##_next_, it##_next_ = it->next)
 
 #endif

@@ -236,8 +236,7 @@ loop_add_hook(struct loop *loop, loop_hook_fn fn, void *arg)
 static void
 run_hooks(struct loop *loop)
 {
-    LIST_FOR_EACH(node, &loop->hooks)
-    {
+    LIST_FOR_EACH (node, &loop->hooks) {
         struct hook *h = list_entry(node, struct hook, node);
 
         h->fn(h->arg);
@@ -255,8 +254,7 @@ mark_ready(struct loop_source *s)
 static void
 collect_zmqs(struct loop *loop)
 {
-    LIST_FOR_EACH(node, &loop->zmqs)
-    {
+    LIST_FOR_EACH (node, &loop->zmqs) {
         struct loop_source *s = list_entry(node, struct loop_source, node);
 
         if (get_option(s->zsock, ZMQ_EVENTS) & ZMQ_POLLIN)
@@ -330,8 +328,8 @@ rotate_ready(struct loop *loop)
 {
     size_t count = 0;
 
-    LIST_FOR_EACH(node, &loop->ready)
-    count++;
+    LIST_FOR_EACH (node, &loop->ready)
+        count++;
     for (size_t i = count ? loop->turn % count : 0; i > 0; i--)
         list_push_back(&loop->ready, list_pop_front(&loop->ready));
 }

@@ -101,9 +101,11 @@ turn(struct xylem *x)
 static int
 time_left(int64_t start, int timeout_ms)
 {
+    int64_t left = start + timeout_ms - clock_ms();
+
     if (timeout_ms < 0)
         return -1;
-    return (int)MAX(0, start + timeout_ms - clock_ms());
+    return left < 0 ? 0 : (int)left;
 }
 
 static int

@@ -183,8 +183,7 @@ client_request(struct xylem *x, const struct client_request *spec, struct blob *
 static struct request *
 find_request(struct xylem *x, uint32_t tag)
 {
-    LIST_FOR_EACH(it, &x->requests)
-    {
+    LIST_FOR_EACH (it, &x->requests) {
         struct request *r = list_entry(it, struct request, link);
 
         if (r->tag == tag)

@@ -59,9 +59,11 @@ on_answer(void *arg, const struct xylem_reply *reply)
 static int
 time_left(int64_t deadline)
 {
+    int64_t left = deadline - clock_ms();
+
     if (deadline < 0)
         return -1;
-    return (int)MIN(MAX(0, deadline - clock_ms()), INT32_MAX);
+    return left < 0 ? 0 : (int)MIN(left, INT32_MAX);
 }
 
 /* NULL and w->error when there is no answer, also when time is over. */
@@ -155,7 +157,7 @@ print_tree(json_t *health)
     AUTO(buf) struct buf prefix = BUF_INIT;
 
     if (as_json) {
-        json_dumpf(health, stdout, JSON_INDENT(1));
+        json_dumpf(health, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
         putchar('\n');
         return;
     }

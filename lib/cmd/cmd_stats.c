@@ -50,7 +50,8 @@ print_prometheus(const char *name, long rank, const json_t *value)
 static void
 print_text(const char *name, const json_t *value)
 {
-    AUTO(free) char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO(free)
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 
     if (json_is_string(value))
         printf("%-32s %s\n", name, json_string_value(value));
@@ -92,7 +93,7 @@ print_stats(long rank, json_t *stats)
 static void
 print_json(const json_t *json)
 {
-    json_dumpf(json, stdout, JSON_INDENT(1));
+    json_dumpf(json, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     putchar('\n');
 }
 

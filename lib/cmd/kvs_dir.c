@@ -8,6 +8,7 @@
  * Everything is read below one root, so the output shows one state of the store. */
 #include "kvs_util.h"
 #include "buf.h"
+#include "utf8.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -42,29 +43,56 @@ struct view {
 
 static int list_dir(const struct view *v, const char *key);
 
-/* A value may be anything: only its first line is shown, and nothing that moves the cursor. */
+/* A value may be anything: what a terminal could not show becomes a dot. */
+static void
+make_printable(struct buf *line)
+{
+    bool is_text = utf8_is_valid(line->data, line->size);
+
+    for (size_t i = 0; i < line->size; i++) {
+        unsigned char c = (unsigned char)line->data[i];
+
+        if (c < ' ' || c == 0x7f || (c > 0x7f && !is_text))
+            line->data[i] = '.';
+    }
+}
+
+/* Shorten to `width` bytes, without leaving a part of a character. */
+static void
+cut_line(struct buf *line, size_t width)
+{
+    line->size = MAX(width, 3) - 3;
+    while (line->size > 0 && ((unsigned char)line->data[line->size] & 0xc0) == 0x80)
+        line->size--;
+    buf_add_str(line, "...");
+}
+
+static size_t
+first_line(const char *data, size_t size)
+{
+    const char *newline = memchr(data, '\n', size);
+
+    return newline ? (size_t)(newline - data) : size;
+}
+
+/* "KEY = VALUE": the first line of the value, or with no limit of width all of it as it is. */
 static void
 print_line(const struct view *v, const char *key, const char *data, size_t size)
 {
     AUTO(buf) struct buf line = BUF_INIT;
-    const char *newline = memchr(data, '\n', size);
-    size_t shown = v->width && newline ? (size_t)(newline - data) : size;
-    bool cut = shown < size;
+    size_t shown;
 
+    if (v->width && size > 0 && data[size - 1] == '\n')
+        size--;
+    shown = v->width ? first_line(data, size) : size;
     buf_printf(&line, "%s = ", key);
     buf_add(&line, data, shown);
-    if (v->width && line.size > v->width) {
-        line.size = v->width;
-        cut = true;
-    }
-    if (v->width && cut && line.size + 3 > v->width)
-        line.size = MAX(v->width, 3) - 3;
-    for (size_t i = 0; v->width && i < line.size; i++) {
-        if ((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7f)
-            line.data[i] = '.';
-    }
+    if (v->width)
+        make_printable(&line);
+    if (v->width && (shown < size || line.size > v->width))
+        cut_line(&line, MIN(v->width, line.size + 3));
     cmd_write(line.data, line.size);
-    puts(cut ? "..." : "");
+    putchar('\n');
 }
 
 static int

@@ -138,8 +138,10 @@ list_keys(struct view *v, int count, char **keys)
 
     print_names(v, &singles);
     v->titles = recursive || count > 1;
-    for (size_t i = 0; i < dirs.count; i++)
-        status = MAX(status, list_dir(v, dirs.names[i]));
+    for (size_t i = 0; i < dirs.count; i++) {
+        if (list_dir(v, dirs.names[i]) != CMD_OK)
+            status = CMD_FAILED;
+    }
     return status;
 }
 

@@ -25,10 +25,9 @@ extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_mer
     }
 #define KVS_OPTIONS_COMMIT \
     {'O', "treeobj-root", NULL, OPT_FLAG, &kvs_print_treeobj, "print the new root as JSON", 0, 0}, \
-        {'b', "blobref", NULL, OPT_FLAG, &kvs_print_blobref, "print the new root's blobref", 0, 0}, \
+        {'b', "blobref", NULL, OPT_FLAG, &kvs_print_blobref, "print the new root's name", 0, 0}, \
     { \
-        's', "sequence", NULL, OPT_FLAG, &kvs_print_sequence, "print the new root's sequence", 0, \
-            0 \
+        's', "sequence", NULL, OPT_FLAG, &kvs_print_sequence, "print its sequence number", 0, 0 \
     }
 
 /* The blobref of --at; NULL if it was not given.  Exits with CMD_USAGE when malformed. */

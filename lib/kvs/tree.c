@@ -180,8 +180,7 @@ tree_trim(struct tree *t, size_t max_bytes)
         return;
     /* A directory comes after all below it (tree_dir.c, I2), so dropping one leaves the next on
      * the list alone. */
-    LIST_FOR_EACH(it, &t->pool.used)
-    {
+    LIST_FOR_EACH (it, &t->pool.used) {
         struct tree_dir *dir = list_entry(it, struct tree_dir, used);
 
         if (t->pool.memory <= max_bytes)

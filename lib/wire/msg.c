@@ -40,6 +40,7 @@ msg_init(struct msg *m, enum msg_type type)
     /* Field by field: the arrays need no clearing, and messages are made by the million. */
     m->type = (uint8_t)type;
     m->flags = 0;
+    m->oversized = false;
     m->userid = MSG_USERID_UNKNOWN;
     m->rolemask = 0;
     m->aux1 = type == MSG_REQUEST ? MSG_NODEID_ANY : 0;
@@ -63,6 +64,7 @@ copy_head(struct msg *to, const struct msg *from)
 {
     to->type = from->type;
     to->flags = from->flags;
+    to->oversized = from->oversized;
     to->userid = from->userid;
     to->rolemask = from->rolemask;
     to->aux1 = from->aux1;
@@ -206,6 +208,7 @@ msg_init_response(struct msg *response, const struct msg *request, int errnum)
     copy_head(response, request);
     response->type = MSG_RESPONSE;
     response->flags = (request->flags & (MSG_TOPIC | MSG_STREAMING)) | MSG_ROUTE;
+    response->oversized = false;
     response->userid = MSG_USERID_UNKNOWN;
     response->rolemask = 0;
     response->errnum = (uint32_t)errnum;

@@ -48,6 +48,7 @@ struct msg_route {
 struct msg {
     uint8_t type;      // enum msg_type
     uint8_t flags;     // MSG_TOPIC .. MSG_USER1; the setters keep TOPIC, PAYLOAD and ROUTE in step
+    bool oversized;    // received without its payload, which was beyond the limit: answer EFBIG
     uint32_t userid;   // of the sender, stamped where it enters; MSG_USERID_UNKNOWN before that
     uint32_t rolemask; // MSG_ROLE_*
     union {

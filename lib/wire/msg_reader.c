@@ -8,15 +8,18 @@
  *   state     waits for                        then
  *   HEADER    magic and body length            BODY when the whole message fits the buffer,
  *                                              else HEAD
- *   HEAD      the size of the payload          PAYLOAD
+ *   HEAD      the size of the payload          PAYLOAD, or SKIP when it is beyond the limit
  *   PAYLOAD   the rest of the payload          BODY: what is left of it fits the buffer
+ *   SKIP      the same, thrown away            BODY
  *   BODY      all parts (but a payload that    a message; HEADER
- *             is in its blob already)
+ *             is in its blob already or gone)
  *   BROKEN    nothing; entered on any error
  *
  * I1 `payload` is set only in PAYLOAD and BODY.
  * I2 In BODY, header and body together fit the buffer.
  * I3 Lengths are checked before memory is allocated for them.
+ * I4 In SKIP, the parts in front of the payload are at `start`, `skip_at` bytes of them, and what
+ *    follows them in the buffer has not been looked at.
  *
  * Thread: any; pure.  See xylem-message(7).
  */
@@ -28,7 +31,7 @@
 
 #define BUFFER_SIZE ((size_t)64 * 1024)
 
-enum state { HEADER, HEAD, PAYLOAD, BODY, BROKEN };
+enum state { HEADER, HEAD, PAYLOAD, SKIP, BODY, BROKEN };
 
 struct msg_reader {
     enum state state;            // see the table
@@ -37,6 +40,9 @@ struct msg_reader {
     struct blob *payload;        // owned; being filled, or complete in BODY
     uint8_t *payload_data;       // its bytes
     size_t payload_got;          // bytes of it that have arrived
+    size_t skip;                 // SKIP: bytes of the payload still to be thrown away
+    size_t skip_at;              // SKIP: where they are, relative to start
+    bool oversized;              // SKIP, BODY: the message has lost its payload
     size_t start;                // first byte in the buffer that is not decoded yet
     size_t end;                  // behind the last byte in the buffer
     int error;                   // BROKEN: why
@@ -114,7 +120,7 @@ read_header(struct msg_reader *r)
     if (part_get_u32(p) != MSG_STREAM_MAGIC)
         return -EPROTO;
     r->body = part_get_u32(p + 4);
-    if (r->body > MSG_HEAD_MAX && r->body - MSG_HEAD_MAX > r->max_payload)
+    if (r->body > MSG_HEAD_MAX && r->body - MSG_HEAD_MAX > MAX(r->max_payload, MSG_STREAM_SKIP_MAX))
         return -EMSGSIZE;
     r->start += MSG_STREAM_HEADER_SIZE;
     r->state = r->body <= BUFFER_SIZE - MSG_STREAM_HEADER_SIZE ? BODY : HEAD;
@@ -144,21 +150,38 @@ find_payload(const struct msg_reader *r, size_t *ret_offset, size_t *ret_prefix,
     return offset < MSG_HEAD_MAX ? 0 : -EPROTO;
 }
 
-/* Move what has arrived of the payload out of the buffer, and close the gap, so that the parts
- * around it become neighbours. */
+/* Take bytes out of the buffer, `offset` behind start, so that what is around them meets. */
 static void
-cut_out_payload(struct msg_reader *r, size_t offset, size_t prefix)
+cut_out(struct msg_reader *r, size_t offset, size_t size)
 {
     uint8_t *gap = r->buffer + r->start + offset;
-    uint8_t *bytes = gap + prefix;
-    uint8_t *end = r->buffer + r->end;
 
-    r->payload_got = MIN((size_t)(end - bytes), blob_size(r->payload));
-    memcpy(r->payload_data, bytes, r->payload_got);
-    bytes += r->payload_got;
-    memmove(gap, bytes, (size_t)(end - bytes));
-    r->end -= prefix + r->payload_got;
-    r->body -= prefix + blob_size(r->payload);
+    r->end -= size;
+    memmove(gap, gap + size, (size_t)(r->buffer + r->end - gap));
+}
+
+/* What has arrived of the payload moves from the buffer to its blob. */
+static int
+begin_payload(struct msg_reader *r, size_t offset, size_t size)
+{
+    r->payload = blob_alloc(size, &r->payload_data);
+    if (!r->payload)
+        return -ENOMEM;
+    r->payload_got = MIN(r->end - r->start - offset, size);
+    memcpy(r->payload_data, r->buffer + r->start + offset, r->payload_got);
+    cut_out(r, offset, r->payload_got);
+    r->state = PAYLOAD;
+    return 1;
+}
+
+static int
+begin_skip(struct msg_reader *r, size_t offset, size_t size)
+{
+    r->skip = size;
+    r->skip_at = offset;
+    r->oversized = true;
+    r->state = SKIP;
+    return 1;
 }
 
 static int
@@ -171,16 +194,11 @@ read_head(struct msg_reader *r)
 
     if (rc <= 0)
         return rc;
-    if (size > r->max_payload)
-        return -EMSGSIZE;
     if (offset + prefix + size + 1 + MSG_HEADER_SIZE != r->body)
         return -EPROTO;
-    r->payload = blob_alloc(size, &r->payload_data);
-    if (!r->payload)
-        return -ENOMEM;
-    cut_out_payload(r, offset, prefix);
-    r->state = PAYLOAD;
-    return 1;
+    cut_out(r, offset, prefix);
+    r->body -= prefix + size;
+    return size > r->max_payload ? begin_skip(r, offset, size) : begin_payload(r, offset, size);
 }
 
 static int
@@ -193,6 +211,31 @@ read_payload(struct msg_reader *r)
 }
 
 static int
+skip_payload(struct msg_reader *r)
+{
+    size_t there = MIN(r->end - r->start - r->skip_at, r->skip);
+
+    cut_out(r, r->skip_at, there);
+    r->skip -= there;
+    if (r->skip > 0)
+        return 0;
+    r->payload = blob_empty(); // stands for the one that is gone
+    r->state = BODY;
+    return 1;
+}
+
+/* Mark a message that has lost its payload, or is to lose it. */
+static int
+mark_oversized(struct msg *m)
+{
+    struct blob *none = NULL;
+
+    msg_set_payload(m, &none);
+    m->oversized = true;
+    return m->type == MSG_REQUEST ? 0 : -EMSGSIZE;
+}
+
+static int
 read_body(struct msg_reader *r, struct msg *ret)
 {
     const uint8_t *body = r->buffer + r->start;
@@ -200,9 +243,12 @@ read_body(struct msg_reader *r, struct msg *ret)
 
     if (r->end - r->start < r->body)
         return 0;
-    rc = msg_decode(body, r->body, &r->payload, r->max_payload, ret);
+    rc = msg_decode(body, r->body, &r->payload, MAX(r->max_payload, BUFFER_SIZE), ret);
+    if (rc == 0 && (r->oversized || msg_size(ret) > r->max_payload))
+        rc = mark_oversized(ret);
     if (rc < 0)
         return rc;
+    r->oversized = false;
     r->start += r->body;
     r->state = HEADER;
     return 1;
@@ -218,6 +264,8 @@ step(struct msg_reader *r, struct msg *ret)
         return read_head(r);
     case PAYLOAD:
         return read_payload(r);
+    case SKIP:
+        return skip_payload(r);
     case BODY:
         return read_body(r, ret);
     case BROKEN:

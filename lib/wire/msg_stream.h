@@ -5,6 +5,10 @@
  *
  * Pure: the owner reads into the reader's memory and writes out of the writer's.
  * A large payload is received straight into its blob and sent straight out of it.
+ *
+ * A request whose payload is beyond the limit does not end the connection: its payload is thrown
+ * away as it comes and the request is delivered without it and marked (msg.oversized), so that
+ * the service can refuse it.
  */
 #ifndef XYLEM_MSG_STREAM_H
 #define XYLEM_MSG_STREAM_H
@@ -13,6 +17,8 @@
 
 #define MSG_STREAM_MAGIC 0x1200eeffu // the first four bytes, read as a big-endian number
 #define MSG_STREAM_HEADER_SIZE 8     // magic and body length
+/* A payload beyond the limit is worth skipping up to this size; larger ones end the connection. */
+#define MSG_STREAM_SKIP_MAX ((size_t)1 << 30)
 
 /* --- reader --- */
 struct msg_reader;
@@ -25,9 +31,9 @@ void msg_reader_free(struct msg_reader **r);
 size_t msg_reader_space(struct msg_reader *r, uint8_t **ret_where);
 void msg_reader_filled(struct msg_reader *r, size_t bytes);
 
-/* 1: *ret is a message.  0: more bytes are needed.  -EPROTO, -EMSGSIZE, -ENOMEM: the stream is
- * broken for ever (the connection is to be closed).  Lengths are checked before memory is
- * allocated. */
+/* 1: *ret is a message.  0: more bytes are needed.  -EPROTO, -EMSGSIZE (a payload above max_payload
+ * in what is no request, or above MSG_STREAM_SKIP_MAX as well), -ENOMEM: the stream is broken for
+ * ever (the connection is to be closed).  Lengths are checked before memory is allocated. */
 int msg_reader_next(struct msg_reader *r, struct msg *ret);
 
 /* --- writer --- */

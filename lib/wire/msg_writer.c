@@ -173,8 +173,7 @@ fill_iovecs(struct msg_writer *w, struct iovec iov[IOVECS_MAX])
 {
     size_t n = 0;
 
-    LIST_FOR_EACH(it, &w->pieces)
-    {
+    LIST_FOR_EACH (it, &w->pieces) {
         const struct piece *p = piece_of(it);
         const uint8_t *bytes = p->blob ? blob_data(p->blob) : p->bytes;
 

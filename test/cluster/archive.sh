@@ -3,7 +3,6 @@
 # archive.sh - a directory tree goes in at one rank and comes out at another.
 . "$(dirname "$0")/../lib/rig.sh"
 
-command -v xylem-dump >/dev/null || skip_all 'xylem-dump is not built'
 start_cluster 8 2
 
 # ---- a tree with everything a key can be ----
@@ -52,6 +51,8 @@ check 'everything is dumped at rank 6' [ $? = 0 ]
 check 'the last line says how much' \
     last_line_is '^xylem-dump: archived [0-9]+ keys, [0-9]+ bytes, root blake2b-[0-9a-f]{64}$'
 check 'it came back the same' same_tree "$TEMP/out.tar" put/here/tree
+second=$(date +%s)
+wait_until '[ "$(date +%s)" != "$second" ]' # the time of the dump must not show
 check 'a quiet dump is made at rank 1' dump 1 -q "$TEMP/again.tar"
 check 'same root, same bytes' cmp "$TEMP/out.tar" "$TEMP/again.tar"
 
@@ -64,7 +65,7 @@ through_pipes()
 }
 check 'a dump can be piped into a restore' through_pipes
 for ending in tgz tar.bz2 tar.xz; do
-    check "a .$ending is written" dump 4 -q --prefix put.here "$TEMP/packed.$ending"
+    check "a .$ending is written" dump 4 -q "$TEMP/packed.$ending"
 done
 check_fails 'a name without a known ending is refused' 'packed' dump 4 -q "$TEMP/packed.what"
 
@@ -78,11 +79,11 @@ check 'what is dumped now' dump 3 -q "$TEMP/third.tar"
 check 'is the archive' same_tree "$TEMP/third.tar" put/here/tree
 
 # ---- refusals ----
-check_fails 'a restore needs a target' 'target|--key|--checkpoint' restore 1 "$TEMP/in.tar"
+check_usage 'a restore needs a target' '--key.*--checkpoint' restore 1 "$TEMP/in.tar"
 check_fails 'a missing archive is an error' 'No such file' restore 1 --key=x "$TEMP/missing.tar"
 head -c 5000 /dev/urandom >"$TEMP/junk.tar"
 check_fails 'junk is not an archive' 'junk' restore 1 --key=x "$TEMP/junk.tar"
-check_fails 'and changes nothing' 'No such file' xylem kvs get x
+check_fails 'and changes nothing' 'no such key' xylem kvs get x
 head -c 40000 "$TEMP/out.tar" >"$TEMP/cut.tar"
 check_fails 'nor does an archive that was cut short' '.' restore 1 --key=x "$TEMP/cut.tar"
-check_fails 'which leaves no key' 'No such file' xylem kvs ls x
+check_fails 'which leaves no key' 'no such key' xylem kvs ls x

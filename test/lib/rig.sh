@@ -10,7 +10,8 @@
 #   wait_until 'SHELL CONDITION' [SECONDS]   looked at every 50 ms
 #
 #   check "sentence" COMMAND...              the command succeeds
-#   check_fails "sentence" PATTERN COMMAND.. exit status 1, and stderr matches PATTERN (grep -E)
+#   check_fails "sentence" PATTERN COMMAND.. exit status 1, and stderr matches PATTERN (grep -Ei)
+#   check_usage "sentence" PATTERN COMMAND.. exit status 2, likewise
 #   check_output "sentence" TEXT COMMAND...  succeeds and prints TEXT
 #   skip_all "why"
 #
@@ -56,19 +57,31 @@ check()
     report $status "$sentence" "$TEMP/.output"
 }
 
-check_fails()
+# check_refused EXPECTED-STATUS SENTENCE PATTERN COMMAND...
+check_refused()
 {
-    local sentence=$1 pattern=$2 status
+    local expected=$1 sentence=$2 pattern=$3 status
 
-    shift 2
+    shift 3
     "$@" >/dev/null 2>"$TEMP/.output"
     status=$?
-    if [ $status = 1 ] && grep -qE -- "$pattern" "$TEMP/.output"; then
+    if [ $status = "$expected" ] && grep -qEi -- "$pattern" "$TEMP/.output"; then
         report 0 "$sentence"
         return
     fi
-    echo "expected status 1 and /$pattern/ on stderr, got status $status: $*" >>"$TEMP/.output"
+    echo "expected status $expected and /$pattern/ on stderr, got status $status: $*" \
+        >>"$TEMP/.output"
     report 1 "$sentence" "$TEMP/.output"
+}
+
+check_fails()
+{
+    check_refused 1 "$@"
+}
+
+check_usage()
+{
+    check_refused 2 "$@"
 }
 
 check_output()
@@ -119,7 +132,7 @@ start_cluster()
     xylem-launch -n "$size" -k "$fanout" --rundir "$RUNDIR" "$@" >"$TEMP/.uris" 2>"$TEMP/.launch" &
     LAUNCHER=$!
     export XYLEM_URI=local://$RUNDIR/local-0
-    if wait_until "! is_alive $LAUNCHER || grep -q '^rank $((size - 1)) ' '$TEMP/.uris'" 120 &&
+    if wait_until "! is_alive $LAUNCHER || grep -sq '^rank $((size - 1)) ' '$TEMP/.uris'" 120 &&
         is_alive $LAUNCHER; then
         return 0
     fi
@@ -196,9 +209,11 @@ stop_cluster()
     rm -rf "$RUNDIR"
 }
 
+# What is not part of everyday life.
 show_logs()
 {
-    tail -n 8 "$RUNDIR"/rank-*.log 2>/dev/null | cut -c 1-300 | sed 's/^/# /'
+    grep -v ' info ' "$RUNDIR"/rank-*.log 2>/dev/null | sed "s|^$RUNDIR/||" | tail -n 20 |
+        cut -c 1-300 | sed 's/^/# /'
 }
 
 # ---- the end ----
@@ -222,5 +237,5 @@ trap end_test EXIT
 trap 'exit 1' INT TERM HUP
 
 for program in xylem-launch xylem-brokerd xylem; do
-    command -v $program >/dev/null || skip_all "$program is not built"
+    command -v $program >/dev/null || { report 1 "$program is built"; exit 1; }
 done

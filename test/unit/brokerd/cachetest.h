@@ -45,6 +45,7 @@ struct rig {
     size_t nanswers;
     int put_now; // 1: puts are answered with put_rc from inside put()
     int put_rc;
+    int put_depth; // calls of put() on the stack
 };
 
 /* Digest i stands for the text "good i". */
@@ -96,8 +97,10 @@ rig_put(void *arg, const struct digest *d, const struct blob *b, uint32_t tag)
     assert_true(r->puts.count < MAX_REQUESTS);
     r->puts.digests[r->puts.count] = *d;
     r->puts.tags[r->puts.count++] = tag;
+    assert_int_equal(r->put_depth++, 0);
     if (r->put_now)
         cache_stored(r->cache, tag, r->put_rc);
+    r->put_depth--;
 }
 
 static inline bool

@@ -246,9 +246,12 @@ damaged_dirty_bytes_fail_their_store(void **state UNUSED)
     struct rig *r = rig_new(CACHE_WRITE_THROUGH, ROOMY, 1);
     struct waiter *s = store(r, 1, false, false);
     struct waiter *queued = store(r, 2, true, true);
+    struct waiter *flushing;
 
+    flushing = flush(r);
     assert_int_equal(load(r, 1, true)->rc, -EIO);
     assert_int_equal(s->rc, -EIO);
+    assert_int_equal(flushing->rc, -EIO);
     assert_int_equal(r->puts.count, 2); // its slot is free again
     stored(r, 0);                       // the abandoned put: stale
     assert_int_equal(queued->calls, 0);
@@ -271,6 +274,32 @@ insert_answers_loads_and_stores(void **state UNUSED)
     assert_int_equal(s->calls, 1);
     assert_int_equal(blocker->calls, 0);
     assert_int_equal(cache_stats(r->cache)->dirty_entries, 1);
+    rig_free(r);
+}
+
+static void
+inserted_bytes_replace_unverified_ones(void **state UNUSED)
+{
+    struct rig *r = rig_new(CACHE_WRITE_THROUGH, ROOMY, 1);
+
+    load(r, 1, false);
+    fetched(r, 0, false, false);
+    insert(r, 1);
+    assert_int_equal(load(r, 1, true)->rc, 0);
+    rig_free(r);
+}
+
+static void
+answers_of_the_wrong_kind_are_ignored(void **state UNUSED)
+{
+    struct rig *r = rig_new(CACHE_WRITE_THROUGH, ROOMY, 1);
+    struct waiter *l = load(r, 1, false);
+    struct waiter *s = store(r, 2, true, true);
+
+    cache_fetched(r->cache, r->puts.tags[0], -ENOENT, NULL, false);
+    cache_stored(r->cache, r->fetches.tags[0], 0);
+    cache_check(r->cache);
+    assert_int_equal(l->calls + s->calls, 0);
     rig_free(r);
 }
 
@@ -474,6 +503,8 @@ main(void)
         cmocka_unit_test(good_bytes_replace_unverified_ones),
         cmocka_unit_test(damaged_dirty_bytes_fail_their_store),
         cmocka_unit_test(insert_answers_loads_and_stores),
+        cmocka_unit_test(inserted_bytes_replace_unverified_ones),
+        cmocka_unit_test(answers_of_the_wrong_kind_are_ignored),
         cmocka_unit_test(least_recently_used_goes_first),
         cmocka_unit_test(dirty_entries_are_never_evicted),
         cmocka_unit_test(oversized_blob_is_served_and_spares_the_others),

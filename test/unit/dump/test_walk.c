@@ -8,6 +8,8 @@
 
 #include "cmocka_all.h"
 
+#include <stdio.h>
+
 #define OUT_MAX 512 // loads a test keeps out at most
 
 struct rig {

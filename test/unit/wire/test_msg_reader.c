@@ -216,8 +216,9 @@ static void
 body_length_is_limited(void **state UNUSED)
 {
     assert_int_equal(read_header_of(1000, 1000), 0);
-    assert_int_equal(read_header_of(1000, 1000 + MSG_HEAD_MAX), 0);
-    assert_int_equal(read_header_of(1000, 1000 + MSG_HEAD_MAX + 1), -EMSGSIZE);
+    assert_int_equal(read_header_of(1000, MSG_STREAM_SKIP_MAX + MSG_HEAD_MAX), 0);
+    assert_int_equal(read_header_of(1000, MSG_STREAM_SKIP_MAX + MSG_HEAD_MAX + 1), -EMSGSIZE);
+    assert_int_equal(read_header_of(2 * MSG_STREAM_SKIP_MAX, MSG_STREAM_SKIP_MAX + 5000), 0);
     assert_int_equal(read_header_of(0, MSG_HEAD_MAX), 0);
     assert_int_equal(read_header_of(LIMIT, UINT32_MAX), -EMSGSIZE);
     assert_int_equal(read_header_of(SIZE_MAX, UINT32_MAX), 0);
@@ -252,12 +253,138 @@ large_payload_must_fill_its_body(void **state UNUSED)
     assert_int_equal(read_start_of_body(right + 1, parts, 7), -EPROTO);
 }
 
+/* A request "t" with so many bytes of payload, between two small ones. */
 static void
-large_payload_is_limited_before_it_is_allocated(void **state UNUSED)
+add_large_between_small(struct buf *out, enum msg_type type, size_t size, uint64_t *seed)
 {
-    static const char parts[] = "\1t\xff\x00\x10\x00\x01"; // MEBI + 1
+    for (size_t i = 0; i < 3; i++) {
+        AUTO(msg) struct msg m;
+        struct blob *payload = draw_blob(seed, i == 1 ? size : 1);
 
-    assert_int_equal(read_start_of_body(7 + MEBI + 1 + 21, parts, 7), -EMSGSIZE);
+        msg_init(&m, i == 1 ? type : MSG_REQUEST);
+        assert_int_equal(msg_set_topic(&m, i == 1 ? "large" : "small"), 0);
+        assert_int_equal(msg_push_route(&m, "route", 5), 0);
+        m.matchtag = 77;
+        msg_set_payload(&m, &payload);
+        add_frame(out, &m);
+    }
+}
+
+static void
+assert_oversized(const struct msg *m)
+{
+    assert_true(m->oversized);
+    assert_null(m->payload);
+    assert_false(m->flags & MSG_PAYLOAD);
+    assert_int_equal(m->type, MSG_REQUEST);
+    assert_int_equal(m->matchtag, 77);
+    assert_int_equal(m->nroutes, 1);
+    assert_string_equal(m->topic, "large");
+}
+
+/* The second of the three messages in `bytes` is beyond the limit; what the reader offers to be
+ * filled stays within its buffer. */
+static void
+assert_second_is_oversized(const struct buf *bytes, size_t limit, size_t portion)
+{
+    struct msg_reader *r = msg_reader_new(limit);
+    size_t messages = 0;
+
+    for (size_t at = 0; at < bytes->size;) {
+        uint8_t *where;
+        struct msg m;
+
+        assert_true(msg_reader_space(r, &where) <= 65536);
+        at += feed(r, bytes->data + at, bytes->size - at, portion);
+        while (msg_reader_next(r, &m) == 1) {
+            if (messages++ == 1) {
+                assert_oversized(&m);
+            } else {
+                assert_false(m.oversized);
+                assert_string_equal(m.topic, "small");
+                assert_int_equal(msg_size(&m), 1);
+            }
+            msg_fini(&m);
+        }
+    }
+    assert_int_equal(messages, 3);
+    msg_reader_free(&r);
+}
+
+static void
+oversized_request_arrives_without_its_payload(void **state UNUSED)
+{
+    static const size_t sizes[] = {2, 101, 255, 65000, 65450, 65536, 70000, 3 * MEBI};
+    static const size_t portions[] = {1, 7, 5000, 65536, 10 * MEBI};
+    uint64_t seed = 27;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        AUTO(buf) struct buf bytes = BUF_INIT;
+
+        add_large_between_small(&bytes, MSG_REQUEST, sizes[i], &seed);
+        for (size_t k = 0; k < ARRAY_SIZE(portions); k++) {
+            assert_second_is_oversized(&bytes, 1, portions[k]);
+            assert_second_is_oversized(&bytes, sizes[i] - 1, portions[k]);
+        }
+    }
+}
+
+static void
+payload_at_the_limit_arrives(void **state UNUSED)
+{
+    static const size_t sizes[] = {2, 65000, 65450, 70000, 3 * MEBI};
+    uint64_t seed = 28;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct msg_reader *r = msg_reader_new(sizes[i]);
+        AUTO(buf) struct buf bytes = BUF_INIT;
+        int messages;
+
+        add_large_between_small(&bytes, MSG_RESPONSE, sizes[i], &seed);
+        assert_int_equal(feed_all(r, bytes.data, bytes.size, 65536, &messages), 0);
+        assert_int_equal(messages, 3);
+        msg_reader_free(&r);
+    }
+}
+
+/* Nobody could answer it, and taken for an empty payload it would be a lie. */
+static void
+oversized_response_breaks_the_stream(void **state UNUSED)
+{
+    static const size_t sizes[] = {2, 65000, 70000};
+    uint64_t seed = 29;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct msg_reader *r = msg_reader_new(sizes[i] - 1);
+        AUTO(buf) struct buf bytes = BUF_INIT;
+        int messages;
+
+        add_large_between_small(&bytes, MSG_RESPONSE, sizes[i], &seed);
+        assert_int_equal(feed_all(r, bytes.data, bytes.size, 65536, &messages), -EMSGSIZE);
+        assert_int_equal(messages, 1);
+        msg_reader_free(&r);
+    }
+}
+
+/* Flags without MSG_PAYLOAD: what was skipped was something else. */
+static void
+oversized_part_that_is_no_payload_breaks_the_stream(void **state UNUSED)
+{
+    struct msg_reader *r = msg_reader_new(1);
+    AUTO(buf) struct buf bytes = BUF_INIT;
+    uint64_t seed = 30;
+    int messages;
+
+    add_large_between_small(&bytes, MSG_REQUEST, 70000, &seed);
+    for (size_t at = bytes.size - 200; at < bytes.size; at++) {
+        if (bytes.data[at] == (char)0x8e) {
+            bytes.data[at + 3] &= (char)~MSG_PAYLOAD;
+            break;
+        }
+    }
+    assert_int_equal(feed_all(r, bytes.data, bytes.size, 5000, &messages), -EPROTO);
+    assert_int_equal(messages, 1);
+    msg_reader_free(&r);
 }
 
 static void
@@ -328,7 +455,10 @@ main(void)
         cmocka_unit_test(wrong_magic_breaks_the_stream_for_ever),
         cmocka_unit_test(body_length_is_limited),
         cmocka_unit_test(large_payload_must_fill_its_body),
-        cmocka_unit_test(large_payload_is_limited_before_it_is_allocated),
+        cmocka_unit_test(oversized_request_arrives_without_its_payload),
+        cmocka_unit_test(payload_at_the_limit_arrives),
+        cmocka_unit_test(oversized_response_breaks_the_stream),
+        cmocka_unit_test(oversized_part_that_is_no_payload_breaks_the_stream),
         cmocka_unit_test(large_body_of_small_parts_is_refused),
         cmocka_unit_test(truncated_stream_only_waits),
         cmocka_unit_test(mutated_streams_break_or_deliver),

@@ -106,6 +106,7 @@ assert_msg_equal(const struct msg *a, const struct msg *b)
 {
     assert_int_equal(a->type, b->type);
     assert_int_equal(a->flags, b->flags);
+    assert_int_equal(a->oversized, b->oversized);
     assert_int_equal(a->userid, b->userid);
     assert_int_equal(a->rolemask, b->rolemask);
     assert_int_equal(a->aux1, b->aux1);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmocka_all.h"
+
+#include "commit_ids.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REMEMBERED 16384 // finished ones that are remembered at least
+
+static const struct store_root root = {.name = "primary", .sequence = 12};
+
+/* A request whose payload is that text. */
+static bool
+add_waiter(struct commit_id *id, uint32_t tag, const char *text)
+{
+    struct request req = {.from = {.kind = ORIGIN_CONN, .conn = tag}};
+    bool repeated;
+
+    msg_init(&req.msg, MSG_REQUEST);
+    req.msg.matchtag = tag;
+    msg_set_text(&req.msg, text);
+    repeated = commit_ids_add_waiter(id, &req);
+    assert_null(req.msg.payload);
+    return repeated;
+}
+
+static void
+drop_waiters(struct commit_id *id)
+{
+    struct request *req;
+
+    while ((req = commit_ids_next_waiter(id)))
+        request_free(&req);
+}
+
+static void
+finish(struct commit_ids *c, const char *name)
+{
+    commit_ids_finish(c, commit_ids_get(c, name), 0, "", &root);
+}
+
+static void
+repeated_commit_waits_for_the_first(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    struct commit_id *id = commit_ids_get(c, "abc");
+
+    assert_false(commit_ids_is_finished(id));
+    assert_false(add_waiter(id, 1, "first"));
+    assert_ptr_equal(commit_ids_get(c, "abc"), id);
+    assert_true(add_waiter(id, 2, "again"));
+    assert_string_equal(blob_data(commit_ids_payload(id)), "first");
+    for (uint32_t tag = 1; tag <= 2; tag++) {
+        struct request *req = commit_ids_next_waiter(id);
+
+        assert_int_equal(req->msg.matchtag, tag);
+        assert_int_equal(req->from.conn, tag);
+        request_free(&req);
+    }
+    assert_null(commit_ids_next_waiter(id));
+    commit_ids_free(&c);
+    assert_null(c);
+}
+
+static void
+finished_commit_is_answered_from_memory(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    struct commit_id *id = commit_ids_get(c, "abc");
+    const struct store_root *result;
+    const char *text;
+    int rc = 1;
+
+    add_waiter(id, 1, "x");
+    drop_waiters(id);
+    commit_ids_finish(c, id, 0, "", &root);
+    id = commit_ids_get(c, "abc");
+    assert_true(commit_ids_is_finished(id));
+    result = commit_ids_result(id, &rc, &text);
+    assert_int_equal(rc, 0);
+    assert_int_equal(result->sequence, 12);
+    assert_string_equal(text, "");
+    commit_ids_free(&c);
+}
+
+static void
+failure_is_remembered_too(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    const char *text;
+    int rc;
+
+    commit_ids_finish(c, commit_ids_get(c, "abc"), -EISDIR, "a is a directory", NULL);
+    assert_null(commit_ids_result(commit_ids_get(c, "abc"), &rc, &text));
+    assert_int_equal(rc, -EISDIR);
+    assert_string_equal(text, "a is a directory");
+    commit_ids_free(&c);
+}
+
+static void
+commits_without_a_usable_id_are_strangers(void **state UNUSED)
+{
+    char longest[64];
+    struct commit_ids *c = commit_ids_new();
+    struct commit_id *a = commit_ids_get(c, "");
+    struct commit_id *b = commit_ids_get(c, "");
+
+    assert_ptr_not_equal(a, b);
+    assert_false(add_waiter(a, 1, "x"));
+    assert_false(add_waiter(b, 1, "x"));
+    drop_waiters(a);
+    drop_waiters(b);
+    commit_ids_finish(c, a, 0, "", &root);
+    commit_ids_finish(c, b, -EIO, "why", NULL);
+    memset(longest, 'i', sizeof(longest));
+    longest[63] = '\0';
+    assert_ptr_equal(commit_ids_get(c, longest), commit_ids_get(c, longest));
+    commit_ids_free(&c);
+}
+
+static void
+overlong_id_is_always_new(void **state UNUSED)
+{
+    char overlong[65];
+    struct commit_ids *c = commit_ids_new();
+    struct commit_id *id;
+
+    memset(overlong, 'i', sizeof(overlong));
+    overlong[64] = '\0';
+    for (int i = 0; i < 2; i++) {
+        id = commit_ids_get(c, overlong);
+        assert_false(commit_ids_is_finished(id));
+        commit_ids_finish(c, id, 0, "", &root);
+    }
+    commit_ids_free(&c);
+}
+
+static void
+oldest_finished_is_forgotten_first(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    struct commit_id *pending = commit_ids_get(c, "pending");
+    char name[32];
+
+    add_waiter(pending, 1, "x");
+    finish(c, "oldest");
+    finish(c, "second");
+    for (int i = 0; i < REMEMBERED - 1; i++) {
+        snprintf(name, sizeof(name), "id-%d", i);
+        finish(c, name);
+    }
+    assert_false(commit_ids_is_finished(commit_ids_get(c, "oldest")));
+    assert_true(commit_ids_is_finished(commit_ids_get(c, "second")));
+    assert_ptr_equal(commit_ids_get(c, "pending"), pending);
+    assert_string_equal(blob_data(commit_ids_payload(pending)), "x");
+    commit_ids_free(&c); // with a waiter still there
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeated_commit_waits_for_the_first),
+        cmocka_unit_test(finished_commit_is_answered_from_memory),
+        cmocka_unit_test(failure_is_remembered_too),
+        cmocka_unit_test(commits_without_a_usable_id_are_strangers),
+        cmocka_unit_test(overlong_id_is_always_new),
+        cmocka_unit_test(oldest_finished_is_forgotten_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

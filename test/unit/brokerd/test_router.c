@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* test_router.c - the router of rank 1 in a tree of seven (parent 0, children 3 and 4), with
+ * neighbours that only write down what they are sent. */
+#include "fakes.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RANK 1
+#define CONN 5
+
+static struct request *kept; // by the service "test.later"
+static int served;           // requests that reached a service of ours
+
+static void
+serve_echo(void *arg, struct request *req)
+{
+    struct station *s = arg;
+    struct blob *payload = blob_ref(req->msg.payload);
+
+    served++;
+    router_respond(s->router, req, &payload);
+}
+
+static void
+serve_fail(void *arg, struct request *req)
+{
+    struct station *s = arg;
+
+    served++;
+    router_respond_error(s->router, req, EINVAL, "bad %s", "luck");
+}
+
+static void
+serve_later(void *arg UNUSED, struct request *req)
+{
+    served++;
+    kept = request_keep(req);
+}
+
+static const struct service services[] = {
+    {"test.echo", serve_echo}, {"test.fail", serve_fail}, {"test.later", serve_later}};
+
+static int
+set_up(void **state)
+{
+    static struct station s;
+
+    station_init(&s, RANK);
+    service_table_add(s.services, services, ARRAY_SIZE(services), &s);
+    served = 0;
+    *state = &s;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    station_fini(*state);
+    request_free(&kept);
+    return 0;
+}
+
+static void
+ask(struct station *s, const char *topic, uint32_t nodeid, uint32_t tag, const char *text)
+{
+    struct msg m = make_request(topic, nodeid, tag, text);
+
+    router_from_conn(s->router, CONN, &m);
+    msg_fini(&m);
+}
+
+/* The same, of a message made by the caller. */
+static void
+ask_with(struct station *s, struct msg m)
+{
+    router_from_conn(s->router, CONN, &m);
+    msg_fini(&m);
+}
+
+static void
+hear_from(struct station *s, enum overlay_neighbour kind, uint32_t rank, struct msg m)
+{
+    struct overlay_from from = {.kind = kind, .rank = rank, .peer = {.len = 1, .id = {'x'}}};
+
+    router_from_overlay(s->router, &from, &m);
+    msg_fini(&m);
+}
+
+/* --- here --- */
+
+static void
+request_is_served_and_answered_where_it_came_from(void **state)
+{
+    struct station *s = *state;
+
+    ask(s, "test.echo", MSG_NODEID_ANY, 7, "hello");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "hello");
+    ask(s, "test.echo", RANK, 8, NULL);
+    station_take_response(s, TO_CONN, CONN, 8, 0, NULL);
+    hear_from(s, OVERLAY_CLIENT, TOPO_NONE, make_request("test.echo", MSG_NODEID_ANY, 9, "a"));
+    station_take_response(s, TO_CLIENT, 'x', 9, 0, "a");
+    hear_from(s, OVERLAY_CHILD, 4, make_request("test.echo", MSG_NODEID_ANY, 10, "b"));
+    station_take_response(s, TO_CHILD, 4, 10, 0, "b");
+    hear_from(s, OVERLAY_PARENT, 0, make_request("test.echo", RANK, 11, "c"));
+    station_take_response(s, TO_PARENT, 0, 11, 0, "c");
+    assert_int_equal(router_stats(s->router)->requests, 5);
+    assert_int_equal(router_stats(s->router)->responses, 5);
+}
+
+static void
+error_carries_its_text(void **state)
+{
+    struct station *s = *state;
+
+    ask(s, "test.fail", MSG_NODEID_ANY, 7, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, EINVAL, "bad luck");
+    assert_int_equal(router_stats(s->router)->errors, 1);
+}
+
+static void
+unknown_topic_is_enosys(void **state)
+{
+    struct station *s = *state;
+
+    ask(s, "test.none", MSG_NODEID_ANY, 7, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, ENOSYS,
+                          "No service matching test.none is registered");
+}
+
+static void
+who_wants_no_answer_gets_none(void **state)
+{
+    static const char *const topics[] = {"test.echo", "test.fail", "test.none"};
+    struct station *s = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(topics); i++) {
+        struct msg m = make_request(topics[i], MSG_NODEID_ANY, 7, "x");
+
+        m.flags |= MSG_NORESPONSE;
+        ask_with(s, m);
+    }
+    assert_int_equal(served, 2);
+    station_assert_quiet(s);
+}
+
+static void
+request_can_be_kept_and_answered_later(void **state)
+{
+    struct station *s = *state;
+
+    ask(s, "test.later", MSG_NODEID_ANY, 7, "x");
+    station_assert_quiet(s);
+    router_stream_text(s->router, kept, "one");
+    router_stream_text(s->router, kept, "two");
+    router_respond_error(s->router, kept, ENODATA, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, 0, "one");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "two");
+    station_take_response(s, TO_CONN, CONN, 7, ENODATA, NULL);
+}
+
+static void
+answer_goes_back_along_the_routes(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", MSG_NODEID_ANY, 7, NULL);
+
+    m.userid = 33;
+    msg_push_route(&m, "inner", 5);
+    ask_with(s, m);
+    m = station_take(s, TO_CONN, CONN);
+    assert_int_equal(m.nroutes, 1);
+    assert_memory_equal(msg_top_route(&m)->id, "inner", 5);
+    assert_int_equal(m.userid, 33);
+    msg_fini(&m);
+}
+
+static void
+oversized_request_is_efbig_wherever_it_was_to_go(void **state)
+{
+    static const uint32_t nodeids[] = {MSG_NODEID_ANY, RANK, 0, 3};
+    struct station *s = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(nodeids); i++) {
+        struct msg m = make_request("test.echo", nodeids[i], 7, NULL);
+
+        m.oversized = true;
+        ask_with(s, m);
+        station_take_response(s, TO_CONN, CONN, 7, EFBIG, NULL);
+    }
+    assert_int_equal(served, 0);
+}
+
+static void
+what_is_no_request_from_a_client_is_dropped(void **state)
+{
+    static const enum msg_type types[] = {MSG_RESPONSE, MSG_EVENT, MSG_CONTROL};
+    struct station *s = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        struct msg m = make_request("test.echo", MSG_NODEID_ANY, 1, "x");
+
+        m.type = types[i];
+        m.aux1 = 0;
+        hear_from(s, OVERLAY_CLIENT, TOPO_NONE, m);
+        m = make_request("test.echo", MSG_NODEID_ANY, 1, "x");
+        m.type = types[i];
+        ask_with(s, m);
+    }
+    assert_int_equal(served, 0);
+}
+
+/* --- passing on --- */
+
+static void
+assert_passed_on(struct station *s, enum sent_to to, uint32_t whom, uint32_t nodeid,
+                 struct msg *ret)
+{
+    *ret = station_take(s, to, whom);
+    assert_int_equal(ret->type, MSG_REQUEST);
+    assert_int_equal(ret->nodeid, nodeid);
+    assert_int_equal(ret->nroutes, 0);
+    assert_string_equal(ret->topic, "test.echo");
+    assert_string_equal(msg_text(ret), "x");
+}
+
+static void
+request_for_another_rank_is_passed_on_and_its_answer_passed_back(void **state)
+{
+    struct station *s = *state;
+    struct msg call;
+
+    ask(s, "test.echo", 4, 7, "x");
+    assert_passed_on(s, TO_CHILD, 4, 4, &call);
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "fine");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "fine");
+    ask(s, "test.echo", 6, 8, "x"); // below rank 2
+    assert_passed_on(s, TO_PARENT, 0, 6, &call);
+    station_answer(s, OVERLAY_PARENT, 0, &call, ENOENT, "not fine");
+    station_take_response(s, TO_CONN, CONN, 8, ENOENT, "not fine");
+    assert_int_equal(served, 0);
+    assert_int_equal(router_stats(s->router)->forwarded, 2);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+}
+
+static void
+answers_may_come_in_any_order(void **state)
+{
+    struct station *s = *state;
+    struct msg calls[3];
+
+    for (uint32_t i = 0; i < 3; i++) {
+        ask(s, "test.echo", 3, 70 + i, "x");
+        assert_passed_on(s, TO_CHILD, 3, 3, &calls[i]);
+    }
+    station_answer(s, OVERLAY_CHILD, 3, &calls[2], 0, "c");
+    station_answer(s, OVERLAY_CHILD, 3, &calls[0], 0, "a");
+    station_answer(s, OVERLAY_CHILD, 3, &calls[1], 0, "b");
+    station_take_response(s, TO_CONN, CONN, 72, 0, "c");
+    station_take_response(s, TO_CONN, CONN, 70, 0, "a");
+    station_take_response(s, TO_CONN, CONN, 71, 0, "b");
+}
+
+static void
+request_upstream_of_us_goes_to_the_parent(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", RANK, 7, "x");
+    struct msg call;
+
+    m.flags |= MSG_UPSTREAM;
+    ask_with(s, m);
+    assert_passed_on(s, TO_PARENT, 0, 0, &call);
+    assert_false(call.flags & MSG_UPSTREAM);
+    station_answer(s, OVERLAY_PARENT, 0, &call, 0, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, 0, NULL);
+}
+
+static void
+rank_out_of_reach_is_ehostunreach(void **state)
+{
+    struct station *s = *state;
+
+    s->overlay.offline = 4;
+    ask(s, "test.echo", 4, 7, "x");
+    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, NULL);
+    ask(s, "test.echo", 99, 8, "x");
+    station_take_response(s, TO_CONN, CONN, 8, EHOSTUNREACH, NULL);
+    s->overlay.parent_online = false;
+    ask(s, "test.echo", 0, 9, "x");
+    station_take_response(s, TO_CONN, CONN, 9, EHOSTUNREACH, NULL);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+}
+
+static void
+child_found_gone_while_it_is_sent_to_is_answered_once(void **state)
+{
+    struct station *s = *state;
+    struct msg call;
+
+    ask(s, "test.echo", 4, 6, "x");
+    assert_passed_on(s, TO_CHILD, 4, 4, &call);
+    msg_fini(&call);
+    s->overlay.breaking = 4;
+    ask(s, "test.echo", 4, 7, "x");
+    station_take_response(s, TO_CONN, CONN, 6, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, NULL);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+}
+
+static void
+passed_on_without_answer_is_acknowledged_to_us_only(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", 4, 7, "x");
+    struct msg call;
+
+    m.flags |= MSG_NORESPONSE;
+    ask_with(s, m);
+    assert_passed_on(s, TO_CHILD, 4, 4, &call);
+    assert_false(call.flags & MSG_NORESPONSE);
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "ack");
+    station_assert_quiet(s);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+}
+
+static void
+stream_is_passed_back_until_its_end(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", 4, 7, "x");
+    struct msg call;
+
+    m.flags |= MSG_STREAMING;
+    ask_with(s, m);
+    assert_passed_on(s, TO_CHILD, 4, 4, &call);
+    assert_true(call.flags & MSG_STREAMING);
+    for (int i = 0; i < 3; i++) {
+        struct msg copy;
+
+        msg_copy(&copy, &call);
+        station_answer(s, OVERLAY_CHILD, 4, &copy, i < 2 ? 0 : ENODATA, i < 2 ? "part" : NULL);
+    }
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "too late");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "part");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "part");
+    station_take_response(s, TO_CONN, CONN, 7, ENODATA, NULL);
+}
+
+static void
+invented_answer_is_dropped(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", MSG_NODEID_ANY, 12345, NULL);
+
+    station_answer(s, OVERLAY_PARENT, 0, &m, 0, "surprise");
+    station_assert_quiet(s);
+}
+
+/* --- losing neighbours --- */
+
+static void
+calls_through_a_lost_child_fail_and_no_others(void **state)
+{
+    struct station *s = *state;
+    struct msg calls[3];
+
+    ask(s, "test.echo", 3, 70, "x");
+    ask(s, "test.echo", 4, 71, "x");
+    ask(s, "test.echo", 0, 72, "x");
+    assert_passed_on(s, TO_CHILD, 3, 3, &calls[0]);
+    assert_passed_on(s, TO_CHILD, 4, 4, &calls[1]);
+    assert_passed_on(s, TO_PARENT, 0, 0, &calls[2]);
+    router_child_gone(s->router, 3);
+    station_take_response(s, TO_CONN, CONN, 70, EHOSTUNREACH, NULL);
+    station_answer(s, OVERLAY_CHILD, 3, &calls[0], 0, "late");
+    station_answer(s, OVERLAY_CHILD, 4, &calls[1], 0, "d");
+    station_answer(s, OVERLAY_PARENT, 0, &calls[2], 0, "p");
+    station_take_response(s, TO_CONN, CONN, 71, 0, "d");
+    station_take_response(s, TO_CONN, CONN, 72, 0, "p");
+}
+
+struct caller {
+    int answers;
+    uint32_t errnum;
+    struct station *again; // call the parent once more from inside the answer
+};
+
+static void
+on_answer(void *arg, struct msg *response)
+{
+    struct caller *c = arg;
+    struct station *s = TAKE(c->again);
+
+    c->answers++;
+    c->errnum = response->errnum;
+    if (s) {
+        struct msg m = make_request("test.echo", MSG_NODEID_ANY, 0, "x");
+
+        router_call_parent(s->router, &m, 0, on_answer, c);
+    }
+}
+
+static void
+call_parent(struct station *s, int flags, struct caller *c)
+{
+    struct msg m = make_request("test.echo", MSG_NODEID_ANY, 0, "x");
+
+    router_call_parent(s->router, &m, flags, on_answer, c);
+}
+
+static void
+lose_parent(struct station *s)
+{
+    s->overlay.parent_online = false;
+    router_parent_changed(s->router, false);
+}
+
+static void
+find_parent(struct station *s)
+{
+    s->overlay.parent_online = true;
+    router_parent_changed(s->router, true);
+}
+
+static void
+repeatable_call_outlives_its_parent(void **state)
+{
+    struct station *s = *state;
+    struct caller c = {0};
+    struct msg first;
+    struct msg second;
+
+    call_parent(s, ROUTER_REPLAY, &c);
+    assert_passed_on(s, TO_PARENT, 0, MSG_NODEID_ANY, &first);
+    lose_parent(s);
+    assert_int_equal(c.answers, 0);
+    find_parent(s);
+    assert_passed_on(s, TO_PARENT, 0, MSG_NODEID_ANY, &second);
+    assert_int_equal(first.matchtag, second.matchtag);
+    msg_fini(&first);
+    station_answer(s, OVERLAY_PARENT, 0, &second, 0, NULL);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.errnum, 0);
+    find_parent(s); // nothing is left to be repeated
+    assert_int_equal(router_stats(s->router)->replayed, 1);
+}
+
+static void
+repeatable_call_waits_for_a_parent(void **state)
+{
+    struct station *s = *state;
+    struct caller c = {0};
+    struct msg m;
+
+    lose_parent(s);
+    call_parent(s, ROUTER_REPLAY, &c);
+    station_assert_quiet(s);
+    find_parent(s);
+    assert_passed_on(s, TO_PARENT, 0, MSG_NODEID_ANY, &m);
+    station_answer(s, OVERLAY_PARENT, 0, &m, 0, NULL);
+    assert_int_equal(c.answers, 1);
+}
+
+static void
+call_that_must_not_be_repeated_fails_with_its_parent(void **state)
+{
+    struct station *s = *state;
+    struct caller c = {0};
+    struct msg m;
+
+    call_parent(s, 0, &c);
+    assert_passed_on(s, TO_PARENT, 0, MSG_NODEID_ANY, &m);
+    msg_fini(&m);
+    lose_parent(s);
+    assert_int_equal(c.answers, 1);
+    assert_int_equal(c.errnum, EHOSTUNREACH);
+    call_parent(s, 0, &c);
+    assert_int_equal(c.answers, 2);
+    find_parent(s);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+}
+
+static void
+call_made_by_a_failing_one_fails_too(void **state)
+{
+    struct station *s = *state;
+    struct caller c = {.again = s};
+    struct msg m;
+
+    call_parent(s, 0, &c);
+    assert_passed_on(s, TO_PARENT, 0, MSG_NODEID_ANY, &m);
+    msg_fini(&m);
+    lose_parent(s);
+    assert_int_equal(c.answers, 2);
+    assert_int_equal(c.errnum, EHOSTUNREACH);
+}
+
+/* --- events --- */
+
+static void
+count_event(void *arg, const struct msg *event)
+{
+    assert_string_equal(event->topic, "test.event");
+    ++*(int *)arg;
+}
+
+static void
+event_of_the_parent_is_handled_and_passed_down(void **state)
+{
+    struct station *s = *state;
+    int events = 0;
+
+    router_set_event_handler(s->router, count_event, &events);
+    for (int kind = OVERLAY_PARENT; kind <= OVERLAY_CLIENT; kind++) {
+        struct msg m;
+
+        msg_init(&m, MSG_EVENT);
+        msg_set_topic(&m, "test.event");
+        msg_set_text(&m, "x");
+        hear_from(s, (enum overlay_neighbour)kind, 3, m);
+    }
+    assert_int_equal(events, 1);
+    for (uint32_t child = 3; child <= 4; child++) {
+        AUTO(msg) struct msg m = station_take(s, TO_CHILD, child);
+
+        assert_int_equal(m.type, MSG_EVENT);
+        assert_string_equal(msg_text(&m), "x");
+    }
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(request_is_served_and_answered_where_it_came_from),
+        TEST(error_carries_its_text),
+        TEST(unknown_topic_is_enosys),
+        TEST(who_wants_no_answer_gets_none),
+        TEST(request_can_be_kept_and_answered_later),
+        TEST(answer_goes_back_along_the_routes),
+        TEST(oversized_request_is_efbig_wherever_it_was_to_go),
+        TEST(what_is_no_request_from_a_client_is_dropped),
+        TEST(request_for_another_rank_is_passed_on_and_its_answer_passed_back),
+        TEST(answers_may_come_in_any_order),
+        TEST(request_upstream_of_us_goes_to_the_parent),
+        TEST(rank_out_of_reach_is_ehostunreach),
+        TEST(child_found_gone_while_it_is_sent_to_is_answered_once),
+        TEST(passed_on_without_answer_is_acknowledged_to_us_only),
+        TEST(stream_is_passed_back_until_its_end),
+        TEST(invented_answer_is_dropped),
+        TEST(calls_through_a_lost_child_fail_and_no_others),
+        TEST(repeatable_call_outlives_its_parent),
+        TEST(repeatable_call_waits_for_a_parent),
+        TEST(call_that_must_not_be_repeated_fails_with_its_parent),
+        TEST(call_made_by_a_failing_one_fails_too),
+        TEST(event_of_the_parent_is_handled_and_passed_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* test_overlay.c - some ranks in one process over inproc://.  Each has a loop of its own, so that a
+ * rank that has stopped to answer is simply one whose loop is not turned. */
+#include "cmocka_all.h"
+
+#include "buf.h"
+#include "clock.h"
+#include "elog.h"
+#include "overlay.h"
+#include "xmem.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NODES_MAX 7
+#define BEAT_MS 5
+#define TIMEOUT_MS 150
+#define PATIENCE_MS 5000 // a condition that takes so long has failed
+
+struct node {
+    struct loop *loop;        // owned
+    struct overlay *overlay;  // owned; NULL: not started
+    struct buf trace;         // what was called, a word each
+    struct overlay_from from; // of the last message
+    char topic[MSG_TOPIC_MAX + 1];         // of the last message
+};
+
+/* One test's cluster. */
+struct cluster {
+    struct topo topo;
+    char uris[NODES_MAX][64];
+    const char *endpoints[NODES_MAX];
+    struct node nodes[NODES_MAX];
+    const char *instance; // for the ranks started next
+    const char *hash;
+};
+
+static char log_path[] = "/tmp/xylem-test-overlay.XXXXXX";
+
+/* --- what an overlay calls --- */
+
+static void
+on_received(void *arg, const struct overlay_from *from, struct msg *m)
+{
+    struct node *n = arg;
+
+    n->from = *from;
+    snprintf(n->topic, sizeof(n->topic), "%s", m->topic);
+    buf_printf(&n->trace, "got ");
+}
+
+static void
+on_parent_changed(void *arg, bool online)
+{
+    buf_printf(&((struct node *)arg)->trace, "%s ", online ? "joined" : "cut");
+}
+
+static void
+on_child_gone(void *arg, uint32_t rank)
+{
+    buf_printf(&((struct node *)arg)->trace, "gone:%u ", rank);
+}
+
+static void
+on_status(void *arg, enum subtree_status status)
+{
+    buf_printf(&((struct node *)arg)->trace, "%s ", peer_status_name(status));
+}
+
+static void
+on_refused(void *arg, const char *text)
+{
+    buf_printf(&((struct node *)arg)->trace, "refused: %s", text);
+}
+
+static const struct overlay_ops ops = {on_received, on_parent_changed, on_child_gone, on_status,
+                                       on_refused};
+
+/* --- the cluster --- */
+
+static int
+set_up(void **state)
+{
+    static int clusters;
+    struct cluster *c = xcalloc(1, sizeof(*c));
+
+    clusters++;
+    c->instance = "oak";
+    c->hash = "blake2b";
+    for (int r = 0; r < NODES_MAX; r++) {
+        snprintf(c->uris[r], sizeof(c->uris[r]), "inproc://test-overlay-%d-%d", clusters, r);
+        c->endpoints[r] = c->uris[r];
+        c->nodes[r].loop = loop_new();
+    }
+    *state = c;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct cluster *c = *state;
+
+    for (int r = 0; r < NODES_MAX; r++) {
+        overlay_free(&c->nodes[r].overlay);
+        loop_free(&c->nodes[r].loop);
+        buf_fini(&c->nodes[r].trace);
+    }
+    free(c);
+    return 0;
+}
+
+static int
+try_start(struct cluster *c, uint32_t rank, struct err *err)
+{
+    struct overlay_conf conf = {.rank = rank,
+                                .topo = c->topo,
+                                .instance = c->instance,
+                                .hash = c->hash,
+                                .endpoints = c->endpoints,
+                                .listen = &c->endpoints[rank],
+                                .nlisten = 1,
+                                .heartbeat_ms = BEAT_MS,
+                                .timeout_ms = TIMEOUT_MS,
+                                .max_payload = 100000};
+    struct node *n = &c->nodes[rank];
+
+    return overlay_new(&n->overlay, &conf, n->loop, &ops, n, err);
+}
+
+static void
+start(struct cluster *c, uint32_t rank)
+{
+    struct err err = {0};
+
+    if (try_start(c, rank, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void
+start_all(struct cluster *c, uint32_t size, uint32_t fanout)
+{
+    c->topo = (struct topo){.size = size, .fanout = fanout};
+    for (uint32_t r = 0; r < size; r++)
+        start(c, r);
+}
+
+/* Turn the loops of the ranks in `set` (bits) once. */
+static void
+turn(struct cluster *c, unsigned set)
+{
+    for (unsigned r = 0; r < NODES_MAX; r++) {
+        if (set & 1u << r && c->nodes[r].overlay)
+            loop_turn(c->nodes[r].loop, 1);
+    }
+}
+
+#define ALL 0x7fu
+
+/* Turn them until `rank` has that word in its trace. */
+static void
+turn_until_traced(struct cluster *c, unsigned set, uint32_t rank, const char *word)
+{
+    int64_t start_ms = clock_ms();
+
+    while (!strstr(buf_str(&c->nodes[rank].trace), word)) {
+        if (clock_ms() - start_ms > PATIENCE_MS)
+            fail_msg("rank %u: \"%s\" has no \"%s\"", rank, buf_str(&c->nodes[rank].trace), word);
+        turn(c, set);
+    }
+}
+
+static void
+turn_until_status(struct cluster *c, unsigned set, uint32_t rank, enum subtree_status status)
+{
+    int64_t start_ms = clock_ms();
+
+    while (overlay_status(c->nodes[rank].overlay) != status) {
+        if (clock_ms() - start_ms > PATIENCE_MS)
+            fail_msg("rank %u does not become %s", rank, peer_status_name(status));
+        turn(c, set);
+    }
+}
+
+static void
+assert_traced(struct cluster *c, uint32_t rank, const char *words)
+{
+    assert_string_equal(buf_str(&c->nodes[rank].trace), words);
+    buf_reset(&c->nodes[rank].trace);
+}
+
+static void
+assert_logged(const char *words)
+{
+    AUTO(buf) struct buf log = BUF_INIT;
+    int fd = open(log_path, O_RDONLY);
+
+    assert_int_equal(buf_read_fd(&log, fd, 1 << 20), 0);
+    close(fd);
+    if (!strstr(buf_str(&log), words))
+        fail_msg("the log has no \"%s\":\n%s", words, buf_str(&log));
+}
+
+static struct msg
+request(const char *topic)
+{
+    struct msg m;
+
+    msg_init(&m, MSG_REQUEST);
+    assert_int_equal(msg_set_topic(&m, topic), 0);
+    return m;
+}
+
+/* --- joining --- */
+
+static void
+child_joins_and_the_tree_is_full(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 2, 2);
+    assert_int_equal(overlay_status(c->nodes[0].overlay), SUBTREE_PARTIAL);
+    assert_int_equal(overlay_status(c->nodes[1].overlay), SUBTREE_FULL);
+    assert_false(overlay_parent_is_online(c->nodes[1].overlay));
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_traced(c, 0, "full ");
+    assert_traced(c, 1, "joined ");
+    assert_true(overlay_parent_is_online(c->nodes[1].overlay));
+    assert_int_equal(overlay_parent_rank(c->nodes[1].overlay), 0);
+    assert_int_equal(overlay_parent_rank(c->nodes[0].overlay), TOPO_NONE);
+    assert_false(overlay_parent_is_online(c->nodes[0].overlay));
+    assert_int_equal(overlay_child_count(c->nodes[0].overlay), 1);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
+    assert_string_equal(overlay_uri(c->nodes[0].overlay), c->uris[0]);
+}
+
+static void
+child_that_comes_first_waits_for_its_parent(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 2, .fanout = 2};
+    start(c, 1);
+    for (int i = 0; i < 5; i++)
+        turn(c, ALL);
+    start(c, 0);
+    turn_until_traced(c, ALL, 0, "full ");
+}
+
+static void
+status_climbs_from_the_leaves_to_the_root(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 7, .fanout = 2};
+    for (uint32_t r = 0; r < 6; r++)
+        start(c, r);
+    turn_until_status(c, ALL, 1, SUBTREE_FULL);
+    assert_int_equal(overlay_status(c->nodes[0].overlay), SUBTREE_PARTIAL);
+    assert_int_equal(overlay_status(c->nodes[2].overlay), SUBTREE_PARTIAL);
+    start(c, 6);
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_traced(c, 0, "full ");
+}
+
+static void
+endpoint_in_use_is_an_error_with_text(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay *first;
+    struct err err = {0};
+
+    start_all(c, 1, 2);
+    first = TAKE(c->nodes[0].overlay);
+    assert_int_equal(try_start(c, 0, &err), -EADDRINUSE);
+    assert_non_null(strstr(err.text, c->uris[0]));
+    c->nodes[0].overlay = first;
+}
+
+static void
+assert_refusal(struct cluster *c, const char *words)
+{
+    start(c, 1);
+    turn_until_traced(c, ALL, 1, "refused: ");
+    assert_non_null(strstr(buf_str(&c->nodes[1].trace), words));
+    assert_logged(words);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_OFFLINE);
+    assert_int_equal(c->nodes[0].trace.size, 0);
+}
+
+static void
+child_of_another_instance_is_refused_with_a_reason(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 3, .fanout = 2};
+    start(c, 0);
+    c->instance = "elm";
+    assert_refusal(c, "belongs to instance elm, rank 0 to oak");
+}
+
+static void
+child_with_another_hash_is_refused_with_a_reason(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 3, .fanout = 2};
+    start(c, 0);
+    c->hash = "sha1";
+    assert_refusal(c, "uses hash algorithm sha1, rank 0 uses blake2b");
+}
+
+static void
+child_of_another_size_is_refused_with_a_reason(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 3, .fanout = 2};
+    start(c, 0);
+    c->topo.size = 4;
+    assert_refusal(c, "expects 4 ranks with fanout 2, rank 0 expects 3 with 2");
+}
+
+static void
+refused_child_gives_up(void **state)
+{
+    struct cluster *c = *state;
+
+    c->topo = (struct topo){.size = 3, .fanout = 2};
+    start(c, 0);
+    c->hash = "sha1";
+    assert_refusal(c, "sha1");
+    buf_reset(&c->nodes[1].trace);
+    for (int i = 0; i < 20; i++)
+        turn(c, ALL);
+    assert_traced(c, 1, "");
+    assert_false(overlay_parent_is_online(c->nodes[1].overlay));
+}
+
+/* --- losing each other --- */
+
+static void
+silent_child_is_lost(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 3, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    turn_until_traced(c, 1 << 0 | 1 << 1, 0, "degraded ");
+    assert_traced(c, 0, "full gone:2 degraded ");
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1)->state, PEER_LOST);
+    assert_int_equal(peer_status(overlay_child(c->nodes[0].overlay, 1)), SUBTREE_LOST);
+}
+
+static void
+child_that_was_given_up_begins_anew(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    turn_until_traced(c, 1 << 0, 0, "degraded ");
+    buf_reset(&c->nodes[0].trace);
+    buf_reset(&c->nodes[1].trace);
+    turn_until_traced(c, ALL, 0, "full ");
+    turn_until_traced(c, ALL, 1, "joined ");
+    assert_traced(c, 1, "cut joined ");
+}
+
+static void
+silent_parent_is_lost_and_found_again(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 1, "joined ");
+    turn_until_traced(c, 1 << 1, 1, "cut ");
+    buf_reset(&c->nodes[1].trace);
+    turn_until_traced(c, ALL, 1, "joined ");
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+}
+
+static void
+loss_of_a_grandchild_reaches_the_root(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 3, 1);
+    turn_until_traced(c, ALL, 0, "full ");
+    turn_until_traced(c, 1 << 0 | 1 << 1, 0, "degraded ");
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+}
+
+static void
+child_that_leaves_in_order_is_not_lost(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    overlay_free(&c->nodes[1].overlay);
+    turn_until_traced(c, ALL, 0, "partial ");
+    assert_traced(c, 0, "full gone:1 partial ");
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_OFFLINE);
+}
+
+/* libzmq closes sockets in the background: the endpoint is free a moment later. */
+static void
+restart(struct cluster *c, uint32_t rank)
+{
+    int64_t start_ms = clock_ms();
+
+    overlay_free(&c->nodes[rank].overlay);
+    while (try_start(c, rank, NULL) < 0)
+        assert_true(clock_ms() - start_ms < PATIENCE_MS);
+}
+
+static void
+parent_that_is_restarted_is_joined_again(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    buf_reset(&c->nodes[0].trace);
+    buf_reset(&c->nodes[1].trace);
+    restart(c, 0);
+    turn_until_traced(c, ALL, 0, "full ");
+    turn_until_traced(c, ALL, 1, "joined ");
+    assert_traced(c, 1, "cut joined ");
+}
+
+static void
+second_run_of_a_rank_takes_the_place_of_the_first(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay *first;
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    first = TAKE(c->nodes[1].overlay);
+    strcat(c->uris[1], "-second");
+    start(c, 1);
+    turn_until_traced(c, ALL, 0, "gone:1 ");
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_true(overlay_parent_is_online(c->nodes[1].overlay));
+    overlay_free(&first);
+}
+
+/* --- messages --- */
+
+static void
+requests_arrive_with_their_origin(void **state)
+{
+    struct cluster *c = *state;
+    struct msg m = request("test.up");
+
+    start_all(c, 2, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    assert_int_equal(overlay_send_parent(c->nodes[1].overlay, &m), 0);
+    turn_until_traced(c, ALL, 0, "got ");
+    assert_int_equal(c->nodes[0].from.kind, OVERLAY_CHILD);
+    assert_int_equal(c->nodes[0].from.rank, 1);
+    assert_string_equal(c->nodes[0].topic, "test.up");
+    m = request("test.down");
+    assert_int_equal(overlay_send_child(c->nodes[0].overlay, 1, &m), 0);
+    turn_until_traced(c, ALL, 1, "got ");
+    assert_int_equal(c->nodes[1].from.kind, OVERLAY_PARENT);
+    assert_int_equal(c->nodes[1].from.rank, 0);
+    assert_string_equal(c->nodes[1].topic, "test.down");
+}
+
+static void
+nothing_is_sent_to_who_is_not_online(void **state)
+{
+    struct cluster *c = *state;
+    struct msg m = request("test.x");
+    struct msg event;
+
+    start_all(c, 3, 2);
+    assert_int_equal(overlay_send_parent(c->nodes[1].overlay, &m), -EHOSTUNREACH);
+    m = request("test.x");
+    assert_int_equal(overlay_send_child(c->nodes[0].overlay, 1, &m), -EHOSTUNREACH);
+    m = request("test.x");
+    assert_int_equal(overlay_send_child(c->nodes[0].overlay, 9, &m), -EHOSTUNREACH);
+    m = request("test.x");
+    assert_int_equal(overlay_send_parent(c->nodes[0].overlay, &m), -EHOSTUNREACH);
+    msg_init(&event, MSG_EVENT);
+    overlay_send_down(c->nodes[0].overlay, &event);
+    turn_until_traced(c, ALL, 0, "full ");
+    assert_traced(c, 1, "joined ");
+    assert_traced(c, 2, "joined ");
+}
+
+static void
+events_reach_every_child(void **state)
+{
+    struct cluster *c = *state;
+    AUTO(msg) struct msg event;
+
+    start_all(c, 3, 2);
+    turn_until_traced(c, ALL, 0, "full ");
+    msg_init(&event, MSG_EVENT);
+    msg_set_topic(&event, "test.event");
+    msg_set_text(&event, "payload");
+    overlay_send_down(c->nodes[0].overlay, &event);
+    turn_until_traced(c, ALL, 1, "got ");
+    turn_until_traced(c, ALL, 2, "got ");
+    assert_string_equal(c->nodes[1].topic, "test.event");
+    assert_string_equal(msg_text(&event), "payload");
+}
+
+static void
+next_hop_leads_through_the_online_child(void **state)
+{
+    struct cluster *c = *state;
+    uint32_t hop = 99;
+
+    c->topo = (struct topo){.size = 7, .fanout = 2};
+    for (uint32_t r = 0; r < 6; r++)
+        start(c, r == 5 ? 6 : r);
+    turn_until_status(c, ALL, 1, SUBTREE_FULL);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 4, &hop), 0);
+    assert_int_equal(hop, 1);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 4, &hop), 0);
+    assert_int_equal(hop, 4);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 6, &hop), 0);
+    assert_int_equal(hop, TOPO_NONE);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 0, &hop), 0);
+    assert_int_equal(hop, TOPO_NONE);
+    assert_int_equal(overlay_next_hop(c->nodes[2].overlay, 5, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 0, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 7, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, TOPO_NONE, &hop), -EHOSTUNREACH);
+}
+
+/* --- strangers --- */
+
+/* A socket of our own that says what it likes to rank 0. */
+static zsock_t *
+stranger(struct cluster *c)
+{
+    zsock_t *sock = zsock_new(ZMQ_DEALER);
+
+    assert_int_equal(zsock_connect(sock, "%s", c->uris[0]), 0);
+    return sock;
+}
+
+static void
+say(zsock_t *sock, uint32_t control, const char *text)
+{
+    struct msg m;
+
+    msg_init(&m, MSG_CONTROL);
+    m.control = control;
+    if (text)
+        msg_set_text(&m, text);
+    assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
+}
+
+static void
+say_hello(zsock_t *sock, uint32_t rank)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text),
+             "{\"rank\":%u,\"size\":3,\"fanout\":2,\"protocol\":1,\"version\":\"t\","
+             "\"instance\":\"oak\",\"hash\":\"blake2b\",\"uuid\":\"%u\",\"hostname\":\"h\"}",
+             rank, rank);
+    say(sock, 1, text);
+}
+
+static struct msg
+hear(struct cluster *c, zsock_t *sock)
+{
+    int64_t start_ms = clock_ms();
+    struct msg m;
+    int rc;
+
+    while ((rc = msg_zmq_recv(zsock_resolve(sock), NULL, 100000, &m)) == 0) {
+        assert_true(clock_ms() - start_ms < PATIENCE_MS);
+        turn(c, ALL);
+    }
+    assert_int_equal(rc, 1);
+    return m;
+}
+
+static void
+start_root_of_three(struct cluster *c)
+{
+    c->topo = (struct topo){.size = 3, .fanout = 2};
+    start(c, 0);
+}
+
+static void
+who_has_not_greeted_is_a_client(void **state)
+{
+    struct cluster *c = *state;
+    struct msg m = request("test.client");
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
+    turn_until_traced(c, ALL, 0, "got ");
+    assert_int_equal(c->nodes[0].from.kind, OVERLAY_CLIENT);
+    m = request("test.answer");
+    assert_int_equal(overlay_send_client(c->nodes[0].overlay, &c->nodes[0].from.peer, &m), 0);
+    m = hear(c, sock);
+    assert_string_equal(m.topic, "test.answer");
+    msg_fini(&m);
+    zsock_destroy(&sock);
+}
+
+static void
+nonsense_as_a_hello_is_refused(void **state)
+{
+    static const char *const texts[] = {NULL, "", "no JSON", "{\"rank\":99999}", "[[[[[["};
+    struct cluster *c = *state;
+
+    start_root_of_three(c);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        zsock_t *sock = stranger(c);
+        struct msg m;
+
+        say(sock, 1, texts[i]);
+        m = hear(c, sock);
+        assert_int_equal(m.type, MSG_CONTROL);
+        assert_int_equal(m.control, 3);
+        assert_non_null(strstr(msg_text(&m), "hello: "));
+        msg_fini(&m);
+        zsock_destroy(&sock);
+    }
+    assert_traced(c, 0, "");
+}
+
+static void
+grandchild_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+    struct msg m;
+
+    c->topo = (struct topo){.size = 3, .fanout = 1};
+    start(c, 0);
+    sock = stranger(c);
+    say(sock, 1,
+        "{\"rank\":2,\"size\":3,\"fanout\":1,\"protocol\":1,\"version\":\"t\",\"instance\":\"oak\","
+        "\"hash\":\"blake2b\",\"uuid\":\"u\",\"hostname\":\"h\"}");
+    m = hear(c, sock);
+    assert_string_equal(msg_text(&m), "rank 2 is not a child of rank 0");
+    msg_fini(&m);
+    zsock_destroy(&sock);
+}
+
+static void
+ping_of_a_stranger_is_asked_who_it_is(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+    struct msg m;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say(sock, 6, NULL); // STATE, BYE and what there is not: ignored
+    say(sock, 8, NULL);
+    say(sock, 4711, NULL);
+    say(sock, 4, NULL); // PING
+    m = hear(c, sock);
+    assert_int_equal(m.control, 7); // WHO
+    zsock_destroy(&sock);
+}
+
+static void
+connection_that_greets_as_another_rank_is_that_one_only(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say_hello(sock, 1);
+    say_hello(sock, 2);
+    turn_until_traced(c, ALL, 0, "gone:1 ");
+    assert_int_equal(hear(c, sock).control, 2);
+    assert_int_equal(hear(c, sock).control, 2);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_LOST);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1)->state, PEER_ONLINE);
+    zsock_destroy(&sock);
+}
+
+static void
+unknown_status_and_control_of_a_child_are_ignored(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+    struct msg m;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say_hello(sock, 1);
+    say(sock, 4711, NULL);
+    msg_init(&m, MSG_CONTROL);
+    m.control = 6;
+    m.status = 4711;
+    assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
+    say(sock, 4, NULL);
+    m = hear(c, sock);
+    assert_int_equal(m.control, 2); // WELCOME
+    msg_fini(&m);
+    assert_int_equal(hear(c, sock).control, 5); // PONG: the rest has been looked at
+    assert_traced(c, 0, "");
+    zsock_destroy(&sock);
+}
+
+/* The messages of a child whose socket has gone without a goodbye cannot be sent. */
+static void
+child_whose_connection_is_gone_is_lost_when_it_is_sent_to(void **state)
+{
+    struct cluster *c = *state;
+    int64_t start_ms = clock_ms();
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say_hello(sock, 1);
+    while (overlay_child(c->nodes[0].overlay, 0)->state != PEER_ONLINE)
+        turn(c, ALL);
+    zsock_destroy(&sock);
+    while (overlay_child(c->nodes[0].overlay, 0)->state == PEER_ONLINE) {
+        struct msg m = request("test.x");
+
+        assert_true(clock_ms() - start_ms < PATIENCE_MS);
+        overlay_send_child(c->nodes[0].overlay, 1, &m);
+    }
+    assert_traced(c, 0, "gone:1 degraded ");
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(child_joins_and_the_tree_is_full),
+        TEST(child_that_comes_first_waits_for_its_parent),
+        TEST(status_climbs_from_the_leaves_to_the_root),
+        TEST(endpoint_in_use_is_an_error_with_text),
+        TEST(child_of_another_instance_is_refused_with_a_reason),
+        TEST(child_with_another_hash_is_refused_with_a_reason),
+        TEST(child_of_another_size_is_refused_with_a_reason),
+        TEST(refused_child_gives_up),
+        TEST(silent_child_is_lost),
+        TEST(child_that_was_given_up_begins_anew),
+        TEST(silent_parent_is_lost_and_found_again),
+        TEST(loss_of_a_grandchild_reaches_the_root),
+        TEST(child_that_leaves_in_order_is_not_lost),
+        TEST(parent_that_is_restarted_is_joined_again),
+        TEST(second_run_of_a_rank_takes_the_place_of_the_first),
+        TEST(requests_arrive_with_their_origin),
+        TEST(nothing_is_sent_to_who_is_not_online),
+        TEST(events_reach_every_child),
+        TEST(next_hop_leads_through_the_online_child),
+        TEST(who_has_not_greeted_is_a_client),
+        TEST(nonsense_as_a_hello_is_refused),
+        TEST(grandchild_is_refused),
+        TEST(ping_of_a_stranger_is_asked_who_it_is),
+        TEST(connection_that_greets_as_another_rank_is_that_one_only),
+        TEST(unknown_status_and_control_of_a_child_are_ignored),
+        TEST(child_whose_connection_is_gone_is_lost_when_it_is_sent_to),
+    };
+    int failed;
+
+    close(mkstemp(log_path));
+    elog_open(log_path, NULL);
+    zsys_handler_set(NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(log_path);
+    return failed;
+}
