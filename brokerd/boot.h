@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* boot.h - how a rank learns where the others listen: by convention, or from a configuration file.
- */
+/* boot.h - how a rank learns where the others listen: by convention, or from a configuration file. */
 #ifndef XYLEM_BOOT_H
 #define XYLEM_BOOT_H
 

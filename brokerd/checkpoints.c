@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* checkpoints.c - see checkpoints.h.  A checkpoint must never name a blob that is not on the disk,
- * so a put flushes the cache first. */
+/* checkpoints.c - see checkpoints.h.  A checkpoint must never name a blob that is not on the disk, so
+ * a put flushes the cache first. */
 #include "checkpoints.h"
 #include "elog.h"
 #include "waiter.h"

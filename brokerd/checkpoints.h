@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* checkpoints.h - the topics content.checkpoint-get and -put, and content-backing's
- * (xylem-content(7), "Checkpoints").  Served by rank 0; other ranks pass them up. */
+/* checkpoints.h - the topics content.checkpoint-get and -put, and content-backing's (xylem-content(7),
+ * "Checkpoints").  Served by rank 0; other ranks pass them up. */
 #ifndef XYLEM_CHECKPOINTS_H
 #define XYLEM_CHECKPOINTS_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* commit_ids.c - see commit_ids.h.
  *
- * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until
- * REMEMBERED_MAX others have finished after it.
+ * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until REMEMBERED_MAX
+ * others have finished after it.
  */
 #include "commit_ids.h"
 #include "list.h"

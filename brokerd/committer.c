@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* committer.c - see committer.h.
  *
- * A namespace       run: queue not empty      all blobs arrived     written(0) written(error) IDLE
- * apply; WRITING, or        -                     -                 - LOADING if a directory is
- * missing LOADING           -                         IDLE                  -                 -
+ * A namespace       run: queue not empty      all blobs arrived     written(0)        written(error)
+ * IDLE              apply; WRITING, or        -                     -                 -
+ *                   LOADING if a directory
+ *                   is missing
+ * LOADING           -                         IDLE                  -                 -
  * WRITING           -                         -                     IDLE; group done  IDLE; group
  *                                                                                     failed
  *
@@ -47,6 +49,7 @@ struct space {
     struct commit *asker;   // LOADING: the one that needs them; NULL when it has failed
     struct digest *missing; // owned array: asked for, not yet provided
     size_t nmissing;
+    bool removed; // goes as soon as it is IDLE
 };
 
 struct committer {
@@ -85,6 +88,17 @@ finish_all(struct committer *c, struct list *commits, int rc, const struct store
         finish(c, list_entry(node, struct commit, node), rc, "", root);
 }
 
+static void
+free_space(struct committer *c, struct space *s, int rc)
+{
+    finish_all(c, &s->group, rc, NULL);
+    finish_all(c, &s->queue, rc, NULL);
+    list_remove(&s->node);
+    tree_free(&s->tree);
+    free(s->missing);
+    free(s);
+}
+
 void
 committer_free(struct committer **committer)
 {
@@ -92,15 +106,8 @@ committer_free(struct committer **committer)
 
     if (!c)
         return;
-    LIST_FOR_EACH (node, &c->spaces) {
-        struct space *s = list_entry(node, struct space, node);
-
-        finish_all(c, &s->group, -ECANCELED, NULL);
-        finish_all(c, &s->queue, -ECANCELED, NULL);
-        tree_free(&s->tree);
-        free(s->missing);
-        free(s);
-    }
+    LIST_FOR_EACH (node, &c->spaces)
+        free_space(c, list_entry(node, struct space, node), -ECANCELED);
     free(c);
 }
 
@@ -110,7 +117,7 @@ find_space(struct committer *c, const char *ns)
     LIST_FOR_EACH (node, &c->spaces) {
         struct space *s = list_entry(node, struct space, node);
 
-        if (strcmp(s->root.name, ns) == 0)
+        if (!s->removed && strcmp(s->root.name, ns) == 0)
             return s;
     }
     return NULL;
@@ -129,6 +136,19 @@ committer_add_root(struct committer *c, const struct store_root *root)
     list_init(&s->group);
     list_init(&s->node);
     list_push_back(&c->spaces, &s->node);
+}
+
+void
+committer_remove_root(struct committer *c, const char *ns)
+{
+    struct space *s = find_space(c, ns);
+
+    if (!s)
+        return;
+    if (s->state == SPACE_WRITING)
+        s->removed = true;
+    else
+        free_space(c, s, -ENOTSUP);
 }
 
 void
@@ -257,13 +277,25 @@ write_group(struct committer *c, struct space *s, double now)
     c->ops->write(c->arg, s->root.name, &change);
 }
 
+static struct space *
+find_writing(struct committer *c, const char *ns)
+{
+    LIST_FOR_EACH (node, &c->spaces) {
+        struct space *s = list_entry(node, struct space, node);
+
+        if (s->state == SPACE_WRITING && strcmp(s->root.name, ns) == 0)
+            return s;
+    }
+    return NULL;
+}
+
 void
 committer_written(struct committer *c, const char *ns, int rc)
 {
-    struct space *s = find_space(c, ns);
+    struct space *s = find_writing(c, ns);
     struct list group = LIST_INIT(group);
 
-    assert(s && s->state == SPACE_WRITING);
+    assert(s);
     if (rc == 0) {
         tree_accept(s->tree);
         s->root = s->next;
@@ -275,6 +307,8 @@ committer_written(struct committer *c, const char *ns, int rc)
     s->group_size = 0;
     list_splice_back(&group, &s->group);
     finish_all(c, &group, rc, rc == 0 ? &s->root : NULL);
+    if (s->removed)
+        free_space(c, s, -ENOTSUP);
 }
 
 /* --- applying --- */

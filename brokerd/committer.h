@@ -31,6 +31,9 @@ void committer_free(struct committer **c);
 /* A namespace and its present root. */
 void committer_add_root(struct committer *c, const struct store_root *root);
 
+/* What is queued for it gets done(-ENOTSUP); what is being written is finished first. */
+void committer_remove_root(struct committer *c, const char *ns);
+
 /* Queue a commit; *txn is consumed.  Unknown namespace: done(-ENOTSUP) at once. */
 void
 committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* connector.h - local clients: the UNIX stream socket of a rank (xylem-message(7), "Local
- * clients").
+/* connector.h - local clients: the UNIX stream socket of a rank (xylem-message(7), "Local clients").
  *
  * Only the instance owner's uid is let in.  Input is read in large pieces, output gathered and
  * written once per turn.  A client that does not read is not read from either: its requests wait in

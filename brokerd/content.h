@@ -19,8 +19,7 @@ struct content_conf {
     size_t blob_size_limit; // bytes
 };
 
-/* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once.
- */
+/* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once. */
 struct content_waiter {
     /* rc 0 or -errno; b (loads only) is borrowed. */
     void (*fn)(struct content_waiter *w, int rc, const struct blob *b);

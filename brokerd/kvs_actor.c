@@ -19,6 +19,8 @@ enum item_kind {
     ITEM_COMMIT,  // to the actor:   cookie, blob (the payload)
     ITEM_PROVIDE, // to the actor:   digest, rc, blob
     ITEM_WRITTEN, // to the actor:   name, rc
+    ITEM_ADD,     // to the actor:   root
+    ITEM_REMOVE,  // to the actor:   name
     ITEM_NEED,    // from the actor: digest
     ITEM_WRITE,   // from the actor: name, change
     ITEM_DONE,    // from the actor: cookie, rc, text, root
@@ -156,6 +158,12 @@ handle(struct kvs_actor *a, struct item *item)
     case ITEM_WRITTEN:
         committer_written(a->committer, item->root.name, item->rc);
         break;
+    case ITEM_ADD:
+        committer_add_root(a->committer, &item->root);
+        break;
+    case ITEM_REMOVE:
+        committer_remove_root(a->committer, item->root.name);
+        break;
     default:
         assert(false && "an item that only the actor sends");
     }
@@ -266,6 +274,24 @@ kvs_actor_stop(struct kvs_actor **actor)
     loop_remove(&a->source);
     actor_stop(&a->actor, deliver_last, a);
     free(a);
+}
+
+void
+kvs_actor_add_root(struct kvs_actor *a, const struct store_root *root)
+{
+    struct item *item = new_item(ITEM_ADD);
+
+    item->root = *root;
+    actor_post(actor_pipe(a->actor), item);
+}
+
+void
+kvs_actor_remove_root(struct kvs_actor *a, const char *ns)
+{
+    struct item *item = new_item(ITEM_REMOVE);
+
+    snprintf(item->root.name, sizeof(item->root.name), "%s", ns);
+    actor_post(actor_pipe(a->actor), item);
 }
 
 void

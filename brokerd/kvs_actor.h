@@ -22,6 +22,10 @@ int kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, const struct st
 /* What is pending gets done(-ECANCELED). */
 void kvs_actor_stop(struct kvs_actor **a);
 
+/* A namespace was made, or removed: what is queued for it gets done(-ENOTSUP). */
+void kvs_actor_add_root(struct kvs_actor *a, const struct store_root *root);
+void kvs_actor_remove_root(struct kvs_actor *a, const char *ns);
+
 /* payload: JSON {"namespace":NS,"flags":F,"ops":[...]}, parsed over there. */
 void kvs_actor_commit(struct kvs_actor *a, const struct blob *payload, void *cookie);
 void kvs_actor_provide(struct kvs_actor *a, const struct digest *d, int rc, const struct blob *b);

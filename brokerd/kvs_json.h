@@ -17,8 +17,7 @@ kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns, stru
 /* {"rootref":"...","rootseq":4} */
 void kvs_json_encode_version(enum digest_alg alg, const struct store_root *root, struct buf *out);
 
-/* The member "namespace" ("primary" when absent), and "rootseq" if ret_seq is not NULL.  -EPROTO.
- */
+/* The member "namespace" ("primary" when absent), and "rootseq" if ret_seq is not NULL.  -EPROTO. */
 int kvs_json_decode_namespace(const char *text, char ret_ns[STORE_NAMESPACE_MAX], int64_t *ret_seq);
 
 /* kvs.lookup: a look-up ready to run.  -EPROTO with text. */

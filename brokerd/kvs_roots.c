@@ -59,6 +59,15 @@ kvs_roots_set(struct kvs_roots *r, const struct store_root *root)
     return true;
 }
 
+void
+kvs_roots_remove(struct kvs_roots *r, const char *name)
+{
+    struct store_root *known = find(r, name);
+
+    if (known)
+        *known = r->roots[--r->count];
+}
+
 size_t
 kvs_roots_count(const struct kvs_roots *r)
 {

@@ -17,6 +17,9 @@ const struct store_root *kvs_roots_get(const struct kvs_roots *r, const char *na
 /* true: the namespace is new, or its root moved forward. */
 bool kvs_roots_set(struct kvs_roots *r, const struct store_root *root);
 
+/* Unknown names are fine. */
+void kvs_roots_remove(struct kvs_roots *r, const char *name);
+
 size_t kvs_roots_count(const struct kvs_roots *r);
 const struct store_root *kvs_roots_at(const struct kvs_roots *r, size_t i); // borrowed
 

@@ -10,8 +10,7 @@
 struct walker;
 
 struct walker_ops {
-    /* The root of a namespace, or NULL: then walker_root_known() or walker_root_failed() follows.
-     */
+    /* The root of a namespace, or NULL: then walker_root_known() or walker_root_failed() follows. */
     const struct digest *(*root)(void *arg, const char *ns);
 };
 

@@ -203,8 +203,8 @@ on_validated(void *arg, void *cookie, int rc)
 
 /* --- building --- */
 
-/* One process for a rank and run directory: binding an ipc:// or UNIX socket would otherwise take
- * it away from a living one. */
+/* One process for a rank and run directory: binding an ipc:// or UNIX socket would otherwise take it
+ * away from a living one. */
 static int
 lock_rundir(struct rank *r, struct err *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* rank.h - one rank, as an actor: start it, hear from it, stop it.  xylem-brokerd is one of these
- * and signal handling; a test may have many in one process. */
+/* rank.h - one rank, as an actor: start it, hear from it, stop it.  xylem-brokerd is one of these and
+ * signal handling; a test may have many in one process. */
 #ifndef XYLEM_RANK_H
 #define XYLEM_RANK_H
 

@@ -2,8 +2,7 @@
 /* request.h - a request and where its answer goes.
  *
  * Every request gets exactly one answer (I4), or a stream of them that an error ends.  Whoever
- * holds a request owns that duty; the router_respond...() calls discharge it and finish the
- * request.
+ * holds a request owns that duty; the router_respond...() calls discharge it and finish the request.
  */
 #ifndef XYLEM_REQUEST_H
 #define XYLEM_REQUEST_H
@@ -31,8 +30,8 @@ struct request {
     struct origin from;
 };
 
-/* Move a request to the heap, to answer it later; *req is finished.  Answer with
- * router_respond...() and then request_free(), which is fine after an answer and before. */
+/* Move a request to the heap, to answer it later; *req is finished.  Answer with router_respond...()
+ * and then request_free(), which is fine after an answer and before. */
 struct request *request_keep(struct request *req);
 void request_free(struct request **req);
 

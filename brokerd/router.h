@@ -43,8 +43,7 @@ void router_relay(struct router *r, struct request *req, struct msg *response);
 enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it is idempotent
 
 /* Call the parent, or a rank; *request is finished.  fn as in rpc.h: exactly one call of it, or a
- * stream's.  A call to a rank that cannot be reached is answered (from inside) with EHOSTUNREACH.
- */
+ * stream's.  A call to a rank that cannot be reached is answered (from inside) with EHOSTUNREACH. */
 void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg);
 void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* waiter.h - what a part of a rank gives the store as its cookie: whom to tell, and how.  Embedded
- * in the asker's own struct; fn is called exactly once. */
+/* waiter.h - what a part of a rank gives the store as its cookie: whom to tell, and how.  Embedded in
+ * the asker's own struct; fn is called exactly once. */
 #ifndef XYLEM_WAITER_H
 #define XYLEM_WAITER_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* greeting.c - see greeting.h.  The JSON has Flux's members (rank, version, uuid, hostname) and
- * ours; a parent refuses with a sentence, because a refusal is read by a person on the other host.
- */
+ * ours; a parent refuses with a sentence, because a refusal is read by a person on the other host. */
 #include "greeting.h"
 #include "topo.h"
 

@@ -34,8 +34,7 @@ void map_put(struct map *m, void *item);
 /* Returns the object taken out, NULL when absent. */
 void *map_remove(struct map *m, const void *key);
 
-/* Walk: `size_t pos = 0; while ((p = map_next(&m, &pos)))`.  The table must not change meanwhile.
- */
+/* Walk: `size_t pos = 0; while ((p = map_next(&m, &pos)))`.  The table must not change meanwhile. */
 void *map_next(const struct map *m, size_t *pos);
 
 /* Bytes the table itself has allocated. */

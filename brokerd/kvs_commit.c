@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_commit.c - kvs.commit.
+ *
+ * The first rank of a client's commit gives it an id, as the end of its topic.  A commit that is
+ * sent again after a parent was lost is thereby recognised at rank 0 (commit_ids.h) and answered,
+ * not applied, a second time. */
+#include "kvs_json.h"
+#include "kvs_priv.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- at ranks that pass commits up --- */
+
+struct relay {
+    struct kvs *kvs;         // borrowed
+    struct request *request; // owned
+};
+
+/* The new root is kept before the answer goes on: a client reads its own writes at its rank. */
+static void
+on_commit_answer(void *arg, struct msg *response)
+{
+    struct relay *relay = arg;
+    struct kvs *k = relay->kvs;
+    struct store_root root;
+
+    if (response->errnum == 0 &&
+        kvs_json_decode_root(k->conf.alg, msg_text(response), NULL, &root) == 0)
+        kvs_root_adopt(k, &root);
+    router_relay(k->router, relay->request, response);
+    request_free(&relay->request);
+    free(relay);
+}
+
+static void
+pass_commit_up(struct kvs *k, struct request *req)
+{
+    struct relay *relay = xmalloc(sizeof(*relay));
+    struct msg onward;
+
+    msg_copy(&onward, &req->msg);
+    onward.nroutes = 0;
+    if (strncmp(req->msg.topic, KVS_COMMIT_TOPIC, sizeof(KVS_COMMIT_TOPIC) - 1) != 0) {
+        char topic[MSG_TOPIC_MAX + 1];
+
+        snprintf(topic, sizeof(topic), KVS_COMMIT_TOPIC "%s-%" PRIu64, k->uuid, ++k->last_commit);
+        msg_set_topic(&onward, topic);
+    }
+    *relay = (struct relay){k, request_keep(req)};
+    router_call_parent(k->router, &onward, ROUTER_REPLAY, on_commit_answer, relay);
+}
+
+/* --- at rank 0 --- */
+
+static void
+respond_commit(struct kvs *k, struct request *req, int rc, const char *text,
+               const struct store_root *root)
+{
+    AUTO(buf) struct buf json = BUF_INIT;
+
+    if (rc < 0) {
+        if (text[0])
+            router_respond_error(k->router, req, -rc, "%s", text);
+        else
+            router_respond_error(k->router, req, -rc, NULL);
+        return;
+    }
+    kvs_json_encode_root(k->conf.alg, root, &json);
+    router_respond_text(k->router, req, buf_str(&json));
+}
+
+static void
+on_committed(void *arg, void *cookie, int rc, const char *text, const struct store_root *root)
+{
+    struct kvs *k = arg;
+    struct commit_id *id = cookie;
+    struct request *req;
+
+    while ((req = commit_ids_next_waiter(id))) {
+        respond_commit(k, req, rc, text, root);
+        request_free(&req);
+    }
+    commit_ids_finish(k->ids, id, rc, text, root);
+}
+
+void
+kvs_commit_serve(void *arg, struct request *req)
+{
+    struct kvs *k = arg;
+    struct commit_id *id;
+    const char *name;
+
+    if (k->conf.rank > 0) {
+        pass_commit_up(k, req);
+        return;
+    }
+    if (!k->actor) {
+        router_respond_error(k->router, req, ENOSYS, "the KVS is not loaded");
+        return;
+    }
+    if (!req->msg.payload) {
+        router_respond_error(k->router, req, EPROTO, "commit: no payload");
+        return;
+    }
+    name = strlen(req->msg.topic) > sizeof(KVS_COMMIT_TOPIC) - 1
+               ? req->msg.topic + sizeof(KVS_COMMIT_TOPIC) - 1
+               : "";
+    id = commit_ids_get(k->ids, name);
+    if (commit_ids_is_finished(id)) {
+        int rc;
+        const char *text;
+        const struct store_root *root = commit_ids_result(id, &rc, &text);
+
+        respond_commit(k, req, rc, text, root);
+        return;
+    }
+    if (commit_ids_add_waiter(id, req))
+        return; // being applied already
+    kvs_actor_commit(k->actor, commit_ids_payload(id), id);
+}
+
+/* --- the kvs actor's wishes --- */
+
+struct need {
+    struct content_waiter waiter;
+    struct kvs *kvs; // borrowed
+    struct digest digest;
+};
+
+static void
+on_need_loaded(struct content_waiter *w, int rc, const struct blob *b)
+{
+    struct need *need = container_of(w, struct need, waiter);
+
+    if (need->kvs->actor)
+        kvs_actor_provide(need->kvs->actor, &need->digest, rc, b);
+    free(need);
+}
+
+static void
+on_need(void *arg, const struct digest *d)
+{
+    struct need *need = xmalloc(sizeof(*need));
+
+    *need = (struct need){{on_need_loaded}, arg, *d};
+    content_load(need->kvs->content, &need->digest, &need->waiter);
+}
+
+struct write {
+    struct kvs *kvs; // borrowed
+    char ns[STORE_NAMESPACE_MAX];
+};
+
+static void
+on_written(void *arg, int rc)
+{
+    struct write *write = arg;
+
+    if (write->kvs->actor)
+        kvs_actor_written(write->kvs->actor, write->ns, rc);
+    free(write);
+}
+
+static void
+on_write(void *arg, const char *ns, struct store_change **made)
+{
+    struct kvs *k = arg;
+    struct write *write;
+
+    if (!kvs_roots_get(k->roots, ns)) { // removed while the root was being made
+        store_change_free(made);
+        kvs_actor_written(k->actor, ns, -ENOTSUP);
+        return;
+    }
+    write = xcalloc(1, sizeof(*write));
+    write->kvs = k;
+    snprintf(write->ns, sizeof(write->ns), "%s", ns);
+    kvs_change_apply(k, made, on_written, write);
+}
+
+const struct kvs_actor_ops kvs_commit_actor_ops = {on_need, on_write, on_committed};

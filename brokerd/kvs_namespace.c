@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* kvs_namespace.c - kvs.namespace-create, -remove, -list.  Rank 0 keeps the namespaces, one row each
+ * in the store; other ranks pass the requests up. */
+#include "blobref.h"
+#include "kvs_json.h"
+#include "kvs_priv.h"
+#include "tree.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* A namespace on its way to or from the disk. */
+struct space_change {
+    struct list node;        // on kvs.creating while it is being made
+    struct kvs *kvs;         // borrowed
+    struct request *request; // owned
+    struct store_root root;
+};
+
+static struct space_change *
+new_space_change(struct kvs *k, struct request *req, const struct store_root *root)
+{
+    struct space_change *c = xmalloc(sizeof(*c));
+
+    c->kvs = k;
+    c->request = request_keep(req);
+    c->root = *root;
+    list_init(&c->node);
+    return c;
+}
+
+static void
+finish(struct space_change *c, int rc)
+{
+    struct blob *none = NULL;
+
+    if (rc < 0)
+        router_respond_error(c->kvs->router, c->request, -rc, NULL);
+    else
+        router_respond(c->kvs->router, c->request, &none);
+    request_free(&c->request);
+    list_remove(&c->node);
+    free(c);
+}
+
+/* --- create --- */
+
+static bool
+name_is_valid(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_.+@:";
+    size_t len = strlen(name);
+
+    return len > 0 && len < STORE_NAMESPACE_MAX && strspn(name, allowed) == len;
+}
+
+/* {"namespace":NS,"rootref":REF,"owner":UID or -1,"flags":0} */
+static int
+decode_create(struct kvs *k, const char *text, struct store_root *ret, struct err *err)
+{
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    const char *name = "";
+    const char *ref = "";
+    enum digest_alg alg;
+    int owner = -1;
+    int rc = 0;
+
+    if (json_unpack(json, "{s:s s:s s?i}", "namespace", &name, "rootref", &ref, "owner", &owner) <
+        0)
+        rc = err_set(err, -EPROTO, "namespace-create: namespace or rootref is missing");
+    else if (!name_is_valid(name))
+        rc = err_set(err, -EINVAL, "not a name for a namespace");
+    else if (blobref_parse(ref, &alg, &ret->root) < 0 || alg != k->conf.alg)
+        rc = err_set(err, -EINVAL, "rootref is no blobref of this instance");
+    if (rc == 0)
+        snprintf(ret->name, sizeof(ret->name), "%s", name);
+    ret->owner = owner < 0 ? geteuid() : (uint32_t)owner;
+    ret->sequence = 0;
+    json_decref(json);
+    return rc;
+}
+
+static bool
+exists(const struct kvs *k, const char *name)
+{
+    if (kvs_roots_get(k->roots, name))
+        return true;
+    LIST_FOR_EACH (node, &k->creating) {
+        if (strcmp(list_entry(node, struct space_change, node)->root.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+on_created(void *arg, int rc)
+{
+    struct space_change *c = arg;
+
+    if (rc == 0 && c->kvs->actor)
+        kvs_actor_add_root(c->kvs->actor, &c->root);
+    finish(c, rc);
+}
+
+static void
+create(struct kvs *k, struct request *req, const struct store_root *root)
+{
+    struct space_change *c = new_space_change(k, req, root);
+    struct store_change *made = store_change_new();
+    struct digest empty;
+    AUTO(blob) struct blob *b = tree_empty_dir(k->conf.alg, &empty);
+
+    if (digest_equal(&empty, &root->root)) // a client may name it without having stored it
+        store_change_add_blob(made, &empty, b);
+    store_change_add_root(made, root);
+    list_push_back(&k->creating, &c->node);
+    kvs_change_apply(k, &made, on_created, c);
+}
+
+void
+kvs_namespace_serve_create(void *arg, struct request *req)
+{
+    struct kvs *k = arg;
+    struct store_root root = {0};
+    struct err err = {0};
+    int rc;
+
+    if (k->conf.rank > 0) {
+        kvs_pass_up(k, req, 0);
+        return;
+    }
+    rc = decode_create(k, msg_text(&req->msg), &root, &err);
+    if (rc == 0 && exists(k, root.name))
+        rc = err_set(&err, -EEXIST, "namespace %s exists", root.name);
+    if (rc < 0)
+        router_respond_error(k->router, req, -rc, "%s", err.text);
+    else
+        create(k, req, &root);
+}
+
+/* --- remove --- */
+
+static void
+on_removed(void *arg, int rc)
+{
+    struct space_change *c = arg;
+    struct kvs *k = c->kvs;
+
+    if (rc == 0) {
+        kvs_root_drop(k, c->root.name);
+        kvs_change_announce(k, &c->root, "removed");
+        if (k->actor)
+            kvs_actor_remove_root(k->actor, c->root.name);
+    }
+    finish(c, rc);
+}
+
+void
+kvs_namespace_serve_remove(void *arg, struct request *req)
+{
+    struct kvs *k = arg;
+    const struct store_root *root;
+    struct store_change *made;
+    struct blob *none = NULL;
+    char name[STORE_NAMESPACE_MAX];
+
+    if (k->conf.rank > 0) {
+        kvs_pass_up(k, req, ROUTER_REPLAY);
+        return;
+    }
+    if (kvs_json_decode_namespace(msg_text(&req->msg), name, NULL) < 0) {
+        router_respond_error(k->router, req, EPROTO, "namespace-remove: malformed payload");
+        return;
+    }
+    if (strcmp(name, "primary") == 0) {
+        router_respond_error(k->router, req, ENOTSUP, "the primary namespace cannot be removed");
+        return;
+    }
+    root = kvs_roots_get(k->roots, name);
+    if (!root) {
+        router_respond(k->router, req, &none);
+        return;
+    }
+    made = store_change_new();
+    made->remove_root = xstrdup(name);
+    kvs_change_apply(k, &made, on_removed, new_space_change(k, req, root));
+}
+
+/* --- list --- */
+
+void
+kvs_namespace_serve_list(void *arg, struct request *req)
+{
+    struct kvs *k = arg;
+    AUTO(buf) struct buf text = BUF_INIT;
+
+    if (k->conf.rank > 0) {
+        kvs_pass_up(k, req, ROUTER_REPLAY);
+        return;
+    }
+    buf_add_str(&text, "{\"namespaces\":[");
+    for (size_t i = 0; i < kvs_roots_count(k->roots); i++) {
+        const struct store_root *root = kvs_roots_at(k->roots, i);
+
+        buf_printf(&text, "%s{\"namespace\":\"%s\",\"owner\":%u,\"flags\":0}", i ? "," : "",
+                   root->name, root->owner);
+    }
+    buf_add_str(&text, "]}");
+    router_respond_text(k->router, req, buf_str(&text));
+}
