@@ -64,10 +64,8 @@ is_loopback(const char *address)
 }
 
 int
-boot_check(const struct boot *b, uint32_t rank, struct err *err)
+boot_check(const char *uri, struct err *err)
 {
-    const char *uri = b->endpoints[rank];
-
     if (strncmp(uri, IPC, sizeof(IPC) - 1) == 0) {
         if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
             return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %d bytes)",

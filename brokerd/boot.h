@@ -35,7 +35,8 @@ int boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err
 
 void boot_fini(struct boot *b);
 
-/* May `rank` bind its URI?  tcp:// beyond loopback is refused: it is not secured. */
-int boot_check(const struct boot *b, uint32_t rank, struct err *err);
+/* May a rank bind that URI?  tcp:// beyond loopback is refused: it is not secured.  -EINVAL, -EPERM,
+ * -ENAMETOOLONG with text. */
+int boot_check(const char *uri, struct err *err);
 
 #endif

@@ -38,8 +38,8 @@ void cache_table_fini(struct cache_table *t); // the entries must be gone
 struct cache_entry *cache_table_get(const struct cache_table *t, const struct digest *d);
 
 /* A new entry.  DIRTY needs a blob at once: cache_table_set_blob(). */
-struct cache_entry *
-cache_table_add(struct cache_table *t, const struct digest *d, enum cache_state state);
+struct cache_entry *cache_table_add(struct cache_table *t, const struct digest *d,
+                                    enum cache_state state);
 /* Forget the entry, and its request.  Its waiters must have been taken. */
 void cache_table_remove(struct cache_table *t, struct cache_entry *e);
 
@@ -58,8 +58,8 @@ void cache_table_touch(struct cache_table *t, struct cache_entry *e);
 /* Give the entry the tag of a new request. */
 uint32_t cache_table_add_request(struct cache_table *t, struct cache_entry *e);
 /* The entry in this state whose live request it is; NULL: the tag is stale. */
-struct cache_entry *
-cache_table_find_request(const struct cache_table *t, uint32_t tag, enum cache_state state);
+struct cache_entry *cache_table_find_request(const struct cache_table *t, uint32_t tag,
+                                             enum cache_state state);
 
 /* Assert the invariants of cache_table.c. */
 void cache_table_check(const struct cache_table *t);

@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <unistd.h>
 
 struct checkpoints {
+    uint32_t rank;
     enum digest_alg alg;
     struct router *router;   // borrowed
     struct content *content; // borrowed
     struct store *store;     // borrowed; NULL: not here
+    bool moves_root;         // a put sets the primary root too
 };
 
 /* A request on its way: first the flush (put only), then the store. */
@@ -33,13 +36,47 @@ free_ask(struct ask *ask)
     free(ask);
 }
 
+static void
+on_relay_answer(void *arg, struct msg *response)
+{
+    struct ask *ask = arg;
+
+    router_relay(ask->owner->router, ask->request, response);
+    free_ask(ask);
+}
+
+static struct ask *
+new_ask(struct checkpoints *c, struct request *request)
+{
+    struct ask *ask = xcalloc(1, sizeof(*ask));
+
+    ask->owner = c;
+    ask->request = request;
+    return ask;
+}
+
+/* The store is at rank 0.  A checkpoint sent twice is the same checkpoint: it may be replayed. */
+static void
+pass_up(struct checkpoints *c, struct request *req)
+{
+    struct msg onward;
+
+    msg_copy(&onward, &req->msg);
+    onward.nroutes = 0;
+    router_call_parent(c->router, &onward, ROUTER_REPLAY, on_relay_answer,
+                       new_ask(c, request_keep(req)));
+}
+
+/* false: the request has been passed up or answered. */
 static bool
 at_store(struct checkpoints *c, struct request *req)
 {
     if (c->store)
         return true;
-    router_respond_error(c->router, req, ENOSYS,
-                         "checkpoint get unavailable, no backing store at this rank");
+    if (c->rank > 0)
+        pass_up(c, req);
+    else
+        router_respond_error(c->router, req, ENOSYS, "there is no backing store for checkpoints");
     return false;
 }
 
@@ -77,9 +114,7 @@ serve_get(void *arg, struct request *req)
 
     if (!at_store(c, req))
         return;
-    ask = xcalloc(1, sizeof(*ask));
-    ask->owner = c;
-    ask->request = request_keep(req);
+    ask = new_ask(c, request_keep(req));
     ask->listed.fn = on_listed;
     store_list_checkpoints(c->store, &ask->listed);
 }
@@ -111,6 +146,17 @@ on_changed(struct change_waiter *w, int rc, struct store_change **change)
 }
 
 static void
+add_primary(struct store_change *change, const struct checkpoint *checkpoint)
+{
+    struct store_root root = {.name = "primary",
+                              .owner = geteuid(),
+                              .sequence = checkpoint->sequence,
+                              .root = checkpoint->root};
+
+    store_change_add_root(change, &root);
+}
+
+static void
 on_flushed(struct content_waiter *w, int rc, const struct blob *none)
 {
     struct ask *ask = container_of(w, struct ask, flushed);
@@ -124,6 +170,8 @@ on_flushed(struct content_waiter *w, int rc, const struct blob *none)
     change = store_change_new();
     change->checkpoint = xmalloc(sizeof(*change->checkpoint));
     *change->checkpoint = ask->checkpoint;
+    if (ask->owner->moves_root)
+        add_primary(change, &ask->checkpoint);
     ask->changed.fn = on_changed;
     store_apply(ask->owner->store, &change, &ask->changed);
 }
@@ -131,10 +179,8 @@ on_flushed(struct content_waiter *w, int rc, const struct blob *none)
 static void
 start_put(struct checkpoints *c, struct request *request, const struct checkpoint *checkpoint)
 {
-    struct ask *ask = xcalloc(1, sizeof(*ask));
+    struct ask *ask = new_ask(c, request);
 
-    ask->owner = c;
-    ask->request = request;
     ask->checkpoint = *checkpoint;
     ask->flushed.fn = on_flushed;
     content_flush(c->content, &ask->flushed);
@@ -185,11 +231,12 @@ static const struct service services[] = {
 };
 
 struct checkpoints *
-checkpoints_new(enum digest_alg alg, struct router *router, struct content *content,
+checkpoints_new(uint32_t rank, enum digest_alg alg, struct router *router, struct content *content,
                 struct service_table *table)
 {
     struct checkpoints *c = xcalloc(1, sizeof(*c));
 
+    c->rank = rank;
     c->alg = alg;
     c->router = router;
     c->content = content;
@@ -204,7 +251,8 @@ checkpoints_free(struct checkpoints **checkpoints)
 }
 
 void
-checkpoints_set_store(struct checkpoints *c, struct store *store)
+checkpoints_set_store(struct checkpoints *c, struct store *store, bool moves_root)
 {
     c->store = store;
+    c->moves_root = moves_root;
 }

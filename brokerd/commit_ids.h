@@ -19,8 +19,8 @@ struct commit_id *commit_ids_get(struct commit_ids *c, const char *id);
 
 bool commit_ids_is_finished(const struct commit_id *id);
 /* Of a finished one; everything is borrowed.  Returns the root when *ret_rc is 0, else NULL. */
-const struct store_root *
-commit_ids_result(const struct commit_id *id, int *ret_rc, const char **ret_text);
+const struct store_root *commit_ids_result(const struct commit_id *id, int *ret_rc,
+                                           const char **ret_text);
 
 /* Keep a request (moved out of *req) to be answered.  true: the commit is being applied already;
  * false: this is the first, apply it. */

@@ -24,7 +24,9 @@ struct committer_ops {
     void (*done)(void *arg, void *cookie, int rc, const char *text, const struct store_root *root);
 };
 
-struct committer *committer_new(enum digest_alg alg, const struct committer_ops *ops, void *arg);
+/* Values above blob_limit bytes are cut into several blobs. */
+struct committer *committer_new(enum digest_alg alg, size_t blob_limit,
+                                const struct committer_ops *ops, void *arg);
 /* What is queued gets done(-ECANCELED). */
 void committer_free(struct committer **c);
 
@@ -35,8 +37,8 @@ void committer_add_root(struct committer *c, const struct store_root *root);
 void committer_remove_root(struct committer *c, const char *ns);
 
 /* Queue a commit; *txn is consumed.  Unknown namespace: done(-ENOTSUP) at once. */
-void
-committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie);
+void committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn,
+                      void *cookie);
 
 /* rc 0 and the bytes, or why there are none. */
 void committer_provide(struct committer *c, const struct digest *d, int rc, const struct blob *b);

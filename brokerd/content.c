@@ -22,14 +22,19 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define MAX_PUTS 256 // puts to the parent or the store in flight
+#define MAX_PUTS 256  // puts to the parent or the store in flight
+#define RETRY_MS 1000 // how long a put that failed waits to be tried again
 #define PUT_TOPIC "content.put."
 
 struct content {
     struct content_conf conf;
-    struct router *router; // borrowed
-    struct store *store;   // borrowed; NULL: rank > 0, or no backing
-    struct cache *cache;   // owned
+    struct router *router;      // borrowed
+    struct store *store;        // borrowed; NULL: rank > 0, or no backing
+    struct cache *cache;        // owned
+    struct loop *loop;          // borrowed
+    struct loop_timer retry;    // puts that failed are tried again (write-back)
+    void (*on_drop)(void *arg); // may be NULL
+    void *on_drop_arg;          // borrowed
 };
 
 /* A client's or child's request that waits for the cache. */
@@ -171,6 +176,16 @@ void
 content_store_stored(struct content *c, uint32_t tag, int rc)
 {
     cache_stored(c->cache, tag, rc);
+    if (rc < 0 && !loop_timer_is_running(&c->retry))
+        loop_timer_start(c->loop, &c->retry, RETRY_MS);
+}
+
+static void
+retry_puts(void *arg)
+{
+    struct content *c = arg;
+
+    cache_retry(c->cache);
 }
 
 /* --- inside this rank --- */
@@ -388,6 +403,8 @@ serve_dropcache(void *arg, struct request *req)
     struct content *c = arg;
 
     cache_drop(c->cache);
+    if (c->on_drop)
+        c->on_drop(c->on_drop_arg);
     respond_rc(c, req, 0);
 }
 
@@ -461,7 +478,8 @@ static const struct service services[] = {
 /* --- life --- */
 
 struct content *
-content_new(const struct content_conf *conf, struct router *router, struct service_table *table)
+content_new(const struct content_conf *conf, struct loop *loop, struct router *router,
+            struct service_table *table)
 {
     struct content *c = xcalloc(1, sizeof(*c));
     struct cache_conf cache_conf = {.limit = conf->cache_limit, .max_puts = MAX_PUTS};
@@ -474,6 +492,8 @@ content_new(const struct content_conf *conf, struct router *router, struct servi
         cache_conf.policy = CACHE_RETAIN;
     c->conf = *conf;
     c->router = router;
+    c->loop = loop;
+    loop_timer_init(&c->retry, retry_puts, c);
     c->cache = cache_new(&cache_conf, &cache_ops, c);
     service_table_add(table, services, ARRAY_SIZE(services), c);
     return c;
@@ -486,8 +506,16 @@ content_free(struct content **content)
 
     if (!c)
         return;
+    loop_timer_stop(&c->retry);
     cache_free(&c->cache);
     free(c);
+}
+
+void
+content_set_drop_handler(struct content *c, void (*fn)(void *arg), void *arg)
+{
+    c->on_drop = fn;
+    c->on_drop_arg = arg;
 }
 
 void

@@ -25,10 +25,13 @@ struct content_waiter {
     void (*fn)(struct content_waiter *w, int rc, const struct blob *b);
 };
 
-/* router is borrowed. */
-struct content *
-content_new(const struct content_conf *conf, struct router *router, struct service_table *services);
+/* All borrowed. */
+struct content *content_new(const struct content_conf *conf, struct loop *loop,
+                            struct router *router, struct service_table *services);
 void content_free(struct content **c);
+
+/* Called at content.dropcache, for what others keep of blobs' content.  One at most. */
+void content_set_drop_handler(struct content *c, void (*fn)(void *arg), void *arg);
 
 /* Rank 0: what is below the cache; NULL = nothing.  Borrowed. */
 void content_set_store(struct content *c, struct store *store);

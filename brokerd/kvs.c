@@ -100,8 +100,8 @@ kvs_lead(struct kvs *k, struct store *store, const struct store_root *roots, siz
     for (size_t i = 0; i < nroots; i++)
         kvs_roots_set(k->roots, &roots[i]);
     k->ids = commit_ids_new();
-    return kvs_actor_start(&k->actor, k->conf.alg, roots, nroots, loop, &kvs_commit_actor_ops, k,
-                           err);
+    return kvs_actor_start(&k->actor, k->conf.alg, k->conf.blob_size_limit, roots, nroots, loop,
+                           &kvs_commit_actor_ops, k, err);
 }
 
 void
@@ -136,6 +136,12 @@ void
 kvs_parent_online(struct kvs *k)
 {
     kvs_root_refresh(k);
+}
+
+void
+kvs_drop_cache(struct kvs *k)
+{
+    walker_drop_cache(k->walker);
 }
 
 const struct store_root *

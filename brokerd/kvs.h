@@ -13,6 +13,7 @@ struct kvs;
 struct kvs_conf {
     uint32_t rank;
     enum digest_alg alg;
+    size_t blob_size_limit; // bytes
 };
 
 /* All borrowed. */
@@ -30,6 +31,9 @@ void kvs_stop_leading(struct kvs *k);
 /* --- wired up by rank.c --- */
 void kvs_on_event(struct kvs *k, const struct msg *event);
 void kvs_parent_online(struct kvs *k);
+
+/* Forget the directories that look-ups have parsed (content.dropcache). */
+void kvs_drop_cache(struct kvs *k);
 
 /* The root of the primary namespace; NULL before it is known.  Borrowed. */
 const struct store_root *kvs_primary(const struct kvs *k);

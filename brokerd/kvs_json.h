@@ -11,8 +11,8 @@
  * setroot event, whose further members clients may ignore. */
 void kvs_json_encode_root(enum digest_alg alg, const struct store_root *root, struct buf *out);
 /* ns: used when the payload names none (the answer to a commit).  -EPROTO. */
-int
-kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns, struct store_root *ret);
+int kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns,
+                         struct store_root *ret);
 
 /* {"rootref":"...","rootseq":4} */
 void kvs_json_encode_version(enum digest_alg alg, const struct store_root *root, struct buf *out);
@@ -21,7 +21,7 @@ void kvs_json_encode_version(enum digest_alg alg, const struct store_root *root,
 int kvs_json_decode_namespace(const char *text, char ret_ns[STORE_NAMESPACE_MAX], int64_t *ret_seq);
 
 /* kvs.lookup: a look-up ready to run.  -EPROTO with text. */
-int
-kvs_json_decode_lookup(enum digest_alg alg, const char *text, struct lookup **ret, struct err *err);
+int kvs_json_decode_lookup(enum digest_alg alg, const char *text, struct lookup **ret,
+                           struct err *err);
 
 #endif

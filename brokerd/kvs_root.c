@@ -74,6 +74,17 @@ cancel_version_wait(struct kvs *k, struct version_wait *w, int errnum, const cha
     free(w);
 }
 
+static void
+cancel_version_waits(struct kvs *k, const char *ns, int errnum, const char *text)
+{
+    LIST_FOR_EACH (node, &k->version_waits) {
+        struct version_wait *w = list_entry(node, struct version_wait, node);
+
+        if (strcmp(w->ns, ns) == 0)
+            cancel_version_wait(k, w, errnum, text);
+    }
+}
+
 bool
 kvs_root_adopt(struct kvs *k, const struct store_root *root)
 {
@@ -101,8 +112,10 @@ finish_ask(struct root_ask *ask, const struct store_root *root, int errnum, cons
         request_free(&g->request);
         free(g);
     }
-    if (!root)
+    if (!root) {
         walker_root_failed(k->walker, ask->ns, errnum, text);
+        cancel_version_waits(k, ask->ns, errnum, text);
+    }
     free(ask);
 }
 
@@ -192,12 +205,7 @@ void
 kvs_root_drop(struct kvs *k, const char *ns)
 {
     kvs_roots_remove(k->roots, ns);
-    LIST_FOR_EACH (node, &k->version_waits) {
-        struct version_wait *w = list_entry(node, struct version_wait, node);
-
-        if (strcmp(w->ns, ns) == 0)
-            cancel_version_wait(k, w, ENOTSUP, "the namespace was removed");
-    }
+    cancel_version_waits(k, ns, ENOTSUP, "the namespace was removed");
 }
 
 void

@@ -23,8 +23,8 @@ void launch_rank_init(struct launch_rank *r, unsigned rank);
 
 /* Run rank-R.cmd and write the pid file: GONE -> STARTING.  is_tied: it gets SIGTERM when this
  * process ends. */
-int
-launch_rank_start(struct launch_rank *r, const struct launch_dir *d, bool is_tied, struct err *err);
+int launch_rank_start(struct launch_rank *r, const struct launch_dir *d, bool is_tied,
+                      struct err *err);
 
 /* Read the ready pipe: STARTING -> ONLINE, or stays STARTING when the process closed it without a
  * word, which means it is about to end. */

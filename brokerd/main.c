@@ -346,15 +346,26 @@ run_rank(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
     return status;
 }
 
+static int
+check_listen(const struct rank_conf *conf, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < conf->nlisten; i++)
+        rc = boot_check(conf->listen[i], err);
+    return rc;
+}
+
 /* Everything between the directories and the rank. */
 static int
 configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, struct err *err)
 {
     if (boot_fill(boot, (uint32_t)settings.size, settings.rundir, err) < 0 ||
-        boot_check(boot, (uint32_t)settings.rank, err) < 0 ||
         (settings.log_file && elog_open(settings.log_file, err) < 0))
         return fail(err);
     fill_conf(conf, boot);
+    if (check_listen(conf, err) < 0)
+        return fail(err);
     return run_rank(conf, dirs, err);
 }
 

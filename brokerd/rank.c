@@ -160,6 +160,15 @@ on_event(void *arg, const struct msg *event)
         kvs_on_event(r->kvs, event);
 }
 
+static void
+on_drop_cache(void *arg)
+{
+    struct rank *r = arg;
+
+    if (r->kvs)
+        kvs_drop_cache(r->kvs);
+}
+
 /* --- answers of the store --- */
 
 static void
@@ -240,17 +249,20 @@ build_services(struct rank *r)
         .cache_limit = r->conf.cache_size,
         .blob_size_limit = r->conf.blob_size_limit,
     };
-    struct kvs_conf kvs = {.rank = r->conf.rank, .alg = r->conf.hash};
+    struct kvs_conf kvs = {
+        .rank = r->conf.rank, .alg = r->conf.hash, .blob_size_limit = r->conf.blob_size_limit};
 
     r->services = service_table_new();
     r->router = router_new(r->conf.rank, r->services);
     router_set_event_handler(r->router, on_event, r);
-    r->content = content_new(&content, r->router, r->services);
-    r->checkpoints = checkpoints_new(r->conf.hash, r->router, r->content, r->services);
+    r->content = content_new(&content, r->loop, r->router, r->services);
+    r->checkpoints =
+        checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
     r->attrs = attrs_new(r->router, r->services);
     r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->content, r->services);
     if (r->conf.kvs)
         r->kvs = kvs_new(&kvs, r->router, r->content, r->services);
+    content_set_drop_handler(r->content, on_drop_cache, r);
 }
 
 static size_t
@@ -309,7 +321,7 @@ build_lead(struct rank *r, struct err *err)
         if (rc < 0)
             return rc;
         content_set_store(r->content, r->store);
-        checkpoints_set_store(r->checkpoints, r->store);
+        checkpoints_set_store(r->checkpoints, r->store, !r->conf.kvs);
     }
     return r->kvs ? kvs_lead(r->kvs, r->store, roots, nroots, r->loop, err) : 0;
 }
@@ -388,7 +400,7 @@ take_down(struct rank *r)
         record_checkpoint(r);
     store_stop(&r->store);
     content_set_store(r->content, NULL);
-    checkpoints_set_store(r->checkpoints, NULL);
+    checkpoints_set_store(r->checkpoints, NULL, false);
     content_free(&r->content);
     kvs_free(&r->kvs);
     health_free(&r->health);

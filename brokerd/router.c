@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define ERROR_TEXT_MAX 512
 
@@ -356,6 +357,8 @@ request_from_overlay(struct router *r, const struct overlay_from *from, struct m
         break;
     case OVERLAY_CLIENT:
         req.from = (struct origin){.kind = ORIGIN_CLIENT, .peer = from->peer};
+        m->userid = geteuid(); // whoever reaches the tree socket is the owner (I10)
+        m->rolemask = MSG_ROLE_OWNER;
         break;
     }
     msg_move(&req.msg, m);

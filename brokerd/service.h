@@ -20,8 +20,8 @@ struct service_table *service_table_new(void);
 void service_table_free(struct service_table **t);
 
 /* services: static array of count rows, borrowed for life; arg is given to each. */
-void
-service_table_add(struct service_table *t, const struct service *services, size_t count, void *arg);
+void service_table_add(struct service_table *t, const struct service *services, size_t count,
+                       void *arg);
 
 /* false: nobody serves that topic. */
 bool service_table_call(const struct service_table *t, struct request *req);

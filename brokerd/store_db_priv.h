@@ -60,8 +60,8 @@ void store_db_lock_drop(struct store_db_lock *lock);
 /* --- store_db_check.c --- */
 /* Is this a file of ours, of this algorithm, and whole?  Only reads, and without the help of
  * anything that could write.  -EILSEQ, -EINVAL, -errno; all with text. */
-int
-store_db_check_file(const char *path, const char *wal_path, enum digest_alg alg, struct err *err);
+int store_db_check_file(const char *path, const char *wal_path, enum digest_alg alg,
+                        struct err *err);
 /* Does every root name a blob that is there?  For an open db. */
 int store_db_check_roots(struct store_db *db, struct err *err);
 

@@ -18,8 +18,8 @@ struct progress {
     struct notify *notify; // borrowed; NULL = not wanted
 };
 
-void
-progress_init(struct progress *p, const char *program, const char *verb, bool verbose, bool quiet);
+void progress_init(struct progress *p, const char *program, const char *verb, bool verbose,
+                   bool quiet);
 
 /* One more key; path has '/' between names. */
 void progress_key(struct progress *p, const char *path);

@@ -85,8 +85,8 @@ XYLEM_API void xylem_cancel(xylem_t *x, uint32_t tag);
 
 /* JSON in, JSON out, synchronous.  request may be NULL (no payload); *ret: malloc()ed text, "" when
  * the answer is empty; ret may be NULL. */
-XYLEM_API int
-xylem_rpc(xylem_t *x, const char *topic, uint32_t rank, const char *request, char **ret);
+XYLEM_API int xylem_rpc(xylem_t *x, const char *topic, uint32_t rank, const char *request,
+                        char **ret);
 
 /* ---- content (RFC 10) ---- */
 
@@ -96,14 +96,14 @@ enum { XYLEM_BYPASS = 1 }; /* talk to the backing store of rank 0, not to the ca
  * -ENOSPC the store is full, -EIO it is damaged. */
 XYLEM_API int xylem_store(xylem_t *x, const void *data, size_t size, int flags, char *blobref);
 /* Completion's data: the blobref as text with its NUL.  data is copied, or sent, before return. */
-XYLEM_API int
-xylem_store_async(xylem_t *x, const void *data, size_t size, int flags, xylem_fn fn, void *arg);
+XYLEM_API int xylem_store_async(xylem_t *x, const void *data, size_t size, int flags, xylem_fn fn,
+                                void *arg);
 
 /* Load a blob.  *ret_data: malloc()ed, to be freed by the caller, never NULL on success.
  * -EINVAL malformed blobref or another hash algorithm than the instance's, -ENOENT unknown,
  * -EIO stored bytes are damaged. */
-XYLEM_API int
-xylem_load(xylem_t *x, const char *blobref, int flags, void **ret_data, size_t *ret_size);
+XYLEM_API int xylem_load(xylem_t *x, const char *blobref, int flags, void **ret_data,
+                         size_t *ret_size);
 XYLEM_API int xylem_load_async(xylem_t *x, const char *blobref, int flags, xylem_fn fn, void *arg);
 
 /* Is the blob in the backing store, whole?  -ENOENT, -EIO. */
@@ -136,20 +136,20 @@ XYLEM_API const char *xylem_txn_error(const xylem_txn_t *t);
 XYLEM_API int xylem_txn_put(xylem_txn_t *t, const char *key, const void *data, size_t size);
 XYLEM_API int xylem_txn_append(xylem_txn_t *t, const char *key, const void *data, size_t size);
 /* treeobj: JSON text of a tree object.  hash: xylem_hash(). */
-XYLEM_API int
-xylem_txn_put_treeobj(xylem_txn_t *t, const char *key, const char *treeobj, const char *hash);
+XYLEM_API int xylem_txn_put_treeobj(xylem_txn_t *t, const char *key, const char *treeobj,
+                                    const char *hash);
 XYLEM_API int xylem_txn_unlink(xylem_txn_t *t, const char *key);
 XYLEM_API int xylem_txn_mkdir(xylem_txn_t *t, const char *key);
 /* target_ns may be NULL. */
-XYLEM_API int
-xylem_txn_symlink(xylem_txn_t *t, const char *key, const char *target_ns, const char *target);
+XYLEM_API int xylem_txn_symlink(xylem_txn_t *t, const char *key, const char *target_ns,
+                                const char *target);
 
 enum { XYLEM_NO_MERGE = 1, XYLEM_SYNC = 4 };
 
 /* Commit.  On success all of it is durable (unless the instance runs with --durability=memory).
  * ret (may be NULL): the new root.  The transaction is left as it is, to be freed by the caller. */
-XYLEM_API int
-xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags, struct xylem_root *ret);
+XYLEM_API int xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags,
+                           struct xylem_root *ret);
 /* Completion's data: JSON {"rootref":...,"rootseq":N} with its NUL. */
 XYLEM_API int xylem_commit_async(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags,
                                  xylem_fn fn, void *arg);
@@ -163,15 +163,15 @@ enum {
 /* Look a key up; *ret: malloc()ed JSON text of the tree object: a val (flags 0), a dir (READDIR), a
  * symlink (READLINK), or what is stored (TREEOBJ).  at: root blobref to start from, or NULL = now.
  * -ENOENT, -EISDIR, -ENOTDIR, -EINVAL, -ELOOP, -ENOTSUP unknown namespace, -EPROTO damaged. */
-XYLEM_API int
-xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags, char **ret);
+XYLEM_API int xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags,
+                           char **ret);
 /* Completion's data: JSON {"val":TREEOBJ} with its NUL. */
 XYLEM_API int xylem_lookup_async(xylem_t *x, const char *ns, const char *key, const char *at,
                                  int flags, xylem_fn fn, void *arg);
 
 /* The bytes of a value.  *ret_data: malloc()ed, never NULL on success. */
-XYLEM_API int
-xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data, size_t *ret_size);
+XYLEM_API int xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data,
+                        size_t *ret_size);
 /* One put, committed. */
 XYLEM_API int xylem_put(xylem_t *x, const char *ns, const char *key, const void *data, size_t size);
 

@@ -24,8 +24,8 @@ struct links_ops {
 };
 
 /* ops, arg, loop are borrowed. */
-struct links *
-links_new(struct loop *loop, size_t max_payload, const struct links_ops *ops, void *arg);
+struct links *links_new(struct loop *loop, size_t max_payload, const struct links_ops *ops,
+                        void *arg);
 void links_free(struct links **l);
 
 /* Bind.  *ret_uri (malloc()ed): the endpoint in full, wildcards resolved.  -errno with text. */

@@ -62,8 +62,8 @@ int64_t loop_now(const struct loop *loop);
 /* zsock: a raw libzmq socket, borrowed; must outlive the source; once per loop. */
 struct loop_source *loop_add_zmq(struct loop *loop, void *zsock, loop_zmq_fn fn, void *arg);
 /* fd: anything epoll takes (no regular files), borrowed; remove the source before closing it. */
-struct loop_source *
-loop_add_fd(struct loop *loop, int fd, unsigned events, loop_fd_fn fn, void *arg);
+struct loop_source *loop_add_fd(struct loop *loop, int fd, unsigned events, loop_fd_fn fn,
+                                void *arg);
 /* Change what an fd source waits for; 0 = nothing but hang-up and errors. */
 void loop_set_events(struct loop_source *source, unsigned events);
 /* *source becomes NULL; NULL is fine.  Does not close anything. */

@@ -8,8 +8,8 @@
 
 /* 0, -EINVAL for anything but a whole number with an optional unit, -ERANGE. */
 int units_parse_size(const char *text, uint64_t *ret_bytes);
-int
-units_parse_duration(const char *text, int64_t *ret_ms); // bare number = seconds; fractions allowed
+int units_parse_duration(const char *text,
+                         int64_t *ret_ms); // bare number = seconds; fractions allowed
 int units_parse_long(const char *text, long min, long max, long *ret_value);
 
 #define UNITS_TEXT_MAX 32

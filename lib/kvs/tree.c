@@ -33,6 +33,7 @@ tree_new(enum digest_alg alg, const struct digest *root)
     struct tree *t = xcalloc(1, sizeof(*t));
 
     t->alg = alg;
+    t->blob_limit = SIZE_MAX;
     t->written = t->accepted = *root;
     tree_node_init_pool(&t->pool);
     tree_edit_init(&t->edit, &t->pool);
@@ -56,6 +57,13 @@ tree_free(struct tree **t)
     assert(old->pool.memory == 0);
     free(old->ns);
     free(old);
+}
+
+void
+tree_set_blob_limit(struct tree *t, size_t bytes)
+{
+    assert(bytes > 0);
+    t->blob_limit = bytes;
 }
 
 void

@@ -27,6 +27,9 @@ void tree_free(struct tree **t);
  * namespace leads elsewhere. */
 void tree_set_namespace(struct tree *t, const char *ns);
 
+/* Values longer than `bytes` (at least 1) are cut into several blobs.  Without it none is. */
+void tree_set_blob_limit(struct tree *t, size_t bytes);
+
 /* Apply all operations of txn, or none.
  *  0        applied (not yet written)
  *  1        nothing was changed; blobs are needed first, see tree_needs(); then call again

@@ -173,17 +173,26 @@ walk_to_last(struct walk *w, struct tree *t, bool is_making, struct err *err)
 
 /* --- stored form (I1) --- */
 
-static void
-store_value(struct tree *t, const struct treeobj *val, struct digest *ret)
+/* The bytes of a val as blobs of at most the limit, one after the other, and at least one. */
+static struct treeobj *
+store_value(struct tree *t, const struct treeobj *val)
 {
-    void *data;
+    AUTO(free) struct digest *refs = NULL;
+    AUTO(free) void *data = NULL;
+    size_t count;
     size_t size;
-    struct blob *b;
     int rc = treeobj_val_decode(val, &data, &size);
 
     assert(rc == 0);
-    b = blob_adopt(&data, size);
-    tree_made_add(&t->made, &b, ret);
+    count = size == 0 ? 1 : (size - 1) / t->blob_limit + 1;
+    refs = xcalloc(count, sizeof(*refs));
+    for (size_t i = 0; i < count; i++) {
+        size_t from = i * t->blob_limit;
+        struct blob *b = blob_new((char *)data + from, MIN(size - from, t->blob_limit));
+
+        tree_made_add(&t->made, &b, &refs[i]);
+    }
+    return treeobj_new_valref(refs, count);
 }
 
 static struct treeobj *stored_form(struct tree *t, const struct treeobj *obj);
@@ -205,7 +214,6 @@ stored_dir(struct tree *t, const struct treeobj *obj)
 static struct treeobj *
 stored_form(struct tree *t, const struct treeobj *obj)
 {
-    struct digest d;
     size_t len;
 
     if (treeobj_type(obj) == TREEOBJ_DIR)
@@ -215,8 +223,7 @@ stored_form(struct tree *t, const struct treeobj *obj)
     treeobj_val_base64(obj, &len);
     if (len <= TREEOBJ_INLINE_MAX)
         return treeobj_ref(obj);
-    store_value(t, obj, &d);
-    return treeobj_new_valref(&d, 1);
+    return store_value(t, obj);
 }
 
 /* --- operations --- */
@@ -261,21 +268,20 @@ static struct treeobj *
 as_valref(struct tree *t, const struct treeobj *entry)
 {
     const struct digest *refs;
-    struct digest d;
     size_t count;
 
-    if (treeobj_type(entry) == TREEOBJ_VALREF) {
-        refs = treeobj_refs(entry, &count);
-        return treeobj_new_valref(refs, count);
-    }
-    store_value(t, entry, &d);
-    return treeobj_new_valref(&d, 1);
+    if (treeobj_type(entry) != TREEOBJ_VALREF)
+        return store_value(t, entry);
+    refs = treeobj_refs(entry, &count);
+    return treeobj_new_valref(refs, count);
 }
 
 static void
 extend(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *val)
 {
-    struct digest d;
+    AUTO(treeobj) struct treeobj *added = NULL;
+    const struct digest *refs;
+    size_t count;
 
     if (treeobj_type(child->entry) != TREEOBJ_VALREF || treeobj_is_shared(child->entry)) {
         struct treeobj *own = as_valref(t, child->entry);
@@ -283,8 +289,10 @@ extend(struct tree *t, struct walk *w, struct tree_node *child, const struct tre
         put_stored(t, w, child, &own);
     }
     walk_change(w, t);
-    store_value(t, val, &d);
-    tree_edit_add_ref(&t->edit, child, &d);
+    added = store_value(t, val);
+    refs = treeobj_refs(added, &count);
+    for (size_t i = 0; i < count; i++)
+        tree_edit_add_ref(&t->edit, child, &refs[i]);
 }
 
 static int

@@ -30,8 +30,8 @@ struct tree_dir {
 void tree_node_init_pool(struct tree_pool *p);
 
 /* Consumes *entry and *dir; one of them may be NULL, not both. */
-struct tree_node *
-tree_node_new(struct tree_pool *p, const char *name, struct treeobj **entry, struct tree_dir **dir);
+struct tree_node *tree_node_new(struct tree_pool *p, const char *name, struct treeobj **entry,
+                                struct tree_dir **dir);
 void tree_node_free(struct tree_pool *p, struct tree_node **n); // with all below; NULL is fine
 
 /* Exchange the content of the node with that in the caller's variables. */

@@ -12,6 +12,7 @@
 struct tree {
     enum digest_alg alg;    // of the instance
     char *ns;               // owned; namespace of the tree, or NULL
+    size_t blob_limit;      // bytes; longer values are cut
     struct tree_pool pool;  // loaded directories
     struct tree_node *root; // owned; never a LEAF
     struct tree_edit edit;  // changes of the transaction being applied

@@ -14,7 +14,7 @@ enum sent_to { TO_PARENT, TO_CHILD, TO_CLIENT, TO_CONN };
 
 struct sent {
     enum sent_to to;
-    uint64_t whom; // CHILD: rank, CLIENT: first byte of the identity, CONN: id
+    uint64_t whom;  // CHILD: rank, CLIENT: first byte of the identity, CONN: id
     struct msg msg; // owned until it is taken
 };
 

@@ -127,7 +127,7 @@ set_up(void **state)
 
     keep_blob(r, &d, empty);
     blob_unref(&empty);
-    r->committer = committer_new(ALG, &ops, r);
+    r->committer = committer_new(ALG, 1u << 20, &ops, r);
     r->initial.root = d;
     add_namespace(r, "primary", &d, 10);
     *state = r;
@@ -424,12 +424,12 @@ static void
 start_cold(struct rig *r)
 {
     submit(r, 0, 1, "a.x", "1");
-    submit(r, 0, 2, "b.x", "1");
+    submit(r, 0, 2, "b.x", "another");
     submit(r, 0, 3, "c", "1");
     settle(r);
     buf_reset(&r->done);
     committer_free(&r->committer);
-    r->committer = committer_new(ALG, &ops, r);
+    r->committer = committer_new(ALG, 1u << 20, &ops, r);
     add_namespace(r, "primary", &r->root, 20);
 }
 

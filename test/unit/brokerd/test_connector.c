@@ -1,1 +1,541 @@
-int main(void){return 0;}
+/* SPDX-License-Identifier: MPL-2.0 */
+/* test_connector.c - the connector on a real UNIX socket, with its clients in the same thread: each
+ * wait turns the loop until a condition holds. */
+#include "cmocka_all.h"
+
+#include "clock.h"
+#include "connector.h"
+#include "msg_stream.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 5000 // a condition that takes so long has failed
+#define MAX_PAYLOAD 100000
+#define UNANSWERED_MAX 4096 // of connector.c
+#define KEPT_MAX 20000
+
+enum mode { ECHO, KEEP };
+
+struct rig {
+    char dir[64];
+    char path[96];
+    struct loop *loop;           // owned
+    struct connector *connector; // owned
+    enum mode mode;              // what is done with a request
+    struct msg kept[KEPT_MAX];   // owned; KEEP: not answered
+    size_t nkept;
+    size_t received;
+    struct msg last;    // head of the last message
+    uint64_t last_conn; // its connection
+    size_t closed;
+    uint64_t last_closed;
+};
+
+struct client {
+    int fd;
+    struct msg_reader *reader; // owned
+    struct msg_writer *writer; // owned
+};
+
+/* --- what the connector calls --- */
+
+static void
+respond(struct rig *r, const struct msg *request)
+{
+    struct blob *payload = blob_ref(request->payload);
+    struct msg m;
+
+    msg_init_response(&m, request, 0);
+    msg_set_payload(&m, &payload);
+    connector_send(r->connector, r->last_conn, &m);
+}
+
+static void
+on_received(void *arg, uint64_t conn, struct msg *m)
+{
+    struct rig *r = arg;
+
+    r->received++;
+    r->last_conn = conn;
+    msg_fini(&r->last);
+    msg_copy(&r->last, m);
+    if (r->mode == ECHO)
+        respond(r, m);
+    else
+        msg_move(&r->kept[r->nkept++], m);
+}
+
+static void
+on_closed(void *arg, uint64_t conn)
+{
+    struct rig *r = arg;
+
+    r->closed++;
+    r->last_closed = conn;
+}
+
+static const struct connector_ops ops = {on_received, on_closed};
+
+/* --- the rig --- */
+
+static int
+set_up(void **state)
+{
+    struct rig *r = xcalloc(1, sizeof(*r));
+    struct err err = {0};
+
+    snprintf(r->dir, sizeof(r->dir), "/tmp/xylem-test.XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    snprintf(r->path, sizeof(r->path), "%s/local", r->dir);
+    r->loop = loop_new();
+    msg_init(&r->last, MSG_CONTROL);
+    if (connector_new(&r->connector, r->path, MAX_PAYLOAD, r->loop, &ops, r, &err) < 0)
+        fail_msg("%s", err.text);
+    *state = r;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct rig *r = *state;
+
+    connector_free(&r->connector);
+    loop_free(&r->loop);
+    for (size_t i = 0; i < r->nkept; i++)
+        msg_fini(&r->kept[i]);
+    msg_fini(&r->last);
+    assert_int_equal(rmdir(r->dir), 0); // nothing is left behind
+    free(r);
+    return 0;
+}
+
+#define TURN_UNTIL(r, condition) \
+    do { \
+        int64_t start_ms_ = clock_ms(); \
+        while (!(condition)) { \
+            if (clock_ms() - start_ms_ > PATIENCE_MS) \
+                fail_msg("waited in vain for " #condition); \
+            loop_turn((r)->loop, 0); \
+        } \
+    } while (0)
+
+/* --- clients --- */
+
+static int
+connect_to(struct rig *r)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    strcpy(address.sun_path, r->path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static struct client
+join(struct rig *r)
+{
+    struct client c = {.fd = connect_to(r)};
+    uint8_t greeting = 99;
+
+    TURN_UNTIL(r, read(c.fd, &greeting, 1) == 1);
+    assert_int_equal(greeting, 0);
+    c.reader = msg_reader_new(MAX_PAYLOAD);
+    c.writer = msg_writer_new();
+    return c;
+}
+
+static void
+leave(struct client *c)
+{
+    close(c->fd);
+    msg_reader_free(&c->reader);
+    msg_writer_free(&c->writer);
+}
+
+static void
+push_request(struct client *c, uint32_t tag, size_t size)
+{
+    uint8_t *bytes;
+    struct blob *payload = blob_alloc(size, &bytes);
+    struct msg m;
+
+    memset(bytes, (int)(tag % 251), size);
+    msg_init(&m, MSG_REQUEST);
+    assert_int_equal(msg_set_topic(&m, "test.echo"), 0);
+    m.matchtag = tag;
+    msg_set_payload(&m, &payload);
+    msg_writer_push(c->writer, &m);
+}
+
+static bool
+flush(struct client *c)
+{
+    int rc = msg_writer_flush(c->writer, c->fd);
+
+    assert_true(rc == 0 || rc == -EAGAIN);
+    return rc == 0;
+}
+
+/* Take one message that has arrived; false: none has. */
+static bool
+poll_message(struct client *c, struct msg *ret)
+{
+    int rc;
+
+    while ((rc = msg_reader_next(c->reader, ret)) == 0) {
+        uint8_t *where;
+        size_t room = msg_reader_space(c->reader, &where);
+        ssize_t got = read(c->fd, where, room);
+
+        if (got <= 0)
+            return false;
+        msg_reader_filled(c->reader, (size_t)got);
+    }
+    assert_int_equal(rc, 1);
+    return true;
+}
+
+static void
+take_response(struct rig *r, struct client *c, uint32_t tag, size_t size)
+{
+    struct msg m;
+
+    TURN_UNTIL(r, poll_message(c, &m));
+    assert_int_equal(m.type, MSG_RESPONSE);
+    assert_int_equal(m.matchtag, tag);
+    assert_int_equal(msg_size(&m), size);
+    if (size > 0)
+        assert_int_equal(((const uint8_t *)msg_data(&m))[size - 1], tag % 251);
+    msg_fini(&m);
+}
+
+static void
+ask(struct rig *r, struct client *c, uint32_t tag, size_t size)
+{
+    push_request(c, tag, size);
+    TURN_UNTIL(r, flush(c));
+    take_response(r, c, tag, size);
+}
+
+static bool
+is_closed(struct client *c)
+{
+    char byte;
+
+    return read(c->fd, &byte, 1) == 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+/* --- tests --- */
+
+static void
+client_is_greeted_stamped_and_answered(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    ask(r, &c, 7, 10);
+    assert_int_equal(r->last.userid, geteuid());
+    assert_int_equal(r->last.rolemask, MSG_ROLE_OWNER | MSG_ROLE_LOCAL);
+    assert_int_equal(connector_count(r->connector), 1);
+    leave(&c);
+    TURN_UNTIL(r, r->closed == 1);
+    assert_true(r->last_closed == r->last_conn);
+    assert_int_equal(connector_count(r->connector), 0);
+}
+
+static void
+payloads_of_any_size_come_back(void **state)
+{
+    static const size_t sizes[] = {0, 1, 254, 255, 65536, MAX_PAYLOAD};
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(sizes); i++)
+        ask(r, &c, i + 1, sizes[i]);
+    leave(&c);
+}
+
+static void
+many_messages_in_one_write_are_all_answered_in_order(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    for (uint32_t i = 1; i <= 900; i++)
+        push_request(&c, i, i % 50);
+    assert_true(flush(&c));
+    for (uint32_t i = 1; i <= 900; i++)
+        take_response(r, &c, i, i % 50);
+    leave(&c);
+}
+
+static void
+message_that_comes_byte_by_byte_is_put_together(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+    uint8_t bytes[200];
+    int pipe_fds[2];
+    ssize_t size;
+
+    assert_int_equal(pipe(pipe_fds), 0);
+    push_request(&c, 7, 50);
+    assert_int_equal(msg_writer_flush(c.writer, pipe_fds[1]), 0);
+    size = read(pipe_fds[0], bytes, sizeof(bytes));
+    for (ssize_t i = 0; i < size; i++) {
+        assert_int_equal(write(c.fd, bytes + i, 1), 1);
+        loop_turn(r->loop, 0);
+    }
+    take_response(r, &c, 7, 50);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    leave(&c);
+}
+
+static void
+garbage_closes_its_sender_only(void **state)
+{
+    struct rig *r = *state;
+    struct client good = join(r);
+    struct client bad = join(r);
+
+    ask(r, &bad, 1, 3);
+    assert_int_equal(write(bad.fd, "GET / HTTP/1.1\r\n", 16), 16);
+    TURN_UNTIL(r, is_closed(&bad));
+    assert_int_equal(r->closed, 1);
+    assert_true(r->last_closed == r->last_conn);
+    ask(r, &good, 2, 3);
+    assert_int_equal(connector_count(r->connector), 1);
+    leave(&good);
+    leave(&bad);
+}
+
+static void
+messages_before_garbage_are_taken(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    push_request(&c, 1, 3);
+    push_request(&c, 2, 3);
+    assert_true(flush(&c));
+    assert_int_equal(write(c.fd, "noise noise noise", 17), 17);
+    TURN_UNTIL(r, r->closed == 1);
+    assert_int_equal(r->received, 2);
+    leave(&c);
+}
+
+static void
+oversized_request_reaches_the_service_and_the_connection_lives(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    push_request(&c, 7, MAX_PAYLOAD + 1);
+    TURN_UNTIL(r, flush(&c) && r->received == 1);
+    assert_true(r->last.oversized);
+    take_response(r, &c, 7, 0);
+    ask(r, &c, 8, MAX_PAYLOAD);
+    leave(&c);
+}
+
+static void
+answer_to_a_client_that_has_gone_is_dropped(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+    struct msg m;
+
+    r->mode = KEEP;
+    push_request(&c, 7, 10);
+    assert_true(flush(&c));
+    TURN_UNTIL(r, r->nkept == 1);
+    leave(&c);
+    TURN_UNTIL(r, r->closed == 1);
+    respond(r, &r->kept[0]);
+    msg_init(&m, MSG_EVENT);
+    connector_send(r->connector, 4711, &m);
+    loop_turn(r->loop, 0);
+    assert_int_equal(r->closed, 1);
+}
+
+/* Push requests of that size and read nothing, until nothing has moved for a while. */
+static size_t
+push_until_held(struct rig *r, struct client *c, size_t size, size_t count)
+{
+    size_t received;
+    int idle = 0;
+
+    for (uint32_t i = 1; i <= count; i++)
+        push_request(c, i, size);
+    do {
+        received = r->received;
+        flush(c);
+        loop_turn(r->loop, 0);
+        idle = r->received == received ? idle + 1 : 0;
+    } while (idle < 10);
+    return received;
+}
+
+static void
+client_that_does_not_read_is_held_back(void **state)
+{
+    enum { SIZE = 60000, COUNT = 400, BOUND = 8 << 20 };
+    struct rig *r = *state;
+    struct client slow = join(r);
+    struct client other = join(r);
+    size_t received = push_until_held(r, &slow, SIZE, COUNT);
+
+    assert_true(received * SIZE > 4 << 20);
+    assert_true(received * SIZE < BOUND);
+    ask(r, &other, 9, 1000);
+    for (uint32_t i = 1; i <= COUNT; i++) {
+        flush(&slow);
+        take_response(r, &slow, i, SIZE);
+    }
+    assert_int_equal(r->closed, 0);
+    leave(&slow);
+    leave(&other);
+}
+
+static void
+client_with_too_many_open_requests_is_held_back(void **state)
+{
+    enum { COUNT = 3 * UNANSWERED_MAX };
+    struct rig *r = *state;
+    struct client greedy = join(r);
+    size_t answered = 0;
+    size_t received;
+
+    r->mode = KEEP;
+    received = push_until_held(r, &greedy, 20, COUNT);
+    assert_true(received >= UNANSWERED_MAX);
+    assert_true(received < 2 * UNANSWERED_MAX);
+    for (uint32_t i = 1; i <= COUNT; i++) {
+        TURN_UNTIL(r, r->nkept > answered);
+        respond(r, &r->kept[answered++]);
+        flush(&greedy);
+        take_response(r, &greedy, i, 20);
+    }
+    leave(&greedy);
+}
+
+static void
+client_that_is_held_back_may_hang_up(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    push_until_held(r, &c, 60000, 400);
+    leave(&c);
+    TURN_UNTIL(r, r->closed == 1);
+}
+
+static void
+what_is_queued_is_written_before_the_end(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+    struct msg m;
+
+    push_request(&c, 7, 10);
+    assert_true(flush(&c));
+    r->mode = KEEP;
+    TURN_UNTIL(r, r->nkept == 1);
+    respond(r, &r->kept[0]);
+    connector_free(&r->connector);
+    assert_true(poll_message(&c, &m));
+    assert_int_equal(m.matchtag, 7);
+    msg_fini(&m);
+    assert_true(is_closed(&c));
+    assert_int_equal(r->closed, 1);
+    assert_int_equal(access(r->path, F_OK), -1);
+    leave(&c);
+}
+
+static void
+many_clients_come_and_go(void **state)
+{
+    enum { CLIENTS = 50 };
+    struct rig *r = *state;
+    struct client clients[CLIENTS];
+
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        clients[i] = join(r);
+        ask(r, &clients[i], i + 1, i);
+        assert_true(r->last_conn == i + 1);
+    }
+    for (size_t i = 0; i < CLIENTS; i += 2)
+        leave(&clients[i]);
+    TURN_UNTIL(r, connector_count(r->connector) == CLIENTS / 2);
+    for (size_t i = 1; i < CLIENTS; i += 2)
+        leave(&clients[i]);
+}
+
+static void
+socket_is_for_the_owner_only_and_replaces_a_stale_one(void **state)
+{
+    struct rig *r = *state;
+    struct connector *second = NULL;
+    struct stat st;
+
+    assert_int_equal(stat(r->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(connector_new(&second, r->path, 1, r->loop, &ops, r, NULL), 0);
+    connector_free(&second);
+    assert_int_equal(access(r->path, F_OK), -1);
+}
+
+static void
+path_that_cannot_be_bound_is_an_error_with_text(void **state)
+{
+    struct rig *r = *state;
+    struct connector *c = NULL;
+    struct err err = {0};
+    char path[200];
+
+    memset(path, 'x', sizeof(path));
+    path[sizeof(path) - 1] = '\0';
+    assert_int_equal(connector_new(&c, path, 1, r->loop, &ops, r, &err), -ENAMETOOLONG);
+    assert_non_null(strstr(err.text, "too long for a socket"));
+    snprintf(path, sizeof(path), "%s/none/local", r->dir);
+    assert_int_equal(connector_new(&c, path, 1, r->loop, &ops, r, &err), -ENOENT);
+    assert_non_null(strstr(err.text, path));
+    assert_null(c);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(client_is_greeted_stamped_and_answered),
+        TEST(payloads_of_any_size_come_back),
+        TEST(many_messages_in_one_write_are_all_answered_in_order),
+        TEST(message_that_comes_byte_by_byte_is_put_together),
+        TEST(garbage_closes_its_sender_only),
+        TEST(messages_before_garbage_are_taken),
+        TEST(oversized_request_reaches_the_service_and_the_connection_lives),
+        TEST(answer_to_a_client_that_has_gone_is_dropped),
+        TEST(client_that_does_not_read_is_held_back),
+        TEST(client_with_too_many_open_requests_is_held_back),
+        TEST(client_that_is_held_back_may_hang_up),
+        TEST(what_is_queued_is_written_before_the_end),
+        TEST(many_clients_come_and_go),
+        TEST(socket_is_for_the_owner_only_and_replaces_a_stale_one),
+        TEST(path_that_cannot_be_bound_is_an_error_with_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

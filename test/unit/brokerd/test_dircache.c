@@ -32,8 +32,9 @@ static bool
 has(struct dircache *c, int i)
 {
     struct digest d;
-    AUTO(treeobj) struct treeobj *dir = make_dir(i, &d);
+    struct treeobj *dir = make_dir(i, &d);
 
+    treeobj_unref(&dir);
     return dircache_get(c, &d) != NULL;
 }
 

@@ -28,12 +28,12 @@ root_is_written_as_flux_does(void **state UNUSED)
     struct store_root root = make_root();
 
     kvs_json_encode_root(ALG, &root, &text);
-    assert_string_equal(buf_str(&text), "{\"owner\":1000,\"rootseq\":1099511627776,\"rootref\":\"" REF
-                                        "\",\"flags\":0,\"namespace\":\"job-7\"}");
+    assert_string_equal(buf_str(&text),
+                        "{\"owner\":1000,\"rootseq\":1099511627776,\"rootref\":\"" REF
+                        "\",\"flags\":0,\"namespace\":\"job-7\"}");
     buf_reset(&text);
     kvs_json_encode_version(ALG, &root, &text);
-    assert_string_equal(buf_str(&text),
-                        "{\"rootref\":\"" REF "\",\"rootseq\":1099511627776}");
+    assert_string_equal(buf_str(&text), "{\"rootref\":\"" REF "\",\"rootseq\":1099511627776}");
 }
 
 static void
@@ -107,9 +107,8 @@ namespace_and_sequence_are_read(void **state UNUSED)
 
     assert_int_equal(kvs_json_decode_namespace("{}", ns, NULL), 0);
     assert_string_equal(ns, "primary");
-    assert_int_equal(kvs_json_decode_namespace("{\"namespace\":\"a\",\"rootseq\":9}", ns,
-                                               &sequence),
-                     0);
+    assert_int_equal(
+        kvs_json_decode_namespace("{\"namespace\":\"a\",\"rootseq\":9}", ns, &sequence), 0);
     assert_string_equal(ns, "a");
     assert_int_equal(sequence, 9);
     assert_int_equal(decode_long_namespace(STORE_NAMESPACE_MAX - 1), 0);

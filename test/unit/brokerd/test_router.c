@@ -194,7 +194,7 @@ oversized_request_is_efbig_wherever_it_was_to_go(void **state)
 static void
 what_is_no_request_from_a_client_is_dropped(void **state)
 {
-    static const enum msg_type types[] = {MSG_RESPONSE, MSG_EVENT, MSG_CONTROL};
+    static const uint8_t types[] = {MSG_RESPONSE, MSG_EVENT, MSG_CONTROL};
     struct station *s = *state;
 
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {

@@ -88,7 +88,7 @@ prefix_serves_what_begins_with_it(void **state UNUSED)
 static void
 topic_must_match_to_its_end(void **state UNUSED)
 {
-    static const char *const topics[] = {"kvs.pu", "kvs.put2", "kvs.put.x", "kvs",  "a",
+    static const char *const topics[] = {"kvs.pu", "kvs.put2", "kvs.put.x",   "kvs",    "a",
                                          "zzz",    "content.", "content.loa", "kvs.pus"};
     struct service_table *t = make_table();
 

@@ -54,6 +54,27 @@ append_grows_from_value_to_references(void **state)
 }
 
 static void
+values_above_the_blob_limit_are_cut(void **state)
+{
+    struct rig *r = *state;
+    char a[BLOBREF_MAX];
+    char b[BLOBREF_MAX];
+    AUTO(free)
+    char *two = xasprintf(DIR("\"k\":{\"data\":[\"%s\",\"%s\"],\"type\":\"valref\",\"ver\":1}"),
+                          ref_of(LONG, a), ref_of("tail", b));
+    AUTO(free)
+    char *four = xasprintf(
+        DIR("\"k\":{\"data\":[\"%s\",\"%s\",\"%s\",\"%s\"],\"type\":\"valref\",\"ver\":1}"), a, b,
+        a, b);
+
+    tree_set_blob_limit(r->tree, sizeof(LONG) - 1);
+    put(r, "k", LONG "tail");
+    assert_root(r, two);
+    append(r, "k", LONG "tail");
+    assert_root(r, four);
+}
+
+static void
 append_of_a_large_first_value_is_one_reference(void **state)
 {
     struct rig *r = *state;
@@ -286,6 +307,7 @@ main(void)
         T(sub_directories_are_references),
         T(small_values_are_inline_and_large_ones_are_blobs),
         T(append_grows_from_value_to_references),
+        T(values_above_the_blob_limit_are_cut),
         T(append_of_a_large_first_value_is_one_reference),
         T(append_to_what_is_no_value_fails),
         T(value_in_the_middle_becomes_a_directory),
