@@ -58,7 +58,15 @@ name_is_valid(const char *name)
     return len > 0 && len < STORE_NAMESPACE_MAX && strspn(name, allowed) == len;
 }
 
-/* {"namespace":NS,"rootref":REF,"owner":UID or -1,"flags":0} */
+static void
+set_empty(const struct kvs *k, struct digest *ret)
+{
+    struct blob *empty = tree_empty_dir(k->conf.alg, ret);
+
+    blob_unref(&empty);
+}
+
+/* {"namespace":NS,"rootref":REF,"owner":UID or -1,"flags":0}; without a rootref it begins empty. */
 static int
 decode_create(struct kvs *k, const char *text, struct store_root *ret, struct err *err)
 {
@@ -74,10 +82,12 @@ decode_create(struct kvs *k, const char *text, struct store_root *ret, struct er
         rc = err_set(err, -EPROTO, "namespace-create: namespace or rootref is missing");
     else if (!name_is_valid(name))
         rc = err_set(err, -EINVAL, "not a name for a namespace");
-    else if (blobref_parse(ref, &alg, &ret->root) < 0 || alg != k->conf.alg)
+    else if (ref && (blobref_parse(ref, &alg, &ret->root) < 0 || alg != k->conf.alg))
         rc = err_set(err, -EINVAL, "rootref is no blobref of this instance");
     if (rc == 0)
         snprintf(ret->name, sizeof(ret->name), "%s", name);
+    if (!ref)
+        set_empty(k, &ret->root);
     ret->owner = owner < 0 ? geteuid() : (uint32_t)owner;
     ret->sequence = 0;
     json_decref(json);

@@ -3,9 +3,12 @@
 #include "source.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "units.h"
 #include "xmem.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <jansson.h>
 
 int
@@ -18,6 +21,18 @@ source_hash(xylem_t *x, enum digest_alg *ret, struct err *err)
     if (digest_alg_parse(name, ret) < 0)
         return err_set(err, -EINVAL, "%s: unknown hash algorithm", name);
     return 0;
+}
+
+/* $SOURCE_DATE_EPOCH makes dumps of one root at different times the same bytes. */
+static int64_t
+start_time(void)
+{
+    const char *given = getenv("SOURCE_DATE_EPOCH");
+    long seconds;
+
+    if (given && units_parse_long(given, 0, LONG_MAX, &seconds) == 0)
+        return seconds;
+    return (int64_t)clock_wall();
 }
 
 int
@@ -36,7 +51,7 @@ source_live(struct source *s, xylem_t *x, struct err *err)
         return err_set(err, -EPROTO, "current root: %s is no blobref of this instance",
                        root.rootref);
     blobref_format(s->alg, &s->root, s->rootref);
-    s->mtime = (int64_t)clock_wall();
+    s->mtime = start_time();
     return 0;
 }
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* overlay_parent.c - the way up.  The states are those of peer.h:
+ *
+ * OFFLINE, LOST   -> the greet timer makes a fresh connection and sends HELLO: GREETING
+ * GREETING        -> WELCOME: ONLINE; REFUSE: REFUSED, for good; neither within GREETING_MS: once more
+ * ONLINE          -> the connection breaks, silence, BYE, WHO: LOST
+ */
+#include "elog.h"
+#include "overlay_priv.h"
+#include "xmem.h"
+
+#include <string.h>
+
+#define GREETING_MS 1000  // try a fresh connection when a hello stays unanswered this long
+#define COMPLAIN_MS 10000 // say again that the parent cannot be reached
+
+static const char *
+parent_uri(const struct overlay *o)
+{
+    return o->conf.endpoints[o->parent.rank];
+}
+
+/* Greet on a fresh connection, and look again in GREETING_MS. */
+void
+overlay_parent_greet(void *arg)
+{
+    struct overlay *o = arg;
+    int64_t now = loop_now(o->loop);
+    struct buf text = BUF_INIT;
+    struct err err = {0};
+
+    loop_timer_start(o->loop, &o->greet, GREETING_MS);
+    if (now >= o->complain_at) {
+        if (o->parent.state != PEER_OFFLINE)
+            elog(ELOG_WARN, "cannot reach the parent, rank %u at %s; still trying", o->parent.rank,
+                 parent_uri(o));
+        o->complain_at = now + COMPLAIN_MS;
+    }
+    if (links_connect(o->links, parent_uri(o), &err) < 0) {
+        elog(ELOG_ERR, "%s", err.text);
+        return;
+    }
+    peer_on(&o->parent, PEER_EV_GREETED, now);
+    greeting_encode(&o->greeting, &text);
+    overlay_control_up(o, CONTROL_HELLO, o->status, buf_str(&text));
+    buf_fini(&text);
+}
+
+/* The parent is gone, or does not know us: begin anew, soon. */
+void
+overlay_parent_lose(struct overlay *o, const char *why)
+{
+    bool was_online = o->parent.state == PEER_ONLINE;
+
+    if (o->parent.state == PEER_REFUSED)
+        return;
+    peer_on(&o->parent, PEER_EV_LOST, loop_now(o->loop));
+    if (was_online) {
+        elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", o->parent.rank, parent_uri(o), why);
+        o->ops->parent_changed(o->arg, false);
+    }
+    loop_timer_start(o->loop, &o->greet, was_online ? 0 : GREETING_MS / 10);
+}
+
+static void
+on_welcome(struct overlay *o, const struct msg *m)
+{
+    const char *text = msg_text(m);
+    struct greeting g;
+    struct err err = {0};
+
+    if (!text || greeting_decode(text, strlen(text), &g, &err) < 0) {
+        elog(ELOG_ERR, "the parent's welcome makes no sense: %s", err.text);
+        return;
+    }
+    loop_timer_stop(&o->greet);
+    o->complain_at = 0;
+    peer_on(&o->parent, PEER_EV_ACCEPTED, loop_now(o->loop));
+    elog(ELOG_INFO, "joined parent rank %u on %s", g.rank, g.hostname);
+    overlay_control_up(o, CONTROL_STATE, o->status, NULL);
+    o->ops->parent_changed(o->arg, true);
+}
+
+static void
+on_refuse(struct overlay *o, const struct msg *m)
+{
+    const char *text = msg_text(m);
+
+    loop_timer_stop(&o->greet);
+    peer_on(&o->parent, PEER_EV_REFUSED, loop_now(o->loop));
+    links_disconnect(o->links);
+    o->ops->refused(o->arg, text ? text : "no reason given");
+}
+
+static void
+on_parent_control(struct overlay *o, const struct msg *m)
+{
+    switch (m->control) {
+    case CONTROL_WELCOME:
+        if (o->parent.state == PEER_GREETING)
+            on_welcome(o, m);
+        break;
+    case CONTROL_REFUSE:
+        if (o->parent.state == PEER_GREETING)
+            on_refuse(o, m);
+        break;
+    case CONTROL_PONG:
+        break;
+    case CONTROL_WHO:
+        overlay_parent_lose(o, "it does not know us any more");
+        break;
+    case CONTROL_BYE:
+        overlay_parent_lose(o, "it stopped");
+        break;
+    default:
+        elog(ELOG_WARN, "the parent sent unknown control message %u", m->control);
+    }
+}
+
+void
+overlay_parent_receive(void *arg, struct msg *m)
+{
+    struct overlay *o = arg;
+    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
+
+    peer_heard(&o->parent, loop_now(o->loop));
+    if (m->type == MSG_CONTROL)
+        on_parent_control(o, m);
+    else if (o->parent.state == PEER_ONLINE) // I2, the other way round
+        o->ops->received(o->arg, &from, m);
+}
+
+void
+overlay_parent_cut(void *arg)
+{
+    overlay_parent_lose(arg, "the connection broke");
+}
