@@ -394,6 +394,7 @@ record_checkpoint(struct rank *r)
 static void
 take_down(struct rank *r)
 {
+    router_cancel_calls(r->router);
     if (r->kvs)
         kvs_stop_leading(r->kvs);
     if (r->state == RANK_STOPPED)

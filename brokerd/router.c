@@ -64,10 +64,15 @@ router_free(struct router **router)
 
     if (!r)
         return;
-    LIST_FOR_EACH (node, &r->calls)
-        free_call(list_entry(node, struct call, node));
+    assert(list_is_empty(&r->calls));
     rpc_table_free(&r->rpcs);
     free(r);
+}
+
+void
+router_cancel_calls(struct router *r)
+{
+    rpc_fail_all(r->rpcs, ECANCELED);
 }
 
 void

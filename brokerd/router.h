@@ -20,8 +20,10 @@ struct router;
 
 /* services is borrowed. */
 struct router *router_new(uint32_t rank, const struct service_table *services);
-/* Calls of ours that are pending are dropped without an answer. */
+/* No call may be pending: see router_cancel_calls(). */
 void router_free(struct router **r);
+/* The rank stops: every call of ours that is pending is answered with ECANCELED. */
+void router_cancel_calls(struct router *r);
 
 /* The two ways out, borrowed; set once both exist.  connector may be NULL (tests). */
 void router_attach(struct router *r, struct overlay *overlay, struct connector *connector);

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define GREETING_MS 1000  // try a fresh connection when a hello stays unanswered this long
+#define GREETING_MS 1000 // try a fresh connection when a hello stays unanswered this long
+#define GREETING_MAX_MS 8000
 #define COMPLAIN_MS 10000 // say again that the parent cannot be reached
 
 static const char *
@@ -20,7 +21,18 @@ parent_uri(const struct overlay *o)
     return o->conf.endpoints[o->parent.rank];
 }
 
-/* Greet on a fresh connection, and look again in GREETING_MS. */
+static void
+complain(struct overlay *o, int64_t now)
+{
+    if (o->parent.state == PEER_OFFLINE || now < o->complain_at)
+        return;
+    elog(ELOG_WARN, "cannot reach the parent, rank %u at %s; still trying", o->parent.rank,
+         parent_uri(o));
+    o->complain_at = now + COMPLAIN_MS;
+}
+
+/* Greet on a fresh connection, and look again after a while: longer each time, for a parent that is
+ * merely slow to answer must get its chance. */
 void
 overlay_parent_greet(void *arg)
 {
@@ -29,13 +41,9 @@ overlay_parent_greet(void *arg)
     struct buf text = BUF_INIT;
     struct err err = {0};
 
-    loop_timer_start(o->loop, &o->greet, GREETING_MS);
-    if (now >= o->complain_at) {
-        if (o->parent.state != PEER_OFFLINE)
-            elog(ELOG_WARN, "cannot reach the parent, rank %u at %s; still trying", o->parent.rank,
-                 parent_uri(o));
-        o->complain_at = now + COMPLAIN_MS;
-    }
+    complain(o, now);
+    o->greet_ms = MIN(MAX(o->greet_ms * 2, GREETING_MS), GREETING_MAX_MS);
+    loop_timer_start(o->loop, &o->greet, o->greet_ms);
     if (links_connect(o->links, parent_uri(o), &err) < 0) {
         elog(ELOG_ERR, "%s", err.text);
         return;
@@ -75,6 +83,7 @@ on_welcome(struct overlay *o, const struct msg *m)
     }
     loop_timer_stop(&o->greet);
     o->complain_at = 0;
+    o->greet_ms = 0;
     peer_on(&o->parent, PEER_EV_ACCEPTED, loop_now(o->loop));
     elog(ELOG_INFO, "joined parent rank %u on %s", g.rank, g.hostname);
     overlay_control_up(o, CONTROL_STATE, o->status, NULL);

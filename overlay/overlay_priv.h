@@ -39,6 +39,7 @@ struct overlay {
     struct links *links;           // owned
     struct greeting greeting;      // what we say of ourselves
     struct peer parent;            // unused at rank 0
+    int64_t greet_ms;              // how long the last hello may stay unanswered
     int64_t complain_at;           // ms: when to log again that the parent is out of reach
     struct child *children;        // owned array, in rank order
     size_t nchildren;

@@ -64,7 +64,7 @@ parse_name(const char *text, size_t len, enum digest_alg *ret_alg)
 {
     char name[NAME_MAX_LEN + 1];
 
-    if (len > NAME_MAX_LEN)
+    if (len > NAME_MAX_LEN || memchr(text, '\0', len))
         return -EINVAL;
     memcpy(name, text, len);
     name[len] = '\0';

@@ -26,8 +26,7 @@ assert_list(struct list *l, const char *names)
 {
     size_t i = 0, count = strlen(names);
 
-    LIST_FOR_EACH(node, l)
-    {
+    LIST_FOR_EACH (node, l) {
         assert_true(i < count);
         assert_int_equal(list_entry(node, struct item, node)->name, names[i++]);
     }
@@ -92,8 +91,7 @@ current_node_may_leave_the_walk(void **state UNUSED)
     init_items(it, 4);
     for (int i = 0; i < 4; i++)
         list_push_back(&l, &it[i].node);
-    LIST_FOR_EACH(node, &l)
-    {
+    LIST_FOR_EACH (node, &l) {
         if (list_entry(node, struct item, node)->name % 2 == 0)
             list_remove(node);
     }

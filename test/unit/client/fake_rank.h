@@ -24,8 +24,8 @@ unsigned fake_rank_reads(const struct fake_rank *f); // reads that brought bytes
 void *fake_rank_arg(const struct fake_rank *f);
 void fake_rank_reply(struct fake_rank *f, const struct msg *request, int errnum, const void *data,
                      size_t size);
-void
-fake_rank_reply_text(struct fake_rank *f, const struct msg *request, int errnum, const char *text);
+void fake_rank_reply_text(struct fake_rank *f, const struct msg *request, int errnum,
+                          const char *text);
 /* Close the connection after what was replied. */
 void fake_rank_hang_up(struct fake_rank *f);
 

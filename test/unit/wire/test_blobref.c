@@ -63,6 +63,16 @@ length_must_be_exact(void **state UNUSED)
 }
 
 static void
+nul_in_the_name_is_refused(void **state UNUSED)
+{
+    static const char text[] = "sha1\0-a9993e364706816aba3e25717850c26c9cd0d89d";
+    enum digest_alg alg;
+    struct digest d;
+
+    assert_int_equal(blobref_parse_n(text, sizeof text - 1, &alg, &d), -EINVAL);
+}
+
+static void
 other_forms_are_refused(void **state UNUSED)
 {
     static const char *const bad[] = {
@@ -92,6 +102,7 @@ main(void)
         cmocka_unit_test(text_and_digest_lead_to_each_other),
         cmocka_unit_test(no_two_texts_mean_the_same_digest),
         cmocka_unit_test(length_must_be_exact),
+        cmocka_unit_test(nul_in_the_name_is_refused),
         cmocka_unit_test(other_forms_are_refused),
     };
 
