@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* attrs.c - see attrs.h. */
 #include "attrs.h"
+#include "json_reply.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #define ATTRS_MAX 32
@@ -38,17 +38,6 @@ find_attr(const struct attrs *a, const char *name)
     return NULL;
 }
 
-static void
-respond_json(struct attrs *a, struct request *req, json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT);
-
-    assert(text);
-    router_respond_text(a->router, req, text);
-    free(text);
-    json_decref(json);
-}
-
 /* The attribute a payload names, or NULL: then req has been answered. */
 static const struct attr *
 read_name(struct attrs *a, struct request *req)
@@ -72,8 +61,12 @@ serve_get(void *arg, struct request *req)
     struct attrs *a = arg;
     const struct attr *attr = read_name(a, req);
 
-    if (attr)
-        respond_json(a, req, json_pack("{s:s s:i}", "value", attr->value, "flags", FLAG_IMMUTABLE));
+    json_t *json;
+
+    if (!attr)
+        return;
+    json = json_pack("{s:s s:i}", "value", attr->value, "flags", FLAG_IMMUTABLE);
+    json_reply(a->router, req, &json);
 }
 
 static void
@@ -81,10 +74,12 @@ serve_list(void *arg, struct request *req)
 {
     struct attrs *a = arg;
     json_t *names = json_array();
+    json_t *json;
 
     for (size_t i = 0; i < a->count; i++)
         json_array_append_new(names, json_string(a->rows[i].name));
-    respond_json(a, req, json_pack("{s:o}", "names", names));
+    json = json_pack("{s:o}", "names", names);
+    json_reply(a->router, req, &json);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "units.h"
 #include "xmem.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -56,11 +57,21 @@ boot_fini(struct boot *b)
     free(b->named);
 }
 
+/* HOST:PORT with a host that is this one, whatever a resolver says. */
 static bool
 is_loopback(const char *address)
 {
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 ||
-           strncmp(address, "[::1]:", 6) == 0;
+    const char *colon = strrchr(address, ':');
+    struct in_addr ip;
+    char host[64];
+
+    if (!colon || (size_t)(colon - address) >= sizeof(host))
+        return false;
+    memcpy(host, address, (size_t)(colon - address));
+    host[colon - address] = '\0';
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
 }
 
 int

@@ -35,7 +35,7 @@ int boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err
 
 void boot_fini(struct boot *b);
 
-/* May a rank bind that URI?  tcp:// beyond loopback is refused: it is not secured.  -EINVAL, -EPERM,
+/* May a rank bind or connect to that URI?  tcp:// beyond loopback is refused: it is not secured.  -EINVAL, -EPERM,
  * -ENAMETOOLONG with text. */
 int boot_check(const char *uri, struct err *err);
 

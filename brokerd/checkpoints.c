@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* checkpoints.c - see checkpoints.h.  A checkpoint must never name a blob that is not on the disk, so
- * a put flushes the cache first. */
+ * a put flushes the cache first, and makes sure that its root is a directory there. */
 #include "checkpoints.h"
 #include "elog.h"
+#include "rootcheck.h"
 #include "waiter.h"
 #include "xmem.h"
 
@@ -22,6 +23,7 @@ struct checkpoints {
 /* A request on its way: first the flush (put only), then the store. */
 struct ask {
     struct content_waiter flushed;
+    struct rootcheck rootcheck;
     struct checkpoints_waiter listed;
     struct change_waiter changed;
     struct checkpoints *owner;    // borrowed
@@ -36,15 +38,6 @@ free_ask(struct ask *ask)
     free(ask);
 }
 
-static void
-on_relay_answer(void *arg, struct msg *response)
-{
-    struct ask *ask = arg;
-
-    router_relay(ask->owner->router, ask->request, response);
-    free_ask(ask);
-}
-
 static struct ask *
 new_ask(struct checkpoints *c, struct request *request)
 {
@@ -55,26 +48,15 @@ new_ask(struct checkpoints *c, struct request *request)
     return ask;
 }
 
-/* The store is at rank 0.  A checkpoint sent twice is the same checkpoint: it may be replayed. */
-static void
-pass_up(struct checkpoints *c, struct request *req)
-{
-    struct msg onward;
-
-    msg_copy(&onward, &req->msg);
-    onward.nroutes = 0;
-    router_call_parent(c->router, &onward, ROUTER_REPLAY, on_relay_answer,
-                       new_ask(c, request_keep(req)));
-}
-
 /* false: the request has been passed up or answered. */
 static bool
 at_store(struct checkpoints *c, struct request *req)
 {
     if (c->store)
         return true;
-    if (c->rank > 0)
-        pass_up(c, req);
+    if (c->rank > 0) // a checkpoint sent twice is the same checkpoint
+        router_pass_on(c->router, req,
+                       &(struct router_pass){.rank = TOPO_NONE, .flags = ROUTER_REPLAY});
     else
         router_respond_error(c->router, req, ENOSYS, "there is no backing store for checkpoints");
     return false;
@@ -157,12 +139,11 @@ add_primary(struct store_change *change, const struct checkpoint *checkpoint)
 }
 
 static void
-on_flushed(struct content_waiter *w, int rc, const struct blob *none)
+on_checked(struct rootcheck *check, int rc)
 {
-    struct ask *ask = container_of(w, struct ask, flushed);
+    struct ask *ask = container_of(check, struct ask, rootcheck);
     struct store_change *change;
 
-    (void)none;
     if (rc < 0) {
         finish_put(ask, rc);
         return;
@@ -174,6 +155,19 @@ on_flushed(struct content_waiter *w, int rc, const struct blob *none)
         add_primary(change, &ask->checkpoint);
     ask->changed.fn = on_changed;
     store_apply(ask->owner->store, &change, &ask->changed);
+}
+
+static void
+on_flushed(struct content_waiter *w, int rc, const struct blob *none)
+{
+    struct ask *ask = container_of(w, struct ask, flushed);
+    struct checkpoints *c = ask->owner;
+
+    (void)none;
+    if (rc < 0)
+        finish_put(ask, rc);
+    else
+        rootcheck_start(&ask->rootcheck, c->content, c->alg, &ask->checkpoint.root, on_checked);
 }
 
 static void

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define REMEMBERED_MAX 16384 // finished commits; a client's repeat comes within seconds
-#define ID_MAX 64
+#define ID_MAX (COMMIT_IDS_NAME_MAX + 1)
 
 struct waiter {
     struct list node;        // on commit_id.waiters

@@ -7,6 +7,8 @@
 #include "request.h"
 #include "store_db.h"
 
+#define COMMIT_IDS_NAME_MAX 63 // characters of an id
+
 struct commit_ids;
 struct commit_id;
 

@@ -4,7 +4,7 @@
  * state     request in                 answer out          output > OUTPUT_MAX or     peer closes,
  *                                                          UNANSWERED_MAX requests    bad bytes
  * OPEN      pass it on                 queue               HELD                       CLOSED
- * HELD      (not read)                 queue; OPEN again   -                          CLOSED
+ * HELD      (neither read nor decoded) queue; OPEN again   -                          CLOSED
  *                                      below the marks
  * CLOSED    -                          dropped             -                          -
  *
@@ -116,6 +116,8 @@ regulate(struct conn *c)
 
 /* --- output --- */
 
+static void decode_input(struct conn *c);
+
 static void
 write_out(struct conn *c)
 {
@@ -131,6 +133,7 @@ write_out(struct conn *c)
         set_events(c);
     }
     regulate(c);
+    decode_input(c); // what was left undecoded while it was held
 }
 
 static void
@@ -183,7 +186,7 @@ decode_input(struct conn *c)
     struct msg m;
     int rc;
 
-    while (c->state != CONN_CLOSED && (rc = msg_reader_next(c->reader, &m)) != 0) {
+    while (c->state == CONN_OPEN && (rc = msg_reader_next(c->reader, &m)) != 0) {
         if (rc < 0) {
             elog(ELOG_WARN, "local client of uid %u sent bytes that are no message: closed (%s)",
                  c->uid, err_name(rc));
@@ -191,6 +194,7 @@ decode_input(struct conn *c)
             return;
         }
         receive_one(c, &m);
+        regulate(c);
     }
 }
 
@@ -210,7 +214,6 @@ read_input(struct conn *c)
         }
         msg_reader_filled(c->reader, (size_t)got);
         decode_input(c);
-        regulate(c);
         if ((size_t)got < room)
             return;
     }

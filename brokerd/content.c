@@ -8,7 +8,7 @@
  *                                                          in the topic, so that ranks which only
  *                                                          pass a blob on need not hash it
  * content.flush, .dropcache nothing -> nothing             any rank
- * content-backing.load, .store, .validate                  rank 0, past the cache
+ * content-backing.load, .store, .validate                  rank 0
  *
  * Where bytes are verified (I3): a client's store is hashed here; a child's put is taken as
  * unverified, and hashed before it goes to the disk (rank 0) or to a client (cache.c asks).
@@ -408,10 +408,10 @@ serve_dropcache(void *arg, struct request *req)
     respond_rc(c, req, 0);
 }
 
-/* --- past the cache --- */
+/* --- the backing store --- */
 
-/* Only rank 0 has a backing store.  (Its bytes are verified and identical to the cache's, so going
- * past the cache is a matter of what is kept in memory, not of what is answered.) */
+/* Only rank 0 has a backing store.  Its own cache is asked first all the same: the bytes are verified
+ * ones, and what a rank below leaves out is its own cache and those on the way. */
 static bool
 at_backing(struct content *c, struct request *req)
 {
@@ -500,6 +500,12 @@ content_new(const struct content_conf *conf, struct loop *loop, struct router *r
 }
 
 void
+content_cancel(struct content *c)
+{
+    cache_free(&c->cache);
+}
+
+void
 content_free(struct content **content)
 {
     struct content *c = TAKE(*content);
@@ -507,7 +513,7 @@ content_free(struct content **content)
     if (!c)
         return;
     loop_timer_stop(&c->retry);
-    cache_free(&c->cache);
+    content_cancel(c);
     free(c);
 }
 

@@ -29,6 +29,8 @@ struct content_waiter {
 struct content *content_new(const struct content_conf *conf, struct loop *loop,
                             struct router *router, struct service_table *services);
 void content_free(struct content **c);
+/* The rank stops: whoever waits is answered with ECANCELED. */
+void content_cancel(struct content *c);
 
 /* Called at content.dropcache, for what others keep of blobs' content.  One at most. */
 void content_set_drop_handler(struct content *c, void (*fn)(void *arg), void *arg);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* health.c - see health.h. */
 #include "health.h"
+#include "json_reply.h"
 #include "list.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <jansson.h>
 
 struct health {
     uint32_t rank;
@@ -24,19 +24,6 @@ struct status_wait {
     struct request *request; // owned
     enum subtree_status status;
 };
-
-static void
-respond_json(struct health *h, struct request *req, json_t *json)
-{
-    char *text;
-
-    assert(json);
-    text = json_dumps(json, JSON_COMPACT);
-    assert(text);
-    router_respond_text(h->router, req, text);
-    free(text);
-    json_decref(json);
-}
 
 /* --- overlay.health, overlay.wait --- */
 
@@ -65,8 +52,9 @@ static void
 serve_health(void *arg, struct request *req)
 {
     struct health *h = arg;
+    json_t *json = describe_subtree(h);
 
-    respond_json(h, req, describe_subtree(h));
+    json_reply(h->router, req, &json);
 }
 
 static int
@@ -94,7 +82,7 @@ serve_wait(void *arg, struct request *req)
         return;
     }
     if (status == overlay_status(h->overlay)) {
-        respond_json(h, req, describe_subtree(h));
+        serve_health(h, req);
         return;
     }
     w = xmalloc(sizeof(*w));
@@ -120,8 +108,19 @@ health_status_changed(struct health *h, enum subtree_status status)
 
         if (w->status != status)
             continue;
-        respond_json(h, w->request, describe_subtree(h));
+        serve_health(h, w->request);
         free_wait(w);
+    }
+}
+
+void
+health_forget(struct health *h, uint64_t conn)
+{
+    LIST_FOR_EACH (node, &h->waits) {
+        struct status_wait *w = list_entry(node, struct status_wait, node);
+
+        if (request_is_from_conn(w->request, conn))
+            free_wait(w);
     }
 }
 
@@ -139,6 +138,14 @@ describe_topology(const struct topo *topo, uint32_t rank)
 }
 
 static void
+respond_topology(struct health *h, struct request *req, uint32_t rank)
+{
+    json_t *json = describe_topology(&h->topo, rank);
+
+    json_reply(h->router, req, &json);
+}
+
+static void
 serve_topology(void *arg, struct request *req)
 {
     struct health *h = arg;
@@ -151,7 +158,7 @@ serve_topology(void *arg, struct request *req)
     else if (rank < 0 || rank >= h->topo.size)
         router_respond_error(h->router, req, ENOENT, "there is no such rank");
     else
-        respond_json(h, req, describe_topology(&h->topo, (uint32_t)rank));
+        respond_topology(h, req, (uint32_t)rank);
     json_decref(json);
 }
 
@@ -176,7 +183,7 @@ serve_ping(void *arg, struct request *req)
     json_object_set_new(json, "userid", json_integer((json_int_t)req->msg.userid));
     json_object_set_new(json, "rolemask", json_integer((json_int_t)req->msg.rolemask));
     json_object_set_new(json, "rank", json_integer((json_int_t)h->rank));
-    respond_json(h, req, json);
+    json_reply(h->router, req, &json);
 }
 
 /* --- stats.get --- */
@@ -227,7 +234,7 @@ serve_stats(void *arg, struct request *req)
 
     if (h->store)
         json_object_set_new(json, "store", describe_store(h->store));
-    respond_json(h, req, json);
+    json_reply(h->router, req, &json);
 }
 
 /* --- life --- */

@@ -8,6 +8,7 @@
  * kvs.commit[.ID]     kvs actor                        passed up; the answer's root is kept
  * kvs.namespace-...   kept in the roots table          passed up
  */
+#include "clock.h"
 #include "elog.h"
 #include "kvs_json.h"
 #include "kvs_priv.h"
@@ -33,35 +34,6 @@ serve_lookup(void *arg, struct request *req)
         walker_start(k->walker, req, &l);
 }
 
-/* --- passing up --- */
-
-struct relay {
-    struct kvs *kvs;         // borrowed
-    struct request *request; // owned
-};
-
-static void
-on_relay_answer(void *arg, struct msg *response)
-{
-    struct relay *relay = arg;
-
-    router_relay(relay->kvs->router, relay->request, response);
-    request_free(&relay->request);
-    free(relay);
-}
-
-void
-kvs_pass_up(struct kvs *k, struct request *req, int flags)
-{
-    struct relay *relay = xmalloc(sizeof(*relay));
-    struct msg onward;
-
-    msg_copy(&onward, &req->msg);
-    onward.nroutes = 0;
-    *relay = (struct relay){k, request_keep(req)};
-    router_call_parent(k->router, &onward, flags, on_relay_answer, relay);
-}
-
 /* --- rank 0 --- */
 
 static void
@@ -75,7 +47,7 @@ on_first_root(void *arg, int rc)
 static struct store_root
 make_primary(struct kvs *k)
 {
-    struct store_root primary = {.name = "primary", .owner = geteuid()};
+    struct store_root primary = {.name = "primary", .owner = geteuid(), .epoch = k->epoch};
     struct store_change *change = store_change_new();
     AUTO(blob) struct blob *empty = tree_empty_dir(k->conf.alg, &primary.root);
 
@@ -86,20 +58,23 @@ make_primary(struct kvs *k)
 }
 
 int
-kvs_lead(struct kvs *k, struct store *store, const struct store_root *roots, size_t nroots,
+kvs_lead(struct kvs *k, struct store *store, const struct store_root *recorded, size_t count,
          struct loop *loop, struct err *err)
 {
-    struct store_root primary;
+    size_t nroots = MAX(count, (size_t)1);
+    AUTO(free) struct store_root *roots = xcalloc(nroots, sizeof(*roots));
 
     k->store = store;
-    if (nroots == 0) {
-        primary = make_primary(k);
-        roots = &primary;
-        nroots = 1;
-    }
-    for (size_t i = 0; i < nroots; i++)
-        kvs_roots_set(k->roots, &roots[i]);
+    k->epoch = (int64_t)(clock_wall() * 1000);
     k->ids = commit_ids_new();
+    if (count == 0)
+        roots[0] = make_primary(k);
+    else
+        memcpy(roots, recorded, count * sizeof(*roots));
+    for (size_t i = 0; i < nroots; i++) {
+        roots[i].epoch = k->epoch;
+        kvs_roots_set(k->roots, &roots[i]);
+    }
     return kvs_actor_start(&k->actor, k->conf.alg, k->conf.blob_size_limit, roots, nroots, loop,
                            &kvs_commit_actor_ops, k, err);
 }
@@ -136,6 +111,12 @@ void
 kvs_parent_online(struct kvs *k)
 {
     kvs_root_refresh(k);
+}
+
+void
+kvs_forget(struct kvs *k, uint64_t conn)
+{
+    kvs_root_forget(k, conn);
 }
 
 void
@@ -176,7 +157,7 @@ kvs_new(const struct kvs_conf *conf, struct router *router, struct content *cont
     k->walker = walker_new(conf->alg, router, content, &kvs_root_walker_ops, k);
     k->uuid = xstrdup(zuuid_str(uuid));
     zuuid_destroy(&uuid);
-    list_init(&k->creating);
+    list_init(&k->spaces);
     kvs_root_init(k);
     service_table_add(table, services, ARRAY_SIZE(services), k);
     return k;

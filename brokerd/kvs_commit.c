@@ -14,43 +14,30 @@
 
 /* --- at ranks that pass commits up --- */
 
-struct relay {
-    struct kvs *kvs;         // borrowed
-    struct request *request; // owned
-};
-
 /* The new root is kept before the answer goes on: a client reads its own writes at its rank. */
 static void
-on_commit_answer(void *arg, struct msg *response)
+look_at_answer(void *arg, const struct msg *response)
 {
-    struct relay *relay = arg;
-    struct kvs *k = relay->kvs;
+    struct kvs *k = arg;
     struct store_root root;
 
     if (response->errnum == 0 &&
         kvs_json_decode_root(k->conf.alg, msg_text(response), NULL, &root) == 0)
         kvs_root_adopt(k, &root);
-    router_relay(k->router, relay->request, response);
-    request_free(&relay->request);
-    free(relay);
 }
 
 static void
 pass_commit_up(struct kvs *k, struct request *req)
 {
-    struct relay *relay = xmalloc(sizeof(*relay));
-    struct msg onward;
+    struct router_pass how = {
+        .rank = TOPO_NONE, .flags = ROUTER_REPLAY, .look = look_at_answer, .arg = k};
+    char topic[MSG_TOPIC_MAX + 1];
 
-    msg_copy(&onward, &req->msg);
-    onward.nroutes = 0;
-    if (strncmp(req->msg.topic, KVS_COMMIT_TOPIC, sizeof(KVS_COMMIT_TOPIC) - 1) != 0) {
-        char topic[MSG_TOPIC_MAX + 1];
-
+    if (request_is_from_client(req)) {
         snprintf(topic, sizeof(topic), KVS_COMMIT_TOPIC "%s-%" PRIu64, k->uuid, ++k->last_commit);
-        msg_set_topic(&onward, topic);
+        how.topic = topic;
     }
-    *relay = (struct relay){k, request_keep(req)};
-    router_call_parent(k->router, &onward, ROUTER_REPLAY, on_commit_answer, relay);
+    router_pass_on(k->router, req, &how);
 }
 
 /* --- at rank 0 --- */
@@ -86,40 +73,47 @@ on_committed(void *arg, void *cookie, int rc, const char *text, const struct sto
     commit_ids_finish(k->ids, id, rc, text, root);
 }
 
-void
-kvs_commit_serve(void *arg, struct request *req)
+/* "" for a client's own commit: only ranks give ids.  NULL: an id that no rank gives. */
+static const char *
+read_id(const struct request *req)
 {
-    struct kvs *k = arg;
-    struct commit_id *id;
-    const char *name;
+    const char *id = req->msg.topic + sizeof(KVS_COMMIT_TOPIC) - 1;
 
-    if (k->conf.rank > 0) {
-        pass_commit_up(k, req);
-        return;
-    }
-    if (!k->actor) {
-        router_respond_error(k->router, req, ENOSYS, "the KVS is not loaded");
-        return;
-    }
-    if (!req->msg.payload) {
-        router_respond_error(k->router, req, EPROTO, "commit: no payload");
-        return;
-    }
-    name = strlen(req->msg.topic) > sizeof(KVS_COMMIT_TOPIC) - 1
-               ? req->msg.topic + sizeof(KVS_COMMIT_TOPIC) - 1
-               : "";
-    id = commit_ids_get(k->ids, name);
+    if (request_is_from_client(req) || req->msg.topic_len < sizeof(KVS_COMMIT_TOPIC) - 1)
+        return "";
+    return *id && strlen(id) <= COMMIT_IDS_NAME_MAX ? id : NULL;
+}
+
+static void
+commit_here(struct kvs *k, struct request *req, const char *name)
+{
+    struct commit_id *id = commit_ids_get(k->ids, name);
+
     if (commit_ids_is_finished(id)) {
         int rc;
         const char *text;
         const struct store_root *root = commit_ids_result(id, &rc, &text);
 
         respond_commit(k, req, rc, text, root);
-        return;
+    } else if (!commit_ids_add_waiter(id, req)) { // else it is being applied already
+        kvs_actor_commit(k->actor, commit_ids_payload(id), id);
     }
-    if (commit_ids_add_waiter(id, req))
-        return; // being applied already
-    kvs_actor_commit(k->actor, commit_ids_payload(id), id);
+}
+
+void
+kvs_commit_serve(void *arg, struct request *req)
+{
+    struct kvs *k = arg;
+    const char *name = read_id(req);
+
+    if (k->conf.rank > 0)
+        pass_commit_up(k, req);
+    else if (!k->actor)
+        router_respond_error(k->router, req, ENOSYS, "the KVS is not loaded");
+    else if (!req->msg.payload || !name)
+        router_respond_error(k->router, req, EPROTO, "commit: no payload, or a malformed id");
+    else
+        commit_here(k, req, name);
 }
 
 /* --- the kvs actor's wishes --- */
@@ -170,7 +164,7 @@ on_write(void *arg, const char *ns, struct store_change **made)
     struct kvs *k = arg;
     struct write *write;
 
-    if (!kvs_roots_get(k->roots, ns)) { // removed while the root was being made
+    if (!kvs_namespace_is_live(k, ns)) { // removed while the root was being made
         store_change_free(made);
         kvs_actor_written(k->actor, ns, -ENOTSUP);
         return;

@@ -18,8 +18,9 @@ kvs_json_encode_root(enum digest_alg alg, const struct store_root *root, struct 
 
     buf_printf(out,
                "{\"owner\":%u,\"rootseq\":%" PRId64
-               ",\"rootref\":\"%s\",\"flags\":0,\"namespace\":\"%s\"}",
-               root->owner, root->sequence, blobref_format(alg, &root->root, ref), root->name);
+               ",\"rootref\":\"%s\",\"flags\":0,\"namespace\":\"%s\",\"epoch\":%" PRId64 "}",
+               root->owner, root->sequence, blobref_format(alg, &root->root, ref), root->name,
+               root->epoch);
 }
 
 void
@@ -31,10 +32,20 @@ kvs_json_encode_version(enum digest_alg alg, const struct store_root *root, stru
                blobref_format(alg, &root->root, ref), root->sequence);
 }
 
+bool
+kvs_json_is_namespace(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_.+@:";
+    size_t len = strlen(name);
+
+    return len > 0 && len < STORE_NAMESPACE_MAX && strspn(name, allowed) == len;
+}
+
 static int
 copy_namespace(const char *name, char ret[STORE_NAMESPACE_MAX])
 {
-    if (strlen(name) >= STORE_NAMESPACE_MAX)
+    if (!kvs_json_is_namespace(name))
         return -EPROTO;
     strcpy(ret, name);
     return 0;
@@ -48,6 +59,7 @@ kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns, stru
     const char *ref;
     json_int_t sequence;
     json_int_t owner = 0;
+    json_int_t epoch = 0;
     enum digest_alg ref_alg;
     int rc = -EPROTO;
 
@@ -57,6 +69,7 @@ kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns, stru
         name && blobref_parse(ref, &ref_alg, &ret->root) == 0 && ref_alg == alg) {
         ret->sequence = sequence;
         ret->owner = (uint32_t)owner;
+        ret->epoch = epoch;
         rc = copy_namespace(name, ret->name);
     }
     json_decref(json);
@@ -109,6 +122,8 @@ make_lookup(enum digest_alg alg, const json_t *json, struct lookup **ret, struct
     if (json_unpack((json_t *)(uintptr_t)json, "{s:s s?s s?i s?o}", "key", &key, "namespace", &ns,
                     "flags", &flags, "rootdir", &rootdir) < 0)
         return err_set(err, -EPROTO, "lookup: key is missing, or a member has a wrong type");
+    if (!kvs_json_is_namespace(ns))
+        return err_set(err, -EINVAL, "lookup: not a name of a namespace");
     if (rootdir && (rc = decode_rootdir(alg, rootdir, &root, err)) < 0)
         return rc;
     *ret = lookup_new(alg, ns, rootdir ? &root : NULL, key, flags & LOOKUP_FLAGS);

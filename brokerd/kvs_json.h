@@ -7,12 +7,15 @@
 #include "lookup.h"
 #include "store_db.h"
 
-/* {"owner":0,"rootseq":4,"rootref":"...","flags":0,"namespace":"primary"}; also the payload of the
+/* {"owner":0,"rootseq":4,"rootref":"...","flags":0,"namespace":"primary","epoch":1}; also the payload of the
  * setroot event, whose further members clients may ignore. */
 void kvs_json_encode_root(enum digest_alg alg, const struct store_root *root, struct buf *out);
 /* ns: used when the payload names none (the answer to a commit).  -EPROTO. */
 int kvs_json_decode_root(enum digest_alg alg, const char *text, const char *ns,
                          struct store_root *ret);
+
+/* 1 to 63 letters, digits and -_.+@: */
+bool kvs_json_is_namespace(const char *name);
 
 /* {"rootref":"...","rootseq":4} */
 void kvs_json_encode_version(enum digest_alg alg, const struct store_root *root, struct buf *out);

@@ -4,6 +4,7 @@
 #include "blobref.h"
 #include "kvs_json.h"
 #include "kvs_priv.h"
+#include "rootcheck.h"
 #include "tree.h"
 #include "xmem.h"
 
@@ -14,9 +15,10 @@
 
 /* A namespace on its way to or from the disk. */
 struct space_change {
-    struct list node;        // on kvs.creating while it is being made
+    struct list node;        // on kvs.spaces
     struct kvs *kvs;         // borrowed
     struct request *request; // owned
+    struct rootcheck check;  // of a root that the client names
     struct store_root root;
 };
 
@@ -29,6 +31,7 @@ new_space_change(struct kvs *k, struct request *req, const struct store_root *ro
     c->request = request_keep(req);
     c->root = *root;
     list_init(&c->node);
+    list_push_back(&k->spaces, &c->node);
     return c;
 }
 
@@ -46,17 +49,30 @@ finish(struct space_change *c, int rc)
     free(c);
 }
 
-/* --- create --- */
+static void
+pass_up(struct kvs *k, struct request *req)
+{
+    router_pass_on(k->router, req,
+                   &(struct router_pass){.rank = TOPO_NONE, .flags = ROUTER_REPLAY});
+}
 
 static bool
-name_is_valid(const char *name)
+is_changing(const struct kvs *k, const char *ns)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "-_.+@:";
-    size_t len = strlen(name);
-
-    return len > 0 && len < STORE_NAMESPACE_MAX && strspn(name, allowed) == len;
+    LIST_FOR_EACH (node, &k->spaces) {
+        if (strcmp(list_entry(node, struct space_change, node)->root.name, ns) == 0)
+            return true;
+    }
+    return false;
 }
+
+bool
+kvs_namespace_is_live(const struct kvs *k, const char *ns)
+{
+    return kvs_roots_get(k->roots, ns) && !is_changing(k, ns);
+}
+
+/* --- create --- */
 
 static void
 set_empty(const struct kvs *k, struct digest *ret)
@@ -72,15 +88,15 @@ decode_create(struct kvs *k, const char *text, struct store_root *ret, struct er
 {
     json_t *json = text ? json_loads(text, 0, NULL) : NULL;
     const char *name = "";
-    const char *ref = "";
-    enum digest_alg alg;
+    const char *ref = NULL;
+    enum digest_alg alg = k->conf.alg;
     int owner = -1;
     int rc = 0;
 
-    if (json_unpack(json, "{s:s s:s s?i}", "namespace", &name, "rootref", &ref, "owner", &owner) <
+    if (json_unpack(json, "{s:s s?s s?i}", "namespace", &name, "rootref", &ref, "owner", &owner) <
         0)
-        rc = err_set(err, -EPROTO, "namespace-create: namespace or rootref is missing");
-    else if (!name_is_valid(name))
+        rc = err_set(err, -EPROTO, "namespace-create: malformed payload");
+    else if (!kvs_json_is_namespace(name))
         rc = err_set(err, -EINVAL, "not a name for a namespace");
     else if (ref && (blobref_parse(ref, &alg, &ret->root) < 0 || alg != k->conf.alg))
         rc = err_set(err, -EINVAL, "rootref is no blobref of this instance");
@@ -90,20 +106,9 @@ decode_create(struct kvs *k, const char *text, struct store_root *ret, struct er
         set_empty(k, &ret->root);
     ret->owner = owner < 0 ? geteuid() : (uint32_t)owner;
     ret->sequence = 0;
+    ret->epoch = k->epoch;
     json_decref(json);
     return rc;
-}
-
-static bool
-exists(const struct kvs *k, const char *name)
-{
-    if (kvs_roots_get(k->roots, name))
-        return true;
-    LIST_FOR_EACH (node, &k->creating) {
-        if (strcmp(list_entry(node, struct space_change, node)->root.name, name) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void
@@ -117,18 +122,41 @@ on_created(void *arg, int rc)
 }
 
 static void
-create(struct kvs *k, struct request *req, const struct store_root *root)
+write_root(struct space_change *c)
 {
-    struct space_change *c = new_space_change(k, req, root);
+    struct kvs *k = c->kvs;
     struct store_change *made = store_change_new();
     struct digest empty;
     AUTO(blob) struct blob *b = tree_empty_dir(k->conf.alg, &empty);
 
-    if (digest_equal(&empty, &root->root)) // a client may name it without having stored it
+    if (digest_equal(&empty, &c->root.root)) // a client may name it without having stored it
         store_change_add_blob(made, &empty, b);
-    store_change_add_root(made, root);
-    list_push_back(&k->creating, &c->node);
+    store_change_add_root(made, &c->root);
     kvs_change_apply(k, &made, on_created, c);
+}
+
+static void
+on_checked(struct rootcheck *check, int rc)
+{
+    struct space_change *c = container_of(check, struct space_change, check);
+
+    if (rc < 0)
+        finish(c, rc);
+    else
+        write_root(c);
+}
+
+static void
+create(struct kvs *k, struct request *req, const struct store_root *root)
+{
+    struct space_change *c = new_space_change(k, req, root);
+    struct digest empty;
+
+    set_empty(k, &empty);
+    if (digest_equal(&empty, &root->root))
+        write_root(c);
+    else
+        rootcheck_start(&c->check, k->content, k->conf.alg, &c->root.root, on_checked);
 }
 
 void
@@ -140,11 +168,11 @@ kvs_namespace_serve_create(void *arg, struct request *req)
     int rc;
 
     if (k->conf.rank > 0) {
-        kvs_pass_up(k, req, 0);
+        router_pass_on(k->router, req, &(struct router_pass){.rank = TOPO_NONE});
         return;
     }
     rc = decode_create(k, msg_text(&req->msg), &root, &err);
-    if (rc == 0 && exists(k, root.name))
+    if (rc == 0 && (kvs_roots_get(k->roots, root.name) || is_changing(k, root.name)))
         rc = err_set(&err, -EEXIST, "namespace %s exists", root.name);
     if (rc < 0)
         router_respond_error(k->router, req, -rc, "%s", err.text);
@@ -179,7 +207,7 @@ kvs_namespace_serve_remove(void *arg, struct request *req)
     char name[STORE_NAMESPACE_MAX];
 
     if (k->conf.rank > 0) {
-        kvs_pass_up(k, req, ROUTER_REPLAY);
+        pass_up(k, req);
         return;
     }
     if (kvs_json_decode_namespace(msg_text(&req->msg), name, NULL) < 0) {
@@ -191,6 +219,10 @@ kvs_namespace_serve_remove(void *arg, struct request *req)
         return;
     }
     root = kvs_roots_get(k->roots, name);
+    if (is_changing(k, name)) {
+        router_respond_error(k->router, req, EBUSY, "namespace %s is being made or removed", name);
+        return;
+    }
     if (!root) {
         router_respond(k->router, req, &none);
         return;
@@ -209,7 +241,7 @@ kvs_namespace_serve_list(void *arg, struct request *req)
     AUTO(buf) struct buf text = BUF_INIT;
 
     if (k->conf.rank > 0) {
-        kvs_pass_up(k, req, ROUTER_REPLAY);
+        pass_up(k, req);
         return;
     }
     buf_add_str(&text, "{\"namespaces\":[");

@@ -28,7 +28,8 @@ struct kvs {
     struct kvs_roots *roots;   // owned
     struct kvs_actor *actor;   // owned; rank 0 only
     struct commit_ids *ids;    // owned; rank 0 only
-    struct list creating;      // namespaces on their way to the disk (kvs_namespace.c)
+    struct list spaces;        // namespaces being made or removed (kvs_namespace.c)
+    int64_t epoch;             // rank 0: of this run
     struct list version_waits; // struct version_wait (kvs_root.c)
     struct list root_asks;     // struct root_ask: calls to the parent in progress (kvs_root.c)
     char *uuid;                // owned; of this run, in front of commit ids
@@ -45,6 +46,8 @@ bool kvs_root_adopt(struct kvs *k, const struct store_root *root);
 void kvs_root_drop(struct kvs *k, const char *ns);
 /* Ask the parent again for every root known: some may have been announced unheard. */
 void kvs_root_refresh(struct kvs *k);
+/* A local client is gone: forget what it waits for. */
+void kvs_root_forget(struct kvs *k, uint64_t conn);
 void kvs_root_serve_getroot(void *kvs, struct request *req);
 void kvs_root_serve_wait_version(void *kvs, struct request *req);
 extern const struct walker_ops kvs_root_walker_ops;
@@ -57,6 +60,8 @@ extern const struct kvs_actor_ops kvs_commit_actor_ops;
 void kvs_namespace_serve_create(void *kvs, struct request *req);
 void kvs_namespace_serve_remove(void *kvs, struct request *req);
 void kvs_namespace_serve_list(void *kvs, struct request *req);
+/* Does it exist, and is not being removed? */
+bool kvs_namespace_is_live(const struct kvs *k, const char *ns);
 
 /* --- kvs_change.c --- */
 /* Make a change durable, take it in and announce it; then done() with the result.  done may be NULL.
@@ -65,9 +70,5 @@ typedef void (*kvs_change_fn)(void *arg, int rc);
 void kvs_change_apply(struct kvs *k, struct store_change **made, kvs_change_fn done, void *arg);
 /* Tell the ranks below.  what: "setroot", "created", "removed". */
 void kvs_change_announce(struct kvs *k, const struct store_root *root, const char *what);
-
-/* --- kvs.c --- */
-/* Pass a request up and its answer back.  flags as for router_call_parent(). */
-void kvs_pass_up(struct kvs *k, struct request *req, int flags);
 
 #endif

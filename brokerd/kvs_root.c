@@ -119,6 +119,20 @@ finish_ask(struct root_ask *ask, const struct store_root *root, int errnum, cons
     free(ask);
 }
 
+/* It was removed while we were cut off. */
+static void
+drop_removed(struct kvs *k, const char *ns)
+{
+    const struct store_root *known = kvs_roots_get(k->roots, ns);
+    struct store_root gone;
+
+    if (!known)
+        return;
+    gone = *known;
+    kvs_root_drop(k, ns);
+    kvs_change_announce(k, &gone, "removed");
+}
+
 static void
 on_root_answer(void *arg, struct msg *response)
 {
@@ -127,12 +141,16 @@ on_root_answer(void *arg, struct msg *response)
     struct store_root root;
     const char *text = msg_text(response);
 
+    if (response->errnum == ENOTSUP)
+        drop_removed(k, ask->ns);
     if (response->errnum != 0) {
         finish_ask(ask, NULL, (int)response->errnum, text ? text : err_name((int)response->errnum));
-    } else if (kvs_json_decode_root(k->conf.alg, text, ask->ns, &root) < 0) {
+    } else if (kvs_json_decode_root(k->conf.alg, text, ask->ns, &root) < 0 ||
+               strcmp(root.name, ask->ns) != 0) {
         finish_ask(ask, NULL, EPROTO, "the parent's answer to kvs.getroot makes no sense");
     } else {
-        kvs_root_adopt(k, &root);
+        if (kvs_root_adopt(k, &root)) // the ranks below may have missed it too
+            kvs_change_announce(k, &root, "setroot");
         walker_root_known(k->walker, ask->ns);
         finish_ask(ask, kvs_roots_get(k->roots, ask->ns), 0, NULL);
     }
@@ -192,7 +210,7 @@ root_for_walk(void *arg, const char *ns)
 
     if (root)
         return &root->root;
-    if (k->conf.rank > 0)
+    if (k->conf.rank > 0 && kvs_json_is_namespace(ns))
         ask_root(k, ns, NULL);
     else
         walker_root_failed(k->walker, ns, ENOTSUP, "namespace does not exist");
@@ -213,6 +231,20 @@ kvs_root_refresh(struct kvs *k)
 {
     for (size_t i = 0; i < kvs_roots_count(k->roots); i++)
         ask_root(k, kvs_roots_at(k->roots, i)->name, NULL);
+}
+
+void
+kvs_root_forget(struct kvs *k, uint64_t conn)
+{
+    LIST_FOR_EACH (node, &k->version_waits) {
+        struct version_wait *w = list_entry(node, struct version_wait, node);
+
+        if (!request_is_from_conn(w->request, conn))
+            continue;
+        list_remove(node);
+        request_free(&w->request);
+        free(w);
+    }
 }
 
 /* --- questions of clients --- */

@@ -43,13 +43,21 @@ kvs_roots_get(const struct kvs_roots *r, const char *name)
     return find(r, name);
 }
 
+static bool
+is_newer(const struct store_root *root, const struct store_root *known)
+{
+    if (root->epoch != known->epoch)
+        return root->epoch > known->epoch;
+    return root->sequence > known->sequence;
+}
+
 bool
 kvs_roots_set(struct kvs_roots *r, const struct store_root *root)
 {
     struct store_root *known = find(r, root->name);
 
     if (known) {
-        if (root->sequence <= known->sequence)
+        if (!is_newer(root, known))
             return false;
         *known = *root;
         return true;

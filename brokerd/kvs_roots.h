@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* kvs_roots.h - the namespaces a rank knows and the newest root of each.  Pure.
- * Roots only move forward: an older sequence that arrives late changes nothing (I7). */
+ * Roots only move forward: an older sequence that arrives late changes nothing (I7).  Only a new run of
+ * rank 0 (epoch) may begin at a lower one: it had nothing durable to continue from. */
 #ifndef XYLEM_KVS_ROOTS_H
 #define XYLEM_KVS_ROOTS_H
 

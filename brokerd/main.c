@@ -132,6 +132,17 @@ choose_modes(struct rank_conf *conf)
         opt_usage_error(&program, "--backing: no such kind: %s", settings.backing);
 }
 
+/* Ids travel in greetings and are printed by the other side. */
+static bool
+is_word(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len <= 63 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@") ==
+               len;
+}
+
 static void
 check_limits(void)
 {
@@ -142,6 +153,8 @@ check_limits(void)
                         settings.size);
     if (settings.blob_size_limit < 1 || settings.blob_size_limit > (1u << 30))
         opt_usage_error(&program, "--blob-size-limit: not between 1 and 1G");
+    if (!is_word(settings.instance))
+        opt_usage_error(&program, "--instance: 1 to 63 letters, digits or -_.:@");
     if (settings.heartbeat < 1 || settings.timeout < 2 * settings.heartbeat)
         opt_usage_error(&program, "--timeout must be at least twice --heartbeat");
     if (elog_level_parse(settings.log_level, &level) < 0)
@@ -347,9 +360,10 @@ run_rank(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
 }
 
 static int
-check_listen(const struct rank_conf *conf, struct err *err)
+check_uris(const struct rank_conf *conf, struct err *err)
 {
-    int rc = 0;
+    uint32_t parent = topo_parent(&conf->topo, conf->rank);
+    int rc = parent == TOPO_NONE ? 0 : boot_check(conf->endpoints[parent], err);
 
     for (size_t i = 0; rc == 0 && i < conf->nlisten; i++)
         rc = boot_check(conf->listen[i], err);
@@ -364,7 +378,7 @@ configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, 
         (settings.log_file && elog_open(settings.log_file, err) < 0))
         return fail(err);
     fill_conf(conf, boot);
-    if (check_listen(conf, err) < 0)
+    if (check_uris(conf, err) < 0)
         return fail(err);
     return run_rank(conf, dirs, err);
 }

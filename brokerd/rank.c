@@ -28,6 +28,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FLUSH_MS 5000 // an orderly stop waits this long for the parent to take what is dirty
@@ -147,8 +148,11 @@ on_client_message(void *arg, uint64_t conn, struct msg *m)
 static void
 on_client_closed(void *arg, uint64_t conn)
 {
-    (void)arg; // answers to a client that is gone are dropped by the connector
-    (void)conn;
+    struct rank *r = arg; // answers under way are dropped by the connector
+
+    health_forget(r->health, conn);
+    if (r->kvs)
+        kvs_forget(r->kvs, conn);
 }
 
 static void
@@ -212,6 +216,17 @@ on_validated(void *arg, void *cookie, int rc)
 
 /* --- building --- */
 
+/* Is the file we have locked still the one at `path`?  Another broker may have removed it between our
+ * open and our lock. */
+static bool
+is_same_file(int fd, const char *path)
+{
+    struct stat ours;
+    struct stat there;
+
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino;
+}
+
 /* One process for a rank and run directory: binding an ipc:// or UNIX socket would otherwise take it
  * away from a living one. */
 static int
@@ -219,12 +234,22 @@ lock_rundir(struct rank *r, struct err *err)
 {
     AUTO(free) char *path = xasprintf("%s/rank-%u.lock", r->conf.rundir, r->conf.rank);
 
-    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (r->lock < 0)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
-    if (flock(r->lock, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, -EBUSY, "%s: another broker runs as rank %u here", path, r->conf.rank);
-    return 0;
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+            return err_set(err, -errno, "%s: %s", path, err_name(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            close(fd);
+            return err_set(err, -EBUSY, "%s: another broker runs as rank %u here", path,
+                           r->conf.rank);
+        }
+        if (is_same_file(fd, path)) {
+            r->lock = fd;
+            return 0;
+        }
+        close(fd);
+    }
 }
 
 static void
@@ -402,6 +427,9 @@ take_down(struct rank *r)
     store_stop(&r->store);
     content_set_store(r->content, NULL);
     checkpoints_set_store(r->checkpoints, NULL, false);
+    content_cancel(r->content);
+    connector_free(&r->connector);
+    router_attach(r->router, r->overlay, NULL);
     content_free(&r->content);
     kvs_free(&r->kvs);
     health_free(&r->health);
@@ -409,9 +437,6 @@ take_down(struct rank *r)
     checkpoints_free(&r->checkpoints);
     loop_timer_stop(&r->flush_limit);
     loop_remove(&r->commands);
-    if (r->router)
-        router_attach(r->router, r->overlay, NULL);
-    connector_free(&r->connector);
     overlay_free(&r->overlay);
     router_free(&r->router);
     service_table_free(&r->services);

@@ -18,11 +18,10 @@ enum origin_kind {
 
 struct origin {
     enum origin_kind kind;
-    union {
-        uint64_t conn;            // CONN: id, never reused
-        struct msg_zmq_peer peer; // CLIENT
-        uint32_t rank;            // CHILD
-    };
+    uint64_t conn;            // CONN: id, never reused
+    struct msg_zmq_peer peer; // CLIENT, CHILD: the connection it came by
+    uint32_t rank;            // CHILD
+    uint64_t joined;          // PARENT: overlay_parent_joined() when it came
 };
 
 struct request {
@@ -34,6 +33,12 @@ struct request {
  * and then request_free(), which is fine after an answer and before. */
 struct request *request_keep(struct request *req);
 void request_free(struct request **req);
+
+static inline bool
+request_is_from_conn(const struct request *req, uint64_t conn)
+{
+    return req->from.kind == ORIGIN_CONN && req->from.conn == conn;
+}
 
 static inline bool
 request_is_from_client(const struct request *req)

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* router.c - see router.h. */
-#include "router.h"
+/* router.c - requests in, answers out (see router.h).
+ *
+ * origin of a request     how its answer goes back            and if it is gone
+ * local client            connector, by connection id         dropped: ids are never used again
+ * remote client           tree socket, by identity            dropped: identities are not either
+ * child                   tree socket, by the identity the    dropped: a child that was restarted
+ *                         request came with                   must not get its former self's answers
+ * parent                  the way up, while the same join     dropped, for the same reason
+ *                         lasts
+ *
+ * Sending never calls back: a child found to be gone while it is sent to is reported in a later turn
+ * (overlay.h), so handlers may answer from anywhere. */
+#include "router_priv.h"
 #include "elog.h"
-#include "list.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -11,31 +21,6 @@
 #include <unistd.h>
 
 #define ERROR_TEXT_MAX 512
-
-/* A call of ours that is not answered. */
-struct call {
-    struct list node;      // on router.calls
-    struct router *router; // borrowed
-    uint32_t hop;          // child it went through; TOPO_NONE: the parent
-    uint32_t tag;          // our match tag
-    int flags;             // ROUTER_REPLAY
-    bool streaming;
-    struct msg request; // kept to be sent again; empty unless ROUTER_REPLAY
-    rpc_fn fn;
-    void *arg; // borrowed
-};
-
-struct router {
-    uint32_t rank;
-    const struct service_table *services; // borrowed
-    struct overlay *overlay;              // borrowed
-    struct connector *connector;          // borrowed; may be NULL
-    struct rpc_table *rpcs;               // owned: match tag -> struct call
-    struct list calls;                    // every struct call, in the order they were made
-    void (*on_event)(void *arg, const struct msg *event);
-    void *on_event_arg; // borrowed
-    struct router_stats stats;
-};
 
 struct router *
 router_new(uint32_t rank, const struct service_table *services)
@@ -49,14 +34,6 @@ router_new(uint32_t rank, const struct service_table *services)
     return r;
 }
 
-static void
-free_call(struct call *c)
-{
-    list_remove(&c->node);
-    msg_fini(&c->request);
-    free(c);
-}
-
 void
 router_free(struct router **router)
 {
@@ -67,12 +44,6 @@ router_free(struct router **router)
     assert(list_is_empty(&r->calls));
     rpc_table_free(&r->rpcs);
     free(r);
-}
-
-void
-router_cancel_calls(struct router *r)
-{
-    rpc_fail_all(r->rpcs, ECANCELED);
 }
 
 void
@@ -113,18 +84,19 @@ send_back(struct router *r, const struct origin *to, struct msg *m)
         overlay_send_client(r->overlay, &to->peer, m);
         break;
     case ORIGIN_CHILD:
-        overlay_send_child(r->overlay, to->rank, m);
+        overlay_answer_child(r->overlay, to->rank, &to->peer, m);
         break;
     case ORIGIN_PARENT:
-        overlay_send_parent(r->overlay, m);
+        if (to->joined == overlay_parent_joined(r->overlay))
+            overlay_send_parent(r->overlay, m);
         break;
     }
     msg_fini(m);
 }
 
-/* The one place where a response is made; consumes *payload. */
+/* The one place where a response is made; consumes *payload.  more: others will follow. */
 static void
-answer(struct router *r, struct request *req, int errnum, struct blob **payload)
+answer(struct router *r, struct request *req, int errnum, bool more, struct blob **payload)
 {
     struct msg m;
 
@@ -133,6 +105,9 @@ answer(struct router *r, struct request *req, int errnum, struct blob **payload)
         return;
     }
     msg_init_response(&m, &req->msg, errnum);
+    if (errnum == 0 && !more)
+        m.flags &=
+            (uint8_t)~MSG_STREAMING; // the only answer of a request that might have been a stream
     m.rolemask = req->msg.rolemask;
     m.userid = req->msg.userid;
     if (*payload)
@@ -143,7 +118,7 @@ answer(struct router *r, struct request *req, int errnum, struct blob **payload)
 void
 router_respond(struct router *r, struct request *req, struct blob **payload)
 {
-    answer(r, req, 0, payload);
+    answer(r, req, 0, false, payload);
     msg_fini(&req->msg);
 }
 
@@ -166,7 +141,7 @@ router_stream_text(struct router *r, struct request *req, const char *text)
 {
     struct blob *payload = text_blob(text);
 
-    answer(r, req, 0, &payload);
+    answer(r, req, 0, true, &payload);
 }
 
 void
@@ -185,135 +160,22 @@ router_respond_error(struct router *r, struct request *req, int errnum, const ch
         va_end(ap);
         payload = text_blob(text);
     }
-    answer(r, req, errnum, &payload);
+    answer(r, req, errnum, false, &payload);
     msg_fini(&req->msg);
 }
 
 void
 router_relay(struct router *r, struct request *req, struct msg *response)
 {
-    bool goes_on = (req->msg.flags & MSG_STREAMING) && response->errnum == 0;
+    bool goes_on = (req->msg.flags & MSG_STREAMING) && msg_is_more(response);
     struct blob *payload = blob_ref(response->payload);
 
-    answer(r, req, (int)response->errnum, &payload);
+    answer(r, req, (int)response->errnum, goes_on, &payload);
     if (!goes_on)
         msg_fini(&req->msg);
 }
 
-/* --- calling --- */
-
-static void
-on_answer(void *arg, struct msg *response)
-{
-    struct call *c = arg;
-    rpc_fn fn = c->fn;
-    void *fn_arg = c->arg;
-
-    if (!c->streaming || response->errnum != 0)
-        free_call(c);
-    fn(fn_arg, response);
-}
-
-/* Returns the call's tag: the call itself may have failed by the time a send returns. */
-static uint32_t
-add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn fn, void *arg)
-{
-    struct call *c = xcalloc(1, sizeof(*c));
-
-    c->router = r;
-    c->hop = hop;
-    c->flags = flags;
-    c->streaming = (request->flags & MSG_STREAMING) != 0;
-    c->fn = fn;
-    c->arg = arg;
-    c->tag = rpc_add(r->rpcs, c->streaming, on_answer, c);
-    list_init(&c->node);
-    list_push_back(&r->calls, &c->node);
-    request->matchtag = c->tag;
-    if (flags & ROUTER_REPLAY)
-        msg_copy(&c->request, request);
-    r->stats.calls++;
-    return c->tag;
-}
-
-void
-router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg)
-{
-    uint32_t tag = add_call(r, TOPO_NONE, request, flags, fn, arg);
-
-    if (overlay_send_parent(r->overlay, request) < 0 && !(flags & ROUTER_REPLAY))
-        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
-}
-
-void
-router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg)
-{
-    uint32_t hop = TOPO_NONE;
-    int rc = overlay_next_hop(r->overlay, rank, &hop);
-    uint32_t tag = add_call(r, hop, request, 0, fn, arg);
-
-    request->nodeid = rank;
-    if (rc == 0)
-        rc = hop == TOPO_NONE ? overlay_send_parent(r->overlay, request)
-                              : overlay_send_child(r->overlay, hop, request);
-    if (rc < 0) {
-        msg_fini(request);
-        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
-    }
-}
-
-void
-router_send_down(struct router *r, const struct msg *event)
-{
-    overlay_send_down(r->overlay, event);
-}
-
-/* --- passing on --- */
-
-struct forward {
-    struct router *router;   // borrowed
-    struct request *request; // owned
-};
-
-static void
-on_forward_answer(void *arg, struct msg *response)
-{
-    struct forward *f = arg;
-    bool goes_on = (f->request->msg.flags & MSG_STREAMING) && response->errnum == 0;
-
-    router_relay(f->router, f->request, response);
-    if (goes_on)
-        return;
-    request_free(&f->request);
-    free(f);
-}
-
-static void
-ignore_answer(void *arg, struct msg *response)
-{
-    (void)arg;
-    (void)response;
-}
-
-static void
-forward_request(struct router *r, struct request *req, uint32_t rank)
-{
-    struct msg onward;
-    struct forward *f;
-
-    r->stats.forwarded++;
-    msg_copy(&onward, &req->msg);
-    onward.nroutes = 0;
-    if (req->msg.flags & MSG_NORESPONSE) {
-        onward.flags &= (uint8_t)~MSG_NORESPONSE; // the hop answers, so that our call ends
-        router_call_rank(r, rank, &onward, ignore_answer, NULL);
-        return;
-    }
-    f = xmalloc(sizeof(*f));
-    f->router = r;
-    f->request = request_keep(req);
-    router_call_rank(r, rank, &onward, on_forward_answer, f);
-}
+/* --- requests --- */
 
 static void
 take_request(struct router *r, struct request *req)
@@ -326,9 +188,9 @@ take_request(struct router *r, struct request *req)
         router_respond_error(r, req, EFBIG, NULL);
     } else if ((m->flags & MSG_UPSTREAM) && m->nodeid == r->rank && r->rank > 0) {
         m->flags &= (uint8_t)~MSG_UPSTREAM;
-        forward_request(r, req, overlay_parent_rank(r->overlay));
+        router_pass_on(r, req, &(struct router_pass){.rank = overlay_parent_rank(r->overlay)});
     } else if (!here) {
-        forward_request(r, req, m->nodeid);
+        router_pass_on(r, req, &(struct router_pass){.rank = m->nodeid});
     } else if (!service_table_call(r->services, req)) {
         router_respond_error(r, req, ENOSYS, "No service matching %s is registered", m->topic);
     }
@@ -355,10 +217,11 @@ request_from_overlay(struct router *r, const struct overlay_from *from, struct m
 
     switch (from->kind) {
     case OVERLAY_PARENT:
-        req.from = (struct origin){.kind = ORIGIN_PARENT};
+        req.from =
+            (struct origin){.kind = ORIGIN_PARENT, .joined = overlay_parent_joined(r->overlay)};
         break;
     case OVERLAY_CHILD:
-        req.from = (struct origin){.kind = ORIGIN_CHILD, .rank = from->rank};
+        req.from = (struct origin){.kind = ORIGIN_CHILD, .rank = from->rank, .peer = from->peer};
         break;
     case OVERLAY_CLIENT:
         req.from = (struct origin){.kind = ORIGIN_CLIENT, .peer = from->peer};
@@ -368,6 +231,12 @@ request_from_overlay(struct router *r, const struct overlay_from *from, struct m
     }
     msg_move(&req.msg, m);
     take_request(r, &req);
+}
+
+void
+router_send_down(struct router *r, const struct msg *event)
+{
+    overlay_send_down(r->overlay, event);
 }
 
 void
@@ -385,53 +254,4 @@ router_from_overlay(struct router *r, const struct overlay_from *from, struct ms
             r->on_event(r->on_event_arg, m);
         overlay_send_down(r->overlay, m);
     }
-}
-
-/* Fail every call through `hop` that is not to be sent again.  Answers may start new calls, which
- * go to the end of the list, through another hop or failed already. */
-static void
-fail_calls(struct router *r, uint32_t hop)
-{
-    uint32_t *tags = xmalloc((rpc_pending(r->rpcs) + 1) * sizeof(*tags));
-    size_t count = 0;
-
-    LIST_FOR_EACH (node, &r->calls) {
-        struct call *c = list_entry(node, struct call, node);
-
-        if (c->hop == hop && !(c->flags & ROUTER_REPLAY))
-            tags[count++] = c->tag;
-    }
-    for (size_t i = 0; i < count; i++)
-        rpc_fail(r->rpcs, tags[i], EHOSTUNREACH);
-    free(tags);
-}
-
-static void
-replay_calls(struct router *r)
-{
-    LIST_FOR_EACH (node, &r->calls) {
-        struct call *c = list_entry(node, struct call, node);
-        struct msg again;
-
-        if (c->hop != TOPO_NONE || !(c->flags & ROUTER_REPLAY))
-            continue;
-        msg_copy(&again, &c->request);
-        overlay_send_parent(r->overlay, &again);
-        r->stats.replayed++;
-    }
-}
-
-void
-router_parent_changed(struct router *r, bool online)
-{
-    if (online)
-        replay_calls(r);
-    else
-        fail_calls(r, TOPO_NONE);
-}
-
-void
-router_child_gone(struct router *r, uint32_t rank)
-{
-    fail_calls(r, rank);
 }

@@ -44,10 +44,20 @@ void router_relay(struct router *r, struct request *req, struct msg *response);
 /* --- calling --- */
 enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it is idempotent
 
-/* Call the parent, or a rank; *request is finished.  fn as in rpc.h: exactly one call of it, or a
- * stream's.  A call to a rank that cannot be reached is answered (from inside) with EHOSTUNREACH. */
+/* Call the parent; *request is finished.  fn as in rpc.h: exactly one call of it, or a stream's; it may
+ * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */
 void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg);
-void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
+
+/* Pass a request on and its answer back; finishes req. */
+struct router_pass {
+    uint32_t rank;     // whom it is for; TOPO_NONE: the parent
+    const char *topic; // to send it under; NULL = its own
+    int flags;         // ROUTER_REPLAY, to the parent only
+    /* Sees each answer before it goes back; may be NULL. */
+    void (*look)(void *arg, const struct msg *response);
+    void *arg; // of look
+};
+void router_pass_on(struct router *r, struct request *req, const struct router_pass *how);
 
 /* Announce to all ranks below. */
 void router_send_down(struct router *r, const struct msg *event);

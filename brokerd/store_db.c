@@ -22,7 +22,6 @@
 /* Pages in the log before SQLite moves them into the file: 4 MiB.  Stalls get longer with it. */
 #define WAL_PAGES 256
 #define WAL_KEPT_BYTES (64 << 20)
-#define MMAP_BYTES 0x7fff0000 /* the largest SQLite takes */
 #define CACHE_KIBIBYTES 16384
 /* For readers and shells that hold a lock now and then. */
 #define BUSY_MS 2000
@@ -97,9 +96,10 @@ set_pragmas(struct store_db *db, const struct store_conf *conf)
                                  "PRAGMA wal_autocheckpoint = %d;"
                                  "PRAGMA journal_size_limit = %d;"
                                  "PRAGMA cache_size = -%d;"
-                                 "PRAGMA mmap_size = %d;",
+                                 /* A mapped file that gets shorter is SIGBUS, not EIO. */
+                                 "PRAGMA mmap_size = 0;",
                                  synchronous_for(conf->durability), WAL_PAGES, WAL_KEPT_BYTES,
-                                 CACHE_KIBIBYTES, MMAP_BYTES);
+                                 CACHE_KIBIBYTES);
     int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
 
     sqlite3_free(text);

@@ -27,6 +27,7 @@ struct store_root {
     uint32_t owner; // uid
     int64_t sequence;
     struct digest root;
+    int64_t epoch; // run of rank 0 that made it (its start, ms); not stored
 };
 
 struct store_db;

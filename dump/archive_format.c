@@ -5,6 +5,7 @@
  * directories from names.  An ending not listed here is an error before any file is made.
  */
 #include "archive_format.h"
+#include "buf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,7 +39,8 @@ archive_format_by_path(const char *path, const struct archive_format **ret, stru
             return 0;
         }
     }
-    archive_format_list(&known);
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+        buf_printf(&known, " %s", formats[i].extension);
     return err_set(err, -EINVAL, "%s: no format has this ending; known are%s", path,
                    buf_str(&known));
 }
@@ -47,11 +49,4 @@ const struct archive_format *
 archive_format_tar(void)
 {
     return &formats[0];
-}
-
-void
-archive_format_list(struct buf *out)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
-        buf_printf(out, " %s", formats[i].extension);
 }

@@ -5,7 +5,6 @@
 #define XYLEM_ARCHIVE_FORMAT_H
 
 #include "base.h"
-#include "buf.h"
 #include "xerr.h"
 
 enum archive_container {
@@ -29,8 +28,5 @@ int archive_format_by_path(const char *path, const struct archive_format **ret, 
 
 /* Uncompressed tar: what goes to standard output. */
 const struct archive_format *archive_format_tar(void);
-
-/* Append all endings, each with a space before it. */
-void archive_format_list(struct buf *out);
 
 #endif

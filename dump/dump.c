@@ -7,38 +7,34 @@
  */
 #include "archive_writer.h"
 #include "fetch.h"
+#include "job.h"
 #include "key.h"
-#include "opt.h"
 #include "output.h"
-#include "progress.h"
 #include "source.h"
 #include "spool.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SPOOL_MEMORY (64 * 1024 * 1024) // bytes of one value kept in memory
 
-static bool verbose, quiet, use_checkpoint, no_cache, ignore_failed_read, sd_notify;
+static bool use_checkpoint, ignore_failed_read;
 static long maxreqs = 2;
-static const char *uri;
 
 static const struct opt options[] = {
-    {'v', "verbose", NULL, OPT_FLAG, &verbose, "list keys on stderr as they are archived", 0, 0},
-    {'q', "quiet", NULL, OPT_FLAG, &quiet, "no count and no summary on stderr", 0, 0},
+    JOB_OPTION_VERBOSE("archived"),
+    JOB_OPTION_QUIET,
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "archive the newest checkpoint, not the current root", 0, 0},
-    {0, "no-cache", NULL, OPT_FLAG, &no_cache, "talk to the backing store, not to the caches", 0,
-     0},
+    JOB_OPTION_NO_CACHE,
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "loads under way at the same time (2)", 1, 1000000},
     {0, "ignore-failed-read", NULL, OPT_FLAG, &ignore_failed_read,
      "warn about keys that cannot be read and leave them out", 0, 0},
-    {0, "sd-notify", NULL, OPT_FLAG, &sd_notify, "report progress to the rank", 0, 0},
-    {'u', "uri", "URI", OPT_STRING, &uri, "rank to talk to ($XYLEM_URI)", 0, 0},
+    JOB_OPTION_SD_NOTIFY,
+    JOB_OPTION_URI,
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
@@ -52,15 +48,13 @@ static const struct opt_program program = {
 };
 
 struct dump {
-    xylem_t *x;                     // owned
+    struct job job;                 // the rank, and what is said
     struct source source;           // what is archived
     struct walk *walk;              // owned
     struct fetch fetch;             // feeds walk
     struct output output;           // where it goes
     struct archive_writer *archive; // owned
     struct spool spool;             // the value whose pieces are coming in
-    struct notify notify;           // --sd-notify
-    struct progress progress;       // stderr
     uint64_t keys;                  // archived
     uint64_t bytes;                 // of values archived
     uint64_t failed;                // keys left out
@@ -71,7 +65,7 @@ end_entry(struct dump *d, const char *path, uint64_t size)
 {
     d->keys++;
     d->bytes += size;
-    progress_key(&d->progress, path);
+    progress_key(&d->job.progress, path);
     return 0;
 }
 
@@ -142,7 +136,7 @@ skip_failed(struct dump *d, const struct walk_item *item, struct err *err)
         key_format(&key, &name);
     if (!ignore_failed_read || !is_damage || key.count == 0)
         return err_set(err, item->errnum, "%s: %s", buf_str(&name), item->error);
-    progress_warn(&d->progress, "%s: left out: %s", buf_str(&name), item->error);
+    progress_warn(&d->job.progress, "%s: left out: %s", buf_str(&name), item->error);
     d->failed++;
     return 0;
 }
@@ -180,15 +174,13 @@ archive_tree(struct dump *d, struct err *err)
 static int
 find_source(struct dump *d, struct err *err)
 {
-    char text[XYLEM_ERROR_MAX];
-    int rc = xylem_open(&d->x, uri, NULL, text);
+    int rc = job_connect(&d->job, err);
 
     if (rc < 0)
-        return err_set(err, rc, "%s", text);
-    d->notify.x = d->x;
+        return rc;
     if (use_checkpoint)
-        return source_checkpoint(&d->source, d->x, err);
-    return source_live(&d->source, d->x, err);
+        return source_checkpoint(&d->source, d->job.x, err);
+    return source_live(&d->source, d->job.x, err);
 }
 
 static int
@@ -217,7 +209,7 @@ dump_to(struct dump *d, const char *path, struct err *err)
     if (rc < 0)
         return rc;
     d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
-    d->fetch = (struct fetch){d->x, d->walk, d->source.alg, no_cache ? XYLEM_BYPASS : 0};
+    d->fetch = (struct fetch){d->job.x, d->walk, d->source.alg, d->job.flags};
     rc = archive_tree(d, err);
     return rc < 0 ? rc : output_commit(&d->output, err);
 }
@@ -225,7 +217,7 @@ dump_to(struct dump *d, const char *path, struct err *err)
 static void
 close_all(struct dump *d)
 {
-    xylem_close(d->x); // completes what is out, and with it the walk's loads
+    xylem_close(d->job.x); // completes what is out, and with it the walk's loads
     walk_free(&d->walk);
     archive_writer_free(&d->archive);
     output_discard(&d->output);
@@ -240,20 +232,19 @@ main(int argc, char **argv)
     int first = opt_parse(&program, argc, argv);
     int rc;
 
-    setlocale(LC_CTYPE, "C.UTF-8"); // keys are UTF-8 whatever the user's language
     if (argc - first != 1)
         opt_usage_error(&program, "one OUTFILE is needed");
-    progress_init(&d.progress, program.name, "archived", verbose, quiet);
-    d.progress.notify = sd_notify ? &d.notify : NULL;
+    job_init(&d.job, program.name, "archived");
     spool_init(&d.spool, SPOOL_MEMORY);
     rc = dump_to(&d, argv[first], &err);
     close_all(&d);
     if (rc < 0) {
-        progress_warn(&d.progress, "%s", err.text);
+        progress_warn(&d.job.progress, "%s", err.text);
         return 1;
     }
     if (d.failed > 0)
-        progress_warn(&d.progress, "left out %" PRIu64 " keys that could not be read", d.failed);
-    progress_finish(&d.progress, d.keys, d.bytes, d.source.rootref);
+        progress_warn(&d.job.progress, "left out %" PRIu64 " keys that could not be read",
+                      d.failed);
+    progress_finish(&d.job.progress, d.keys, d.bytes, d.source.rootref);
     return 0;
 }

@@ -219,6 +219,10 @@ take_symlink(struct intake *in, const struct archive_item *item, const struct ke
         intake_skip(in, item->path, "the target of the link is not text");
         return;
     }
+    if (strlen(target) > KEY_TEXT_MAX) {
+        intake_skip(in, item->path, "the target of the link is too long");
+        return;
+    }
     colons = strstr(target, "::");
     if (colons && colons > target && colons[2]) {
         ns = xstrndup(target, (size_t)(colons - target));

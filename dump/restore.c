@@ -6,7 +6,7 @@
  * changed, whatever goes wrong.  man page: xylem-restore(1).
  */
 #include "intake.h"
-#include "opt.h"
+#include "job.h"
 #include "source.h"
 #include "target.h"
 #include "units.h"
@@ -15,29 +15,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BLOB_SIZE_DEFAULT (1024 * 1024) // RFC 10; for an instance that does not tell its limit
 
-static bool verbose, quiet, use_checkpoint, no_cache, sd_notify;
-static const char *target_key, *uri;
+static bool use_checkpoint;
+static const char *target_key;
 static uint64_t size_limit;
 static long maxreqs = 256;
 
 static const struct opt options[] = {
-    {'v', "verbose", NULL, OPT_FLAG, &verbose, "list keys on stderr as they are restored", 0, 0},
-    {'q', "quiet", NULL, OPT_FLAG, &quiet, "no count and no summary on stderr", 0, 0},
+    JOB_OPTION_VERBOSE("restored"),
+    JOB_OPTION_QUIET,
     {0, "key", "KEY", OPT_STRING, &target_key, "restore to this key; . is the whole root", 0, 0},
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "restore to a checkpoint, while no key-value store is running", 0, 0},
-    {0, "no-cache", NULL, OPT_FLAG, &no_cache, "talk to the backing store, not to the caches", 0,
-     0},
+    JOB_OPTION_NO_CACHE,
     {0, "size-limit", "SIZE", OPT_SIZE, &size_limit, "skip larger values (0: no limit)", 0, 0},
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "stores under way at the same time (256)", 1, 1000000},
-    {0, "sd-notify", NULL, OPT_FLAG, &sd_notify, "report progress to the rank", 0, 0},
-    {'u', "uri", "URI", OPT_STRING, &uri, "rank to talk to ($XYLEM_URI)", 0, 0},
+    JOB_OPTION_SD_NOTIFY,
+    JOB_OPTION_URI,
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
@@ -50,15 +48,13 @@ static const struct opt_program program = {
 };
 
 struct restore {
-    xylem_t *x;                 // owned
+    struct job job;             // the rank, and what is said
     struct target target;       // where the tree goes
     struct target_tree tree;    // what was built
     struct build *build;        // owned
     struct build_result result; // of build
     struct upload upload;       // blobs on their way
     struct intake intake;       // the archive being read
-    struct notify notify;       // --sd-notify
-    struct progress progress;   // stderr
     char rootref[BLOBREF_MAX];  // the new root
 };
 
@@ -122,10 +118,10 @@ get_blob_size(struct restore *r, struct err *err)
 {
     AUTO(free) char *text = NULL;
     uint64_t size = BLOB_SIZE_DEFAULT;
-    int rc = xylem_getattr(r->x, "content.blob-size-limit", &text);
+    int rc = xylem_getattr(r->job.x, "content.blob-size-limit", &text);
 
     if (rc < 0 && rc != -ENOENT)
-        return err_set(err, rc, "blob size limit: %s", xylem_error(r->x));
+        return err_set(err, rc, "blob size limit: %s", xylem_error(r->job.x));
     if (rc == 0 && (units_parse_size(text, &size) < 0 || size == 0 || size > SIZE_MAX / 2))
         return err_set(err, -EPROTO, "blob size limit: %s is no size", text);
     r->intake.blob_size = (size_t)size;
@@ -135,19 +131,17 @@ get_blob_size(struct restore *r, struct err *err)
 static int
 connect_rank(struct restore *r, struct err *err)
 {
-    char text[XYLEM_ERROR_MAX];
     enum digest_alg alg;
-    int rc = xylem_open(&r->x, uri, NULL, text);
+    int rc = job_connect(&r->job, err);
 
+    if (rc == 0)
+        rc = source_hash(r->job.x, &alg, err);
     if (rc < 0)
-        return err_set(err, rc, "%s", text);
-    r->notify.x = r->x;
-    if ((rc = source_hash(r->x, &alg, err)) < 0)
         return rc;
     r->target = (struct target){.key = target_key, .alg = alg};
     r->build = build_new(alg);
-    upload_init(&r->upload, r->x, alg, no_cache ? XYLEM_BYPASS : 0, (size_t)maxreqs);
-    intake_init(&r->intake, r->build, &r->upload, &r->progress);
+    upload_init(&r->upload, r->job.x, alg, r->job.flags, (size_t)maxreqs);
+    intake_init(&r->intake, r->build, &r->upload, &r->job.progress);
     r->intake.size_limit = size_limit;
     return get_blob_size(r, err);
 }
@@ -176,7 +170,7 @@ restore_from(struct restore *r, const char *path, struct err *err)
         return err_set(err, -errno, "%s: %s", path, err_name(errno));
     rc = connect_rank(r, err);
     if (rc == 0)
-        rc = target_check(&r->target, r->x, err);
+        rc = target_check(&r->target, r->job.x, err);
     if (rc == 0)
         rc = read_archive(r, is_stdin ? "standard input" : path, fd, err);
     if (!is_stdin)
@@ -184,14 +178,14 @@ restore_from(struct restore *r, const char *path, struct err *err)
     if (rc == 0)
         rc = store_directories(r, err);
     if (rc == 0)
-        rc = target_write(&r->target, r->x, &r->tree, r->rootref, err);
+        rc = target_write(&r->target, r->job.x, &r->tree, r->rootref, err);
     return rc;
 }
 
 static void
 close_all(struct restore *r)
 {
-    xylem_close(r->x);
+    xylem_close(r->job.x);
     upload_fini(&r->upload);
     intake_fini(&r->intake);
     build_free(&r->build);
@@ -220,23 +214,21 @@ check_usage(int operands)
 int
 main(int argc, char **argv)
 {
-    struct restore r = {.x = NULL};
+    struct restore r = {.job.x = NULL};
     struct err err;
     int first = opt_parse(&program, argc, argv);
     int rc;
 
-    setlocale(LC_CTYPE, "C.UTF-8"); // keys are UTF-8 whatever the user's language
     check_usage(argc - first);
-    progress_init(&r.progress, program.name, "restored", verbose, quiet);
-    r.progress.notify = sd_notify ? &r.notify : NULL;
+    job_init(&r.job, program.name, "restored");
     rc = restore_from(&r, argv[first], &err);
     close_all(&r);
     if (rc < 0) {
-        progress_warn(&r.progress, "%s", err.text);
+        progress_warn(&r.job.progress, "%s", err.text);
         return 1;
     }
     if (r.intake.skipped > 0)
-        progress_warn(&r.progress, "skipped %" PRIu64 " entries", r.intake.skipped);
-    progress_finish(&r.progress, r.result.keys, r.result.bytes, r.rootref);
+        progress_warn(&r.job.progress, "skipped %" PRIu64 " entries", r.intake.skipped);
+    progress_finish(&r.job.progress, r.result.keys, r.result.bytes, r.rootref);
     return 0;
 }

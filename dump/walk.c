@@ -536,9 +536,3 @@ walk_free(struct walk **wp)
     buf_fini(&w->path);
     free(w);
 }
-
-size_t
-walk_held(const struct walk *w)
-{
-    return w->held;
-}

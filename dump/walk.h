@@ -54,7 +54,4 @@ void walk_fail(struct walk_load *l, int errnum, const char *text);
 /* What comes next; valid until the next walk_next(). */
 const struct walk_item *walk_next(struct walk *w);
 
-/* Bytes of blobs held, waiting for their turn. */
-size_t walk_held(const struct walk *w);
-
 #endif

@@ -75,7 +75,8 @@ typedef void (*xylem_fn)(void *arg, const struct xylem_reply *reply);
  * orderly end), XYLEM_TEXT (payload is text of `size` characters: a NUL is sent behind it, as JSON
  * payloads need; the answer is text too, whose NUL counts in its size, or empty).
  * *ret_tag (may be NULL) names it for xylem_cancel().
- * Every ..._async function: -ECONNRESET the rank is gone, -ENOBUFS 500000 are pending. */
+ * Every ..._async function: -ECONNRESET the rank is gone, -ENOBUFS 524288 are pending,
+ * -ENOMEM no memory for a copy of the payload. */
 enum { XYLEM_STREAMING = 1, XYLEM_TEXT = 2 };
 XYLEM_API int xylem_rpc_async(xylem_t *x, const char *topic, uint32_t rank, const void *payload,
                               size_t size, int flags, xylem_fn fn, void *arg, uint32_t *ret_tag);
@@ -90,7 +91,7 @@ XYLEM_API int xylem_rpc(xylem_t *x, const char *topic, uint32_t rank, const char
 
 /* ---- content (RFC 10) ---- */
 
-enum { XYLEM_BYPASS = 1 }; /* talk to the backing store of rank 0, not to the caches */
+enum { XYLEM_BYPASS = 1 }; /* talk to rank 0, not to the caches below it */
 
 /* Store bytes; blobref gets XYLEM_BLOBREF_MAX bytes.  -EFBIG above the blob size limit,
  * -ENOSPC the store is full, -EIO it is damaged. */

@@ -21,6 +21,7 @@
 #include "overlay_priv.h"
 #include "xmem.h"
 
+#include <ctype.h>
 #include <czmq.h>
 #include <errno.h>
 
@@ -106,6 +107,8 @@ fill_greeting(struct overlay *o)
     snprintf(g->uuid, sizeof(g->uuid), "%s", zuuid_str(uuid));
     if (gethostname(g->hostname, sizeof(g->hostname) - 1) < 0)
         strcpy(g->hostname, "unknown");
+    for (char *p = g->hostname; *p; p++) // it travels as JSON
+        *p = isprint((unsigned char)*p) ? *p : '?';
     zuuid_destroy(&uuid);
 }
 
@@ -152,6 +155,7 @@ overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *
     o->links = links_new(loop, conf->max_payload, &links_ops, o);
     map_init(&o->by_identity, offsetof(struct child, identity), sizeof(struct msg_zmq_peer));
     loop_timer_init(&o->heartbeat, beat, o);
+    loop_timer_init(&o->reap, overlay_children_reap, o);
     loop_timer_init(&o->greet, overlay_parent_greet, o);
     fill_greeting(o);
     add_children(o);
@@ -183,6 +187,7 @@ overlay_free(struct overlay **overlay)
     if (o->parent.state == PEER_ONLINE)
         overlay_control_up(o, CONTROL_BYE, o->status, NULL);
     loop_timer_stop(&o->heartbeat);
+    loop_timer_stop(&o->reap);
     loop_timer_stop(&o->greet);
     links_free(&o->links);
     map_fini(&o->by_identity);
@@ -214,8 +219,20 @@ overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
     }
     rc = links_send_down(o->links, &c->identity, m);
     if (rc == -EHOSTUNREACH)
-        overlay_children_lose(o, c, "its connection is gone");
+        overlay_children_cut(o, c);
     return rc;
+}
+
+int
+overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer *peer,
+                     struct msg *m)
+{
+    const struct child *c = overlay_children_find(o, rank);
+
+    if (c && memcmp(&c->identity, peer, sizeof(*peer)) == 0)
+        return overlay_send_child(o, rank, m);
+    msg_fini(m);
+    return -EHOSTUNREACH;
 }
 
 int
@@ -260,6 +277,12 @@ bool
 overlay_parent_is_online(const struct overlay *o)
 {
     return has_parent(o) && o->parent.state == PEER_ONLINE;
+}
+
+uint64_t
+overlay_parent_joined(const struct overlay *o)
+{
+    return o->joined;
 }
 
 uint32_t

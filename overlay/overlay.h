@@ -18,7 +18,7 @@ enum overlay_neighbour { OVERLAY_PARENT, OVERLAY_CHILD, OVERLAY_CLIENT };
 struct overlay_from {
     enum overlay_neighbour kind;
     uint32_t rank;            // PARENT, CHILD
-    struct msg_zmq_peer peer; // CLIENT
+    struct msg_zmq_peer peer; // CHILD, CLIENT: the connection it came by
 };
 
 struct overlay_conf {
@@ -53,9 +53,13 @@ int overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct lo
 /* Says goodbye to parent and children. */
 void overlay_free(struct overlay **o);
 
-/* Sending: *m is finished in any case.  0, or -EHOSTUNREACH: that neighbour is not online. */
+/* Sending: *m is finished in any case.  0, or -EHOSTUNREACH: that neighbour is not online.  Never calls
+ * back: a child found to be gone is reported by child_gone() in a later turn. */
 int overlay_send_parent(struct overlay *o, struct msg *m);
 int overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m);
+/* The same, but only to the run of the child that `peer` belongs to. */
+int overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer *peer,
+                         struct msg *m);
 int overlay_send_client(struct overlay *o, const struct msg_zmq_peer *peer, struct msg *m);
 /* A copy to every child that is online. */
 void overlay_send_down(struct overlay *o, const struct msg *m);
@@ -65,6 +69,8 @@ void overlay_send_down(struct overlay *o, const struct msg *m);
 int overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child);
 
 bool overlay_parent_is_online(const struct overlay *o);
+/* How many times the parent has let us in. */
+uint64_t overlay_parent_joined(const struct overlay *o);
 /* TOPO_NONE at rank 0. */
 uint32_t overlay_parent_rank(const struct overlay *o);
 enum subtree_status overlay_status(const struct overlay *o);

@@ -41,6 +41,7 @@ drop_child(struct overlay *o, struct child *c, enum peer_event why)
     if (c->peer.state != PEER_ONLINE)
         return;
     map_remove(&o->by_identity, &c->identity);
+    c->cut = false;
     peer_on(&c->peer, why, loop_now(o->loop));
     o->ops->child_gone(o->arg, c->peer.rank);
     overlay_update_status(o);
@@ -51,6 +52,24 @@ overlay_children_lose(struct overlay *o, struct child *c, const char *why)
 {
     elog(ELOG_WARN, "lost child rank %u: %s", c->peer.rank, why);
     drop_child(o, c, PEER_EV_LOST);
+}
+
+void
+overlay_children_cut(struct overlay *o, struct child *c)
+{
+    c->cut = true;
+    loop_timer_start(o->loop, &o->reap, 0);
+}
+
+void
+overlay_children_reap(void *arg)
+{
+    struct overlay *o = arg;
+
+    for (size_t i = 0; i < o->nchildren; i++) {
+        if (o->children[i].cut)
+            overlay_children_lose(o, &o->children[i], "its connection is gone");
+    }
 }
 
 static void

@@ -65,6 +65,7 @@ overlay_parent_lose(struct overlay *o, const char *why)
     peer_on(&o->parent, PEER_EV_LOST, loop_now(o->loop));
     if (was_online) {
         elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", o->parent.rank, parent_uri(o), why);
+        o->complain_at = loop_now(o->loop) + GREETING_MS;
         o->ops->parent_changed(o->arg, false);
     }
     loop_timer_start(o->loop, &o->greet, was_online ? 0 : GREETING_MS / 10);
@@ -82,6 +83,7 @@ on_welcome(struct overlay *o, const struct msg *m)
         return;
     }
     loop_timer_stop(&o->greet);
+    o->joined++;
     o->complain_at = 0;
     o->greet_ms = 0;
     peer_on(&o->parent, PEER_EV_ACCEPTED, loop_now(o->loop));

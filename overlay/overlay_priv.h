@@ -29,6 +29,7 @@ struct child {
     struct peer peer;
     struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
     char uuid[GREETING_WORD_MAX]; // of the run that greeted
+    bool cut;                     // its connection is gone: to be lost in the next turn
 };
 
 struct overlay {
@@ -40,6 +41,7 @@ struct overlay {
     struct greeting greeting;      // what we say of ourselves
     struct peer parent;            // unused at rank 0
     int64_t greet_ms;              // how long the last hello may stay unanswered
+    uint64_t joined;               // times the parent has let us in
     int64_t complain_at;           // ms: when to log again that the parent is out of reach
     struct child *children;        // owned array, in rank order
     size_t nchildren;
@@ -47,6 +49,7 @@ struct overlay {
     enum subtree_status status;  // of our own subtree
     int64_t status_since;        // ms
     struct loop_timer heartbeat; // ping, look for silence
+    struct loop_timer reap;      // lose the children that are cut
     struct loop_timer greet;     // greet (again)
     char *uri;                   // owned: first endpoint bound, or NULL
 };
@@ -59,6 +62,9 @@ void overlay_update_status(struct overlay *o);
 /* --- overlay_children.c --- */
 struct child *overlay_children_find(const struct overlay *o, uint32_t rank); // NULL
 void overlay_children_lose(struct overlay *o, struct child *c, const char *why);
+/* Lose it, but not from inside a send. */
+void overlay_children_cut(struct overlay *o, struct child *c);
+void overlay_children_reap(void *overlay);
 void overlay_children_receive(void *overlay, const struct msg_zmq_peer *peer, struct msg *m);
 void overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                           const char *text);

@@ -112,26 +112,32 @@ buf_detach(struct buf *b, size_t *ret_size)
 }
 
 int
-buf_read_fd(struct buf *b, int fd, size_t max)
+buf_fill_fd(struct buf *b, int fd, size_t max)
 {
-    size_t total = 0;
-
-    for (;;) {
+    while (max > 0) {
+        size_t want = MIN(max, READ_CHUNK);
         ssize_t n;
 
-        buf_reserve(b, READ_CHUNK);
-        n = read(fd, b->data + b->size, READ_CHUNK);
+        buf_reserve(b, want);
+        n = read(fd, b->data + b->size, want);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return 0;
-        if ((size_t)n > max - total) {
-            set_size(b, b->size);
-            return -EFBIG;
-        }
-        total += (size_t)n;
-        set_size(b, b->size + (size_t)n);
+        set_size(b, b->size + (size_t)MAX(n, 0));
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        max -= (size_t)n;
     }
+    return 1;
+}
+
+int
+buf_read_fd(struct buf *b, int fd, size_t max)
+{
+    size_t before = b->size;
+    int rc = buf_fill_fd(b, fd, max < SIZE_MAX ? max + 1 : max);
+
+    if (rc <= 0)
+        return rc;
+    set_size(b, before + max);
+    return -EFBIG;
 }

@@ -34,8 +34,12 @@ const char *buf_str(const struct buf *b);
 /* Hand the memory to the caller (free()); the buffer is empty afterwards.  Never NULL. */
 char *buf_detach(struct buf *b, size_t *ret_size);
 
+/* Append the next bytes of fd, at most max.  1: that many came, 0: end of file, or the -errno of
+ * read(2). */
+int buf_fill_fd(struct buf *b, int fd, size_t max);
+
 /* Append all of fd until end of file.  0, the -errno of read(2), or -EFBIG when there are more than
- * max bytes; then the buffer holds what came before. */
+ * max bytes; then the buffer holds the first max. */
 int buf_read_fd(struct buf *b, int fd, size_t max);
 
 static inline void

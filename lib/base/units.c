@@ -9,7 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,22 +146,4 @@ units_parse_long(const char *text, long min, long max, long *ret_value)
         return -ERANGE;
     *ret_value = value;
     return 0;
-}
-
-const char *
-units_format_size(uint64_t bytes, char out[UNITS_TEXT_MAX])
-{
-    static const char *const names[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes / 1024;
-    size_t i = 0;
-
-    if (bytes < 1024) {
-        snprintf(out, UNITS_TEXT_MAX, "%u B", (unsigned)bytes);
-        return out;
-    }
-    /* 1023.95 would be printed as 1024.0 */
-    for (; value >= 1023.95 && i + 1 < ARRAY_SIZE(names); i++)
-        value /= 1024;
-    snprintf(out, UNITS_TEXT_MAX, "%.1f %s", value, names[i]);
-    return out;
 }

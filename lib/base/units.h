@@ -12,8 +12,4 @@ int units_parse_duration(const char *text,
                          int64_t *ret_ms); // bare number = seconds; fractions allowed
 int units_parse_long(const char *text, long min, long max, long *ret_value);
 
-#define UNITS_TEXT_MAX 32
-/* "1.5 MiB"; returns out. */
-const char *units_format_size(uint64_t bytes, char out[UNITS_TEXT_MAX]);
-
 #endif

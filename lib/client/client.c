@@ -30,7 +30,7 @@ client_fail(struct xylem *x, int rc, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     return err_set(&x->error, rc, "%s", text);
 }
@@ -197,6 +197,21 @@ answer_auto(struct answer *a)
 /* --- payloads --- */
 
 struct blob *
+client_bytes_payload(const void *data, size_t size, bool add_nul)
+{
+    uint8_t *bytes;
+    struct blob *b = blob_alloc(size + add_nul, &bytes);
+
+    if (!b)
+        return NULL;
+    if (size > 0)
+        memcpy(bytes, data, size);
+    if (add_nul)
+        bytes[size] = '\0';
+    return b;
+}
+
+struct blob *
 client_text_payload(char **text)
 {
     void *data = TAKE(*text);
@@ -218,11 +233,10 @@ client_json_payload(json_t *json)
 static struct xylem *
 new_handle(struct transport *t)
 {
-    struct xylem *x = xcalloc(1, sizeof *x);
+    struct xylem *x = xcalloc(1, sizeof(*x));
 
     x->transport = t;
     x->rpcs = rpc_table_new();
-    list_init(&x->requests);
     return x;
 }
 
@@ -319,6 +333,7 @@ xylem_close(xylem_t *x)
         return;
     assert(x->depth == 0); // not from inside a completion
     x->state = CLIENT_CLOSING;
+    x->depth++;
     rpc_fail_all(x->rpcs, ECANCELED);
     rpc_table_free(&x->rpcs);
     x->transport->ops->free(x->transport);

@@ -4,13 +4,10 @@
 #define XYLEM_CLIENT_H
 
 #include "digest.h"
-#include "list.h"
 #include "rpc.h"
 #include "transport.h"
 #include "xerr.h"
 #include "xylem.h"
-
-#define CLIENT_PENDING_MAX 500000 // requests in flight; the table of tags takes twice as many
 
 enum client_state {
     CLIENT_OPEN,
@@ -20,8 +17,7 @@ enum client_state {
 
 struct xylem {
     struct transport *transport; // owned
-    struct rpc_table *rpcs;      // owned; args are struct request
-    struct list requests;        // struct request, owned
+    struct rpc_table *rpcs;      // owned; args are struct request, owned
     enum client_state state;
     unsigned depth;      // dispatches on the stack: a completion may call anything
     uint64_t completed;  // completions run so far
@@ -73,6 +69,9 @@ void answer_auto(struct answer *a);
 
 /* Record a failure for xylem_error(); returns rc. */
 int client_fail(struct xylem *x, int rc, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* A copy of bytes of the caller's, with a NUL behind them or not.  NULL: out of memory. */
+struct blob *client_bytes_payload(const void *data, size_t size, bool add_nul);
 
 /* Text (malloc()ed, consumed, *text becomes NULL) as a payload with its NUL. */
 struct blob *client_text_payload(char **text);

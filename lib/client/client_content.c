@@ -33,7 +33,9 @@ xylem_store_async(xylem_t *x, const void *data, size_t size, int flags, xylem_fn
 
     if (size > TRANSPORT_PAYLOAD_MAX)
         return client_fail(x, -EFBIG, "%s", err_name(EFBIG));
-    payload = blob_new(data, size);
+    payload = client_bytes_payload(data, size, false);
+    if (!payload)
+        return client_fail(x, -ENOMEM, "%s", err_name(ENOMEM));
     return client_request(x, &spec, &payload, fn, arg, NULL);
 }
 

@@ -6,25 +6,6 @@
 #include <errno.h>
 #include <jansson.h>
 
-/* NULL payload for no bytes; text gets its NUL. */
-static struct blob *
-make_payload(const void *data, size_t size, bool text)
-{
-    uint8_t *bytes;
-    struct blob *b;
-
-    if (!data)
-        return NULL;
-    if (!text)
-        return blob_new(data, size);
-    b = blob_alloc(size + 1, &bytes);
-    if (!b)
-        return NULL;
-    memcpy(bytes, data, size);
-    bytes[size] = '\0';
-    return b;
-}
-
 int
 xylem_rpc_async(xylem_t *x, const char *topic, uint32_t rank, const void *payload, size_t size,
                 int flags, xylem_fn fn, void *arg, uint32_t *ret_tag)
@@ -35,11 +16,12 @@ xylem_rpc_async(xylem_t *x, const char *topic, uint32_t rank, const void *payloa
         .streaming = flags & XYLEM_STREAMING,
         .form = flags & XYLEM_TEXT ? CLIENT_TEXT : CLIENT_BYTES,
     };
-    struct blob *b;
+    struct blob *b = NULL;
 
     if (size > TRANSPORT_PAYLOAD_MAX)
         return client_fail(x, -EFBIG, "%s", err_name(EFBIG));
-    b = make_payload(payload, size, flags & XYLEM_TEXT);
+    if (payload && !(b = client_bytes_payload(payload, size, flags & XYLEM_TEXT)))
+        return client_fail(x, -ENOMEM, "%s", err_name(ENOMEM));
     return client_request(x, &spec, &b, fn, arg, ret_tag);
 }
 

@@ -143,10 +143,10 @@ connect_socket(int sock, const char *path)
     int rc;
 
     memcpy(addr.sun_path, path, strlen(path) + 1);
-    setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     do
-        rc = connect(sock, (struct sockaddr *)&addr, sizeof addr);
+        rc = connect(sock, (struct sockaddr *)&addr, sizeof(addr));
     while (rc < 0 && errno == EINTR);
     if (rc < 0)
         return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -200,7 +200,7 @@ watch(int sock)
 static struct transport *
 new_local(int sock, int fd)
 {
-    struct local *l = xcalloc(1, sizeof *l);
+    struct local *l = xcalloc(1, sizeof(*l));
 
     l->base.ops = &local_ops;
     l->base.fd = fd;

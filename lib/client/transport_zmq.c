@@ -115,11 +115,11 @@ drain_monitor(struct zmq *z)
 {
     uint8_t frame[URI_TEXT_MAX];
 
-    while (zmq_recv(z->monitor, frame, sizeof frame, ZMQ_DONTWAIT) >= 0) {
+    while (zmq_recv(z->monitor, frame, sizeof(frame), ZMQ_DONTWAIT) >= 0) {
         uint16_t event;
 
-        memcpy(&event, frame, sizeof event);
-        zmq_recv(z->monitor, frame, sizeof frame, ZMQ_DONTWAIT);
+        memcpy(&event, frame, sizeof(event));
+        zmq_recv(z->monitor, frame, sizeof(frame), ZMQ_DONTWAIT);
         on_event(z, event);
     }
 }
@@ -146,7 +146,7 @@ static bool
 is_readable(void *zsock)
 {
     int events = 0;
-    size_t size = sizeof events;
+    size_t size = sizeof(events);
 
     return zmq_getsockopt(zsock, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
 }
@@ -162,8 +162,8 @@ settle_zmq(struct transport *t)
     if (ready == z->is_awake)
         return;
     z->is_awake = ready;
-    n = ready ? write(z->wake, &count, sizeof count) : read(z->wake, &count, sizeof count);
-    assert(n == sizeof count);
+    n = ready ? write(z->wake, &count, sizeof(count)) : read(z->wake, &count, sizeof(count));
+    assert(n == sizeof(count));
 }
 
 static void
@@ -200,7 +200,7 @@ apply_certificate(void *dealer, const char *path, struct err *err)
 static void
 set_int(void *zsock, int option, int value)
 {
-    int rc = zmq_setsockopt(zsock, option, &value, sizeof value);
+    int rc = zmq_setsockopt(zsock, option, &value, sizeof(value));
 
     assert(rc == 0);
 }
@@ -210,7 +210,7 @@ add_zmq(int epfd, void *zsock)
 {
     struct epoll_event ev = {.events = EPOLLIN};
     int fd = -1;
-    size_t size = sizeof fd;
+    size_t size = sizeof(fd);
 
     zmq_getsockopt(zsock, ZMQ_FD, &fd, &size);
     epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
@@ -219,7 +219,7 @@ add_zmq(int epfd, void *zsock)
 static struct zmq *
 new_zmq(void)
 {
-    struct zmq *z = xcalloc(1, sizeof *z);
+    struct zmq *z = xcalloc(1, sizeof(*z));
     struct epoll_event ev = {.events = EPOLLIN};
 
     z->base.ops = &zmq_ops;

@@ -68,7 +68,7 @@ complain(const char *what, const char *why)
 static void
 add_test(struct plan *p, const struct bench_test *test)
 {
-    p->tests = xrealloc(p->tests, (p->count + 1) * sizeof p->tests[0]);
+    p->tests = xrealloc(p->tests, (p->count + 1) * sizeof(p->tests[0]));
     p->tests[p->count++] = test;
 }
 
@@ -119,7 +119,7 @@ check_options(int argc, int first)
 static bool
 run_test(const struct bench_test *test, struct bench *b, struct bench_row *ret_row)
 {
-    struct bench_outcome *out = xcalloc(1, sizeof *out);
+    struct bench_outcome *out = xcalloc(1, sizeof(*out));
     struct err err;
     bool is_well;
     int rc;
@@ -173,7 +173,7 @@ print_json(const struct bench_row *rows, size_t count)
 static bool
 run_tests(const struct plan *p, struct bench *b)
 {
-    AUTO(free) struct bench_row *rows = xcalloc(p->count, sizeof rows[0]);
+    AUTO(free) struct bench_row *rows = xcalloc(p->count, sizeof(rows[0]));
     size_t count = 0;
     bool is_well = true;
 
@@ -233,7 +233,7 @@ main(int argc, char **argv)
 
     check_options(argc, first);
     plan = parse_names();
-    b.clients = xcalloc((size_t)clients, sizeof b.clients[0]);
+    b.clients = xcalloc((size_t)clients, sizeof(b.clients[0]));
     is_well = connect_all(&b) && run_tests(&plan, &b);
     disconnect_all(&b);
     free(plan.tests);

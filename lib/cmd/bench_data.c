@@ -38,8 +38,8 @@ bench_data_init(struct bench_data *d, size_t size, uint64_t count)
     d->count = count;
     d->noise = xmalloc(size);
     fill_random(d->noise, size);
-    fill_random(&d->base, sizeof d->base);
-    d->refs = xcalloc(count, sizeof d->refs[0]);
+    fill_random(&d->base, sizeof(d->base));
+    d->refs = xcalloc(count, sizeof(d->refs[0]));
 }
 
 void
@@ -61,7 +61,7 @@ bench_data_stamp(const struct bench_data *d, uint64_t i, uint8_t *blob)
 {
     uint64_t stamp = d->base + i;
 
-    memcpy(blob, &stamp, sizeof stamp);
+    memcpy(blob, &stamp, sizeof(stamp));
 }
 
 bool
@@ -69,7 +69,7 @@ bench_data_is(const struct bench_data *d, uint64_t i, const void *blob, size_t s
 {
     uint64_t stamp = d->base + i;
 
-    return size == d->size && memcmp(blob, &stamp, sizeof stamp) == 0;
+    return size == d->size && memcmp(blob, &stamp, sizeof(stamp)) == 0;
 }
 
 const char *

@@ -43,15 +43,14 @@ bench_hist_merge(struct bench_hist *h, const struct bench_hist *other)
 }
 
 double
-bench_hist_quantile(const struct bench_hist *h, double share)
+bench_hist_percentile(const struct bench_hist *h, unsigned percent)
 {
-    double wanted = share * (double)h->count;
     uint64_t seen = 0;
 
-    assert(share > 0 && share <= 1);
+    assert(percent >= 1 && percent <= 100);
     for (size_t i = 0; i < BENCH_HIST_BUCKETS; i++) {
         seen += h->buckets[i];
-        if (seen > 0 && (double)seen >= wanted)
+        if (seen > 0 && seen * 100 >= h->count * percent)
             return middle_of(i);
     }
     return 0;

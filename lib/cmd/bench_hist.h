@@ -23,8 +23,8 @@ void bench_hist_add(struct bench_hist *h, int64_t us);
 /* Add the samples of another. */
 void bench_hist_merge(struct bench_hist *h, const struct bench_hist *other);
 
-/* The smallest value, in microseconds, that at least share * count of the samples do not exceed;
- * share: 0 < share <= 1.  0 if there are no samples. */
-double bench_hist_quantile(const struct bench_hist *h, double share);
+/* The smallest value, in microseconds, that at least so many percent (1..100) of the samples do not
+ * exceed.  0 if there are no samples. */
+double bench_hist_percentile(const struct bench_hist *h, unsigned percent);
 
 #endif

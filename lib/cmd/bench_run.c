@@ -44,7 +44,7 @@ static void
 note_failure(struct worker *w, const char *why)
 {
     if (w->out.failed++ == 0)
-        snprintf(w->out.error, sizeof w->out.error, "%s", why);
+        snprintf(w->out.error, sizeof(w->out.error), "%s", why);
 }
 
 static void on_reply(void *arg, const struct xylem_reply *reply);
@@ -107,7 +107,7 @@ init_worker(struct worker *w, const struct bench_job *job, struct bench_client *
     w->job = job;
     w->client = client;
     w->start = start;
-    w->slots = xcalloc(job->window, sizeof w->slots[0]);
+    w->slots = xcalloc(job->window, sizeof(w->slots[0]));
     for (size_t i = 0; i < job->window; i++)
         w->slots[i].worker = w;
 }
@@ -139,7 +139,7 @@ add_up(const struct worker *workers, size_t count, struct bench_outcome *ret)
         ret->done += w->out.done;
         ret->failed += w->out.failed;
         if (!ret->error[0])
-            memcpy(ret->error, w->out.error, sizeof ret->error);
+            memcpy(ret->error, w->out.error, sizeof(ret->error));
         bench_hist_merge(&ret->latency, &w->out.latency);
     }
     ret->seconds = (double)MAX(end_us - begin_us, 1) / 1e6;
@@ -149,7 +149,7 @@ void
 bench_run(const struct bench_job *job, struct bench_client *clients, size_t count,
           struct bench_outcome *ret)
 {
-    struct worker *workers = xcalloc(count, sizeof workers[0]);
+    struct worker *workers = xcalloc(count, sizeof(workers[0]));
     pthread_barrier_t start;
 
     pthread_barrier_init(&start, NULL, (unsigned)count);

@@ -6,7 +6,7 @@
  *   load-hot    store a small set, load it once           load blob i % set
  *   load-cold   store n blobs, flush, drop this cache     load blob i
  *   commit      -                                         put key i, one transaction
- *   lookup      put a set of keys                         look key i % set up
+ *   lookup      put a set of keys, look each up once      look key i % set up
  *
  * Preparations are jobs like the tests themselves.  Keys are in one directory for each test, which
  * is removed afterwards; blobs stay, as there is no way to remove one.
@@ -98,7 +98,7 @@ static int
 do_for_each(struct bench *b, xylem_t *x, struct bench_job job, struct err *err)
 {
     struct bench_client client = {x, xmalloc(b->data.size)};
-    struct bench_outcome *out = xcalloc(1, sizeof *out);
+    struct bench_outcome *out = xcalloc(1, sizeof(*out));
     int rc = 0;
 
     bench_data_fill(&b->data, client.blob);
@@ -152,9 +152,12 @@ static int
 prepare_keys(struct bench *b, struct err *err)
 {
     struct bench_job commit = {.send = send_commit};
+    struct bench_job lookup = {.send = send_lookup};
     int rc = do_for_each(b, b->clients[0].x, commit, err);
 
-    return rc < 0 ? err_prefix(err, rc, "commit") : rc;
+    if (rc < 0)
+        return err_prefix(err, rc, "commit");
+    return do_for_each(b, b->clients[0].x, lookup, err);
 }
 
 static int

@@ -33,7 +33,7 @@ cmd_fail(const struct opt_program *prog, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     fflush(stdout);
     fprintf(stderr, "xylem: %s%s%s\n", name, name[0] ? ": " : "", text);
@@ -129,7 +129,7 @@ print_group_help(const struct command_group *group)
     opt_help_format(&group->program, &text);
     buf_add_str(&text, "\nCommands:\n");
     for (const struct command *c = group->commands; c->name; c++) {
-        if (c->help)
+        if (c->help && (c->run || group->exists(c->name)))
             buf_printf(&text, "  %-12s %s\n", c->name, c->help);
     }
     cmd_write(buf_str(&text), text.size);

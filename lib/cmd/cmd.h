@@ -24,6 +24,8 @@ struct command_group {
     const struct command *commands;
     /* A command of another name (argv[0]); returns only if there is none.  May be NULL. */
     void (*other)(char **argv);
+    /* Is a row without a function there to be run?  Else it is not listed. */
+    bool (*exists)(const char *name);
 };
 
 /* Parse the group's own options, find the command, run it. */
@@ -71,5 +73,8 @@ int cmd_lsattr(int argc, char **argv);
 
 /* Replace this process by xylem-NAME, argv[0] being NAME.  Returns if there is no such program. */
 void cmd_exec(char **argv);
+
+/* Does xylem-NAME lie beside this program? */
+bool cmd_exec_exists(const char *name);
 
 #endif

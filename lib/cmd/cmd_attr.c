@@ -67,7 +67,7 @@ static int
 print_attributes(xylem_t *x, json_t *list)
 {
     size_t count = json_array_size(list);
-    AUTO(free) const char **names = xcalloc(count + 1, sizeof *names);
+    AUTO(free) const char **names = xcalloc(count + 1, sizeof(*names));
     int status = CMD_OK;
 
     for (size_t i = 0; i < count; i++) {
@@ -75,7 +75,7 @@ print_attributes(xylem_t *x, json_t *list)
         if (!names[i])
             return cmd_fail(&ls_program, "malformed answer to attr.list");
     }
-    qsort(names, count, sizeof *names, compare_names);
+    qsort(names, count, sizeof(*names), compare_names);
     for (size_t i = 0; i < count && status == CMD_OK; i++)
         status = print_attribute(x, names[i]);
     return status;

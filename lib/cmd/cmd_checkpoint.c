@@ -42,7 +42,7 @@ print_row(size_t index, json_t *checkpoint)
     struct tm tm;
 
     if (gmtime_r(&when, &tm))
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
     printf("%5zu %8lld %-20s %s\n", index,
            (long long)json_integer_value(json_object_get(checkpoint, "sequence")), text,
            ref ? ref : "?");
@@ -114,7 +114,7 @@ choose_root(xylem_t *x, const char *ref, struct xylem_root *root)
     if (!ref)
         return xylem_getroot(x, "primary", root);
     root->sequence = 0;
-    snprintf(root->rootref, sizeof root->rootref, "%s", ref);
+    snprintf(root->rootref, sizeof(root->rootref), "%s", ref);
     return xylem_validate(x, ref);
 }
 

@@ -16,7 +16,7 @@ static uint64_t chunksize;
 #define BYPASS_OPTION \
     { \
         'b', "bypass-cache", NULL, OPT_FLAG, &bypass, \
-            "talk to the store of rank 0, not the caches", 0, 0 \
+            "talk to rank 0, not to the caches below it", 0, 0 \
     }
 
 static int
@@ -63,28 +63,6 @@ store_blob(struct pipeline *p, const struct buf *b)
     return rc;
 }
 
-/* Fill b up to `limit` bytes.  1: it is full, 0: the end of input was reached, -errno. */
-static int
-read_chunk(struct buf *b, size_t limit)
-{
-    buf_reset(b);
-    while (b->size < limit) {
-        size_t want = MIN(limit - b->size, 1 << 20);
-        ssize_t n;
-
-        buf_reserve(b, want);
-        n = read(STDIN_FILENO, b->data + b->size, want);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return 0;
-        b->size += (size_t)n;
-    }
-    return 1;
-}
-
 /* Empty input is one empty blob; input that ends with a chunk's end has no empty blob behind it. */
 static int
 store_input(struct pipeline *p)
@@ -96,7 +74,8 @@ store_input(struct pipeline *p)
     int rc;
 
     do {
-        more = read_chunk(&b, limit);
+        buf_reset(&b);
+        more = buf_fill_fd(&b, STDIN_FILENO, limit);
         if (more < 0)
             return cmd_fail(&store_program, "standard input: %s", err_name(more));
         if (more == 1 && chunksize == 0)

@@ -25,7 +25,7 @@ static char *
 own_folder(void)
 {
     char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
     char *slash;
 
     if (n <= 0)
@@ -37,26 +37,48 @@ own_folder(void)
     return xstrdup(path);
 }
 
+/* Path of a program beside this one; NULL if there is none. */
+static char *
+find_sibling(const char *program)
+{
+    AUTO(free) char *folder = own_folder();
+
+    for (size_t i = 0; i < ARRAY_SIZE(siblings); i++) {
+        AUTO(free) char *path = xasprintf("%s/%s/%s", folder, siblings[i], program);
+
+        if (access(path, X_OK) == 0)
+            return TAKE(path);
+    }
+    return NULL;
+}
+
+bool
+cmd_exec_exists(const char *name)
+{
+    AUTO(free) char *program = xasprintf("xylem-%s", name);
+    AUTO(free) char *path = find_sibling(program);
+
+    return path != NULL;
+}
+
 void
 cmd_exec(char **argv)
 {
-    AUTO(free) char *folder = own_folder();
-    AUTO(free) char *name = NULL;
+    AUTO(free) char *program = NULL;
+    AUTO(free) char *path = NULL;
     char *word = argv[0];
 
     if (!is_plain(word))
         return;
-    name = xasprintf("xylem-%s", word);
+    program = xasprintf("xylem-%s", word);
+    path = find_sibling(program);
     if (cmd_uri)
         setenv("XYLEM_URI", cmd_uri, 1);
     if (cmd_cert)
         setenv("XYLEM_CERT", cmd_cert, 1);
-    argv[0] = name;
-    for (size_t i = 0; i < ARRAY_SIZE(siblings); i++) {
-        AUTO(free) char *path = xasprintf("%s/%s/%s", folder, siblings[i], name);
-
+    argv[0] = program;
+    if (path)
         execv(path, argv);
-    }
-    execvp(name, argv);
+    execvp(program, argv);
     argv[0] = word;
 }

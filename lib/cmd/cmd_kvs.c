@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* cmd_kvs.c - xylem kvs: the table of its commands. */
-#include "kvs_util.h"
+#include "cmd_kvs_util.h"
 
 #include <stdlib.h>
 

@@ -50,7 +50,7 @@ on_answer(void *arg, const struct xylem_reply *reply)
 
     w->done = true;
     w->rc = reply->rc;
-    snprintf(w->error, sizeof w->error, "%s", reply->error);
+    snprintf(w->error, sizeof(w->error), "%s", reply->error);
     if (reply->rc == 0)
         w->answer = json_loads(reply->data, 0, NULL);
 }
@@ -80,11 +80,11 @@ ask(xylem_t *x, const char *topic, uint32_t rank, const char *request, int64_t d
     if (w->answer)
         return w->answer;
     if (rc < 0)
-        snprintf(w->error, sizeof w->error, "%s", xylem_error(x));
+        snprintf(w->error, sizeof(w->error), "%s", xylem_error(x));
     else if (!w->done)
-        snprintf(w->error, sizeof w->error, "timed out");
+        snprintf(w->error, sizeof(w->error), "timed out");
     else if (w->rc == 0)
-        snprintf(w->error, sizeof w->error, "malformed answer to %s", topic);
+        snprintf(w->error, sizeof(w->error), "malformed answer to %s", topic);
     if (rc >= 0 && !w->done)
         xylem_cancel(x, tag);
     return NULL;

@@ -21,7 +21,7 @@ columns_add(struct columns *c, char *name)
 {
     if (c->count == c->capacity) {
         c->capacity = MAX(2 * c->capacity, 16);
-        c->names = xrealloc(c->names, c->capacity * sizeof *c->names);
+        c->names = xrealloc(c->names, c->capacity * sizeof(*c->names));
     }
     c->names[c->count++] = name;
 }

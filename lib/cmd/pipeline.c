@@ -11,7 +11,7 @@
 struct pipeline *
 pipeline_new(xylem_t *x, pipeline_fn fn, void *arg)
 {
-    struct pipeline *p = xcalloc(1, sizeof *p);
+    struct pipeline *p = xcalloc(1, sizeof(*p));
 
     p->x = x;
     p->fn = fn;
@@ -44,7 +44,7 @@ pipeline_complete(void *arg, const struct xylem_reply *reply)
 
     slot->done = true;
     slot->rc = reply->rc;
-    snprintf(slot->error, sizeof slot->error, "%s", reply->error);
+    snprintf(slot->error, sizeof(slot->error), "%s", reply->error);
     slot->data = xmem_try(reply->size + 1);
     if (!slot->data) {
         slot->rc = -ENOMEM;

@@ -1,5 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
-# Completion of xylem(1) for bash.
+# Completion of xylem(1) and xylem-bench(1) for bash.
+
+_xylem_bench()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    local words='--uri --tests --count --size --window --clients --from --json --help --version'
+
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -t | --tests) words='all store load-hot load-cold commit lookup' ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
 
 _xylem()
 {
@@ -23,6 +34,10 @@ _xylem()
     ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
     ' overlay') words='status' ;;
     ' getattr') words=$(xylem lsattr 2>/dev/null) ;;
+    ' bench')
+        _xylem_bench
+        return
+        ;;
     ' dump' | ' restore' | ' launch')
         COMPREPLY=($(compgen -f -- "$cur"))
         return
@@ -31,3 +46,4 @@ _xylem()
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -F _xylem xylem
+complete -F _xylem_bench xylem-bench

@@ -40,6 +40,7 @@ static const struct command_group group = {
         },
     .commands = commands,
     .other = cmd_exec,
+    .exists = cmd_exec_exists,
 };
 
 /* A full disk or a closed pipe must not look like success. */

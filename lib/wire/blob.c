@@ -63,7 +63,7 @@ blob_new(const void *data, size_t size)
 
     if (size == 0)
         return blob_empty();
-    b = xmalloc(sizeof *b + size);
+    b = xmalloc(sizeof(*b) + size);
     memcpy(b + 1, data, size);
     init_blob(b, BEHIND, b + 1, size);
     return b;
@@ -72,7 +72,7 @@ blob_new(const void *data, size_t size)
 struct blob *
 blob_alloc(size_t size, uint8_t **ret_data)
 {
-    struct blob *b = size <= SIZE_MAX - sizeof *b ? xmem_try(sizeof *b + size) : NULL;
+    struct blob *b = size <= SIZE_MAX - sizeof(*b) ? xmem_try(sizeof(*b) + size) : NULL;
 
     if (!b)
         return NULL;
@@ -84,7 +84,7 @@ blob_alloc(size_t size, uint8_t **ret_data)
 struct blob *
 blob_adopt(void **data, size_t size)
 {
-    struct blob *b = xmalloc(sizeof *b);
+    struct blob *b = xmalloc(sizeof(*b));
 
     assert(*data);
     init_blob(b, ADOPTED, TAKE(*data), size);
@@ -94,7 +94,7 @@ blob_adopt(void **data, size_t size)
 static struct blob *
 keep_frame(zmq_msg_t *frame)
 {
-    struct framed_blob *f = xmalloc(sizeof *f);
+    struct framed_blob *f = xmalloc(sizeof(*f));
     int rc;
 
     zmq_msg_init(&f->frame);
@@ -199,9 +199,9 @@ blob_memory(const struct blob *b)
 
     switch (b->kind) {
     case BEHIND:
-        return allocation(sizeof *b + b->size);
+        return allocation(sizeof(*b) + b->size);
     case ADOPTED:
-        return allocation(sizeof *b) + allocation(b->size);
+        return allocation(sizeof(*b)) + allocation(b->size);
     case FRAME:
         return allocation(sizeof(struct framed_blob)) + allocation(zmq_descriptor + b->size);
     case STATIC:

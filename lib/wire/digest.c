@@ -83,7 +83,7 @@ digest_from_bytes(enum digest_alg alg, const void *bytes, size_t size, struct di
 {
     if (size != digest_size(alg))
         return -EPROTO;
-    memset(ret, 0, sizeof *ret);
+    memset(ret, 0, sizeof(*ret));
     memcpy(ret->bytes, bytes, size);
     return 0;
 }
@@ -117,7 +117,7 @@ void
 digest_compute(enum digest_alg alg, const void *data, size_t size, struct digest *ret)
 {
     init_sodium();
-    memset(ret, 0, sizeof *ret);
+    memset(ret, 0, sizeof(*ret));
     switch (alg) {
     case DIGEST_BLAKE2B:
         crypto_generichash(ret->bytes, algs[alg].size, data, size, NULL, 0);
@@ -134,9 +134,9 @@ digest_compute(enum digest_alg alg, const void *data, size_t size, struct digest
 struct digest_stream *
 digest_stream_new(enum digest_alg alg)
 {
-    struct digest_stream *s = aligned_alloc(STATE_ALIGNMENT, sizeof *s);
+    struct digest_stream *s = aligned_alloc(STATE_ALIGNMENT, sizeof(*s));
 
-    static_assert(sizeof *s % STATE_ALIGNMENT == 0, "aligned_alloc wants a multiple");
+    static_assert(sizeof(*s) % STATE_ALIGNMENT == 0, "aligned_alloc wants a multiple");
     assert(s);
     init_sodium();
     s->alg = alg;

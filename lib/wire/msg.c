@@ -72,7 +72,7 @@ copy_head(struct msg *to, const struct msg *from)
     to->nroutes = from->nroutes;
     to->topic_len = from->topic_len;
     memcpy(to->topic, from->topic, from->topic_len + 1u);
-    memcpy(to->routes, from->routes, from->nroutes * sizeof from->routes[0]);
+    memcpy(to->routes, from->routes, from->nroutes * sizeof(from->routes[0]));
 }
 
 void

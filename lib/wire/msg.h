@@ -101,6 +101,14 @@ const struct msg_route *msg_top_route(const struct msg *m); // NULL when empty
  * Flux clients insist on the delimiter.  errnum 0 or positive. */
 void msg_init_response(struct msg *response, const struct msg *request, int errnum);
 
+/* Of a response: will others follow?  A stream ends with an error (ENODATA: in order), or with a response
+ * that lacks MSG_STREAMING: the only one of a request that need not have been a stream. */
+static inline bool
+msg_is_more(const struct msg *response)
+{
+    return response->errnum == 0 && (response->flags & MSG_STREAMING);
+}
+
 /* --- codec (pure) --- */
 
 /* Append the parts in wire order; with_payload false leaves the payload part out (it travels in a

@@ -52,7 +52,7 @@ struct msg_reader {
 struct msg_reader *
 msg_reader_new(size_t max_payload)
 {
-    struct msg_reader *r = xmalloc(sizeof *r);
+    struct msg_reader *r = xmalloc(sizeof(*r));
 
     memset(r, 0, offsetof(struct msg_reader, buffer));
     r->max_payload = max_payload;

@@ -62,7 +62,7 @@ free_piece(struct piece *p)
 struct msg_writer *
 msg_writer_new(void)
 {
-    struct msg_writer *w = xcalloc(1, sizeof *w);
+    struct msg_writer *w = xcalloc(1, sizeof(*w));
 
     list_init(&w->pieces);
     return w;
@@ -87,7 +87,7 @@ msg_writer_free(struct msg_writer **w)
 static struct piece *
 new_piece(struct blob *blob, size_t capacity)
 {
-    struct piece *p = xmalloc(sizeof *p + capacity);
+    struct piece *p = xmalloc(sizeof(*p) + capacity);
 
     list_init(&p->link);
     p->blob = blob;

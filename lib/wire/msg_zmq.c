@@ -139,7 +139,7 @@ take_split(struct intake *in, size_t max_payload, struct msg *ret_m)
     struct blob *payload;
     int rc;
 
-    if (size > sizeof head)
+    if (size > sizeof(head))
         return -EPROTO;
     memcpy(head, zmq_msg_data(&in->frame), size);
     rc = next_frame(in);

@@ -8,6 +8,8 @@
  *   in use   -              fn(); still in use    free, generation + 1; then fn()
  *
  * I1 The generation of a slot is 1 .. GENERATION_MAX, so no tag is 0, and changes with each use.
+ *    A table's first generation is random: a process that was started again under its old address
+ *    does not take answers to what its former self asked.
  * I2 Slots are reused in the order they became free, and half of them are kept free: an old tag
  *    means something again only after half the slots went through all generations, more than
  *    100 000 requests later.
@@ -18,10 +20,14 @@
 #include "rpc.h"
 #include "xmem.h"
 
+#include <errno.h>
+#include <sys/random.h>
+
 #define SLOT_BITS 20
 #define SLOTS_MAX (1u << SLOT_BITS)
 #define GENERATION_MAX ((1u << (32 - SLOT_BITS)) - 1)
 #define SLOTS_MIN 64
+static_assert(2 * RPC_PENDING_MAX == SLOTS_MAX, "half of the slots are kept free");
 #define NO_SLOT UINT32_MAX
 
 struct slot {
@@ -35,6 +41,7 @@ struct slot {
 struct rpc_table {
     struct slot *slots;  // owned array, capacity entries
     uint32_t capacity;   // slots
+    uint32_t generation; // of new slots
     uint32_t first_free; // slot number or NO_SLOT
     uint32_t last_free;  // slot number or NO_SLOT
     size_t pending;      // slots in use
@@ -63,19 +70,32 @@ grow(struct rpc_table *t)
     uint32_t number = t->capacity;
 
     t->capacity = MAX(2 * t->capacity, SLOTS_MIN);
-    assert(t->capacity <= SLOTS_MAX); // half a million requests on their way
-    t->slots = xrealloc(t->slots, t->capacity * sizeof t->slots[0]);
+    t->slots = xrealloc(t->slots, t->capacity * sizeof(t->slots[0]));
     for (; number < t->capacity; number++) {
-        t->slots[number] = (struct slot){.generation = 1};
+        t->slots[number] = (struct slot){.generation = t->generation};
         append_free(t, number);
     }
+}
+
+static uint32_t
+draw_generation(void)
+{
+    uint32_t number;
+    ssize_t n;
+
+    do
+        n = getrandom(&number, sizeof(number), 0);
+    while (n < 0 && errno == EINTR);
+    assert(n == sizeof(number));
+    return number % GENERATION_MAX + 1;
 }
 
 struct rpc_table *
 rpc_table_new(void)
 {
-    struct rpc_table *t = xcalloc(1, sizeof *t);
+    struct rpc_table *t = xcalloc(1, sizeof(*t));
 
+    t->generation = draw_generation();
     t->first_free = t->last_free = NO_SLOT;
     return t;
 }
@@ -97,6 +117,8 @@ rpc_add(struct rpc_table *t, bool streaming, rpc_fn fn, void *arg)
     struct slot *s;
 
     assert(fn);
+    if (t->pending == RPC_PENDING_MAX)
+        return 0;
     if (2 * t->pending >= t->capacity) /* I2 */
         grow(t);
     number = t->first_free;
@@ -148,13 +170,15 @@ rpc_deliver(struct rpc_table *t, struct msg *response)
     return true;
 }
 
-void
+void *
 rpc_cancel(struct rpc_table *t, uint32_t tag)
 {
     struct slot *s = find(t, tag);
 
-    if (s)
-        release(t, s);
+    if (!s)
+        return NULL;
+    release(t, s);
+    return s->arg;
 }
 
 void
@@ -174,7 +198,7 @@ void
 rpc_fail_all(struct rpc_table *t, int errnum)
 {
     size_t count = 0;
-    AUTO(free) uint32_t *tags = xmalloc((t->pending + 1) * sizeof *tags);
+    AUTO(free) uint32_t *tags = xmalloc((t->pending + 1) * sizeof(*tags));
 
     for (uint32_t i = 0; i < t->capacity; i++) {
         if (t->slots[i].fn)

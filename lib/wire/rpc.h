@@ -2,12 +2,15 @@
 /* rpc.h - who waits for which answer: match tags.
  *
  * A tag is a slot number and a generation, so that a late answer to a finished request never
- * reaches the slot's next user.  Look-up, add and finish are O(1).  Pure.
+ * reaches the slot's next user.  Generations begin anywhere, so it does not reach the next process
+ * at the same address either.  Look-up, add and finish are O(1).  Pure.
  */
 #ifndef XYLEM_RPC_H
 #define XYLEM_RPC_H
 
 #include "msg.h"
+
+#define RPC_PENDING_MAX 524288 // requests that may wait in one table
 
 /* Called with every response; for a streaming request until one has errnum != 0 (ENODATA = end),
  * which is the last.  The response is borrowed: msg_copy/msg_move what is to be kept. */
@@ -18,15 +21,15 @@ struct rpc_table;
 struct rpc_table *rpc_table_new(void);
 void rpc_table_free(struct rpc_table **t); // pending ones are dropped without a call
 
-/* Returns a match tag, never 0. */
+/* Returns a match tag; 0 when RPC_PENDING_MAX are pending, and then nothing was added. */
 uint32_t rpc_add(struct rpc_table *t, bool streaming, rpc_fn fn, void *arg);
 
 /* Deliver.  false: nobody waits for this tag (late, or invented by the peer); nothing was done.
  * The entry is gone before fn is called unless the stream goes on. */
 bool rpc_deliver(struct rpc_table *t, struct msg *response);
 
-/* Forget one; its fn will not be called.  Unknown tags are fine. */
-void rpc_cancel(struct rpc_table *t, uint32_t tag);
+/* Forget one; its fn will not be called.  Returns its arg; NULL when nobody waits for the tag. */
+void *rpc_cancel(struct rpc_table *t, uint32_t tag);
 
 /* Deliver an error response (topic "", errnum, no payload) to all, or (rpc_fail) to one. */
 void rpc_fail_all(struct rpc_table *t, int errnum);

@@ -8,6 +8,17 @@ hi_ref=blake2b-$(printf 'hi\n' | b2sum -l 256 | cut -d ' ' -f 1)
 check_output 'a blob is stored in a cluster of 8 from the build tree' "$hi_ref" \
     xylem-launch -n 8 -k 2 -- sh -c 'echo hi | xylem content store'
 
+# ---- help ----
+mkdir "$TEMP/alone"
+cp "$BUILD/lib/cmd/xylem" "$TEMP/alone"
+alone() { LD_LIBRARY_PATH=$BUILD/lib/client PATH=/bin "$TEMP/alone/xylem" --help >"$TEMP/help"; }
+lists() { grep -q "^  $1 " "$TEMP/help"; }
+check 'xylem has help when it stands alone' alone
+check 'it lists its own commands' lists stats
+check 'and no program that is not beside it' eval '! lists dump && ! lists bench'
+xylem --help >"$TEMP/help"
+check 'it lists the programs that are' lists dump
+
 start_cluster 8 2
 echo hi >"$TEMP/hi"
 

@@ -45,6 +45,22 @@ check_output 'and left alone' 'this is my diary' cat "$TEMP/damaged/content.sqli
 check_fails 'a folder that does not exist is refused or made' 'No such file|Permission|directory' \
     xylem-launch -n 1 --statedir /proc/nowhere true
 
+# ---- a broker that is refused leaves the living one's files alone ----
+broker() { timeout 20 xylem-brokerd --rundir "$TEMP/live" "$@"; }
+mkdir "$TEMP/live"
+xylem-brokerd --rundir "$TEMP/live" 2>"$TEMP/live.log" &
+living=$!
+wait_until '[ -S "$TEMP/live/local-0" ]'
+check_fails 'a second broker in the same run directory is refused' 'another broker' broker
+check_fails 'a third one too' 'another broker' broker --statedir "$TEMP/other"
+check_output 'the first one still serves' "$living" \
+    xylem -u "local://$TEMP/live/local-0" getattr broker.pid
+check 'and keeps its data' xylem -u "local://$TEMP/live/local-0" kvs put a=1
+kill "$living"
+wait "$living"
+check 'it ends in order' [ $? = 0 ]
+check 'and leaves nothing' [ -z "$(ls -A "$TEMP/live")" ]
+
 # ---- without a state folder nothing stays ----
 volatile() { xylem-launch -n 1 --rundir "$TEMP/run" -- xylem kvs put a=1; }
 check 'an instance without one works' volatile

@@ -3,7 +3,7 @@
  *
  *     replay_NAME MUTATIONS FILE_OR_DIRECTORY...
  *
- * The input that was running when the target failed is left in ./replay-NAME.crash.
+ * The input that was running when the target failed is left in ./replay_NAME.crash.
  */
 #include "buf.h"
 #include "fuzz.h"

@@ -144,6 +144,7 @@ file_beyond_the_limit_is_refused(void **state UNUSED)
     int fd = make_file(4);
 
     assert_int_equal(buf_read_fd(&b, fd, 3), -EFBIG);
+    assert_string_equal(buf_str(&b), "zzz");
     check_buf(&b);
     close(fd);
 }
@@ -160,6 +161,23 @@ long_stream_comes_in_pieces(void **state UNUSED)
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(buf_read_fd(&b, fd, SIZE_MAX), 0);
     assert_int_equal(b.size, 1000000);
+    check_buf(&b);
+    close(fd);
+}
+
+static void
+file_is_read_in_chunks(void **state UNUSED)
+{
+    AUTO(buf) struct buf b = BUF_INIT;
+    int fd = make_file(5);
+
+    assert_int_equal(buf_fill_fd(&b, fd, 2), 1);
+    assert_string_equal(buf_str(&b), "zz");
+    assert_int_equal(buf_fill_fd(&b, fd, 0), 1);
+    assert_int_equal(buf_fill_fd(&b, fd, 3), 1);
+    assert_int_equal(b.size, 5);
+    assert_int_equal(buf_fill_fd(&b, fd, 3), 0);
+    assert_int_equal(b.size, 5);
     check_buf(&b);
     close(fd);
 }
@@ -185,6 +203,7 @@ main(void)
         cmocka_unit_test(file_is_read_behind_what_is_there),
         cmocka_unit_test(file_beyond_the_limit_is_refused),
         cmocka_unit_test(long_stream_comes_in_pieces),
+        cmocka_unit_test(file_is_read_in_chunks),
         cmocka_unit_test(bad_descriptor_is_reported),
     };
 

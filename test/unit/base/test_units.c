@@ -128,29 +128,6 @@ numbers_are_read_strictly(void **state UNUSED)
     assert_int_equal(value, UNTOUCHED);
 }
 
-static void
-sizes_are_written_for_people(void **state UNUSED)
-{
-    static const struct {
-        uint64_t bytes;
-        const char *text;
-    } rows[] = {
-        {0, "0 B"},
-        {1023, "1023 B"},
-        {1024, "1.0 KiB"},
-        {1536, "1.5 KiB"},
-        {(1 << 20) - 1, "1.0 MiB"},
-        {1 << 20, "1.0 MiB"},
-        {1023ULL << 20, "1023.0 MiB"},
-        {5ULL << 30, "5.0 GiB"},
-        {UINT64_MAX, "16.0 EiB"},
-    };
-    char out[UNITS_TEXT_MAX];
-
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        assert_string_equal(units_format_size(rows[i].bytes, out), rows[i].text);
-}
-
 int
 main(void)
 {
@@ -159,7 +136,6 @@ main(void)
         cmocka_unit_test(durations_are_read_strictly),
         cmocka_unit_test(numbers_stay_within_their_limits),
         cmocka_unit_test(numbers_are_read_strictly),
-        cmocka_unit_test(sizes_are_written_for_people),
     };
 
     return cmocka_run_group_tests_name("units", tests, NULL, NULL);

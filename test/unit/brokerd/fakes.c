@@ -33,17 +33,22 @@ int
 overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
 {
     assert_int_equal(topo_parent(&o->topo, rank), o->rank);
-    if (rank == o->offline || rank == o->breaking) {
+    if (rank == o->offline) {
         msg_fini(m);
-        if (rank == o->breaking) {
-            o->breaking = TOPO_NONE;
-            o->offline = rank;
-            router_child_gone(o->router, rank);
-        }
         return -EHOSTUNREACH;
     }
     note(o->out, TO_CHILD, rank, m);
     return 0;
+}
+
+int
+overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer *peer,
+                     struct msg *m)
+{
+    if (peer->id[0] == o->run)
+        return overlay_send_child(o, rank, m);
+    msg_fini(m);
+    return -EHOSTUNREACH;
 }
 
 int
@@ -75,6 +80,12 @@ overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child)
     return 0;
 }
 
+uint64_t
+overlay_parent_joined(const struct overlay *o)
+{
+    return o->joined;
+}
+
 uint32_t
 overlay_parent_rank(const struct overlay *o)
 {
@@ -96,12 +107,11 @@ station_init(struct station *s, uint32_t rank)
     s->services = service_table_new();
     s->router = router_new(rank, s->services);
     s->overlay = (struct overlay){.out = &s->out,
-                                  .router = s->router,
                                   .rank = rank,
                                   .topo = {.size = 7, .fanout = 2},
                                   .parent_online = rank > 0,
                                   .offline = TOPO_NONE,
-                                  .breaking = TOPO_NONE};
+                                  .run = 'x'};
     s->connector.out = &s->out;
     router_attach(s->router, &s->overlay, &s->connector);
 }

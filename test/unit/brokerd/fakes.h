@@ -25,13 +25,13 @@ struct outbox {
 };
 
 struct overlay {
-    struct outbox *out;    // borrowed
-    struct router *router; // borrowed: told when `breaking` breaks
+    struct outbox *out; // borrowed
     uint32_t rank;
     struct topo topo;
     bool parent_online;
-    uint32_t offline;  // a child that is not online, or TOPO_NONE
-    uint32_t breaking; // a child that is found to be gone when it is sent to, or TOPO_NONE
+    uint32_t offline; // a child that is not online, or TOPO_NONE
+    uint8_t run;      // first byte of the identity that children have now
+    uint64_t joined;  // times the parent has let us in
 };
 
 struct connector {

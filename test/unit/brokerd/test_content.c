@@ -109,7 +109,8 @@ digest_of(const char *text)
 static void
 ask(struct rig *r, uint32_t child, const char *topic, uint32_t tag, const void *data, size_t size)
 {
-    struct overlay_from from = {.kind = OVERLAY_CHILD, .rank = child};
+    struct overlay_from from = {
+        .kind = OVERLAY_CHILD, .rank = child, .peer = {.len = 1, .id = {'x'}}};
     struct msg m = make_request(topic, MSG_NODEID_ANY, tag, NULL);
     struct blob *payload = blob_new(data, size);
 

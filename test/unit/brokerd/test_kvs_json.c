@@ -22,7 +22,7 @@ make_root(void)
 }
 
 static void
-root_is_written_as_flux_does(void **state UNUSED)
+root_has_the_members_of_flux_and_its_epoch(void **state UNUSED)
 {
     AUTO(buf) struct buf text = BUF_INIT;
     struct store_root root = make_root();
@@ -30,7 +30,7 @@ root_is_written_as_flux_does(void **state UNUSED)
     kvs_json_encode_root(ALG, &root, &text);
     assert_string_equal(buf_str(&text),
                         "{\"owner\":1000,\"rootseq\":1099511627776,\"rootref\":\"" REF
-                        "\",\"flags\":0,\"namespace\":\"job-7\"}");
+                        "\",\"flags\":0,\"namespace\":\"job-7\",\"epoch\":0}");
     buf_reset(&text);
     kvs_json_encode_version(ALG, &root, &text);
     assert_string_equal(buf_str(&text), "{\"rootref\":\"" REF "\",\"rootseq\":1099511627776}");
@@ -209,7 +209,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(root_is_written_as_flux_does),
+        cmocka_unit_test(root_has_the_members_of_flux_and_its_epoch),
         cmocka_unit_test(root_decodes_to_itself),
         cmocka_unit_test(version_takes_its_namespace_from_the_caller),
         cmocka_unit_test(malformed_roots_are_refused),

@@ -64,11 +64,32 @@ namespaces_are_apart(void **state UNUSED)
     kvs_roots_free(&r);
 }
 
+static void
+new_run_of_rank_0_may_begin_at_a_lower_sequence(void **state UNUSED)
+{
+    struct kvs_roots *r = kvs_roots_new();
+    struct store_root root = {.name = "primary", .sequence = 9, .epoch = 1};
+
+    assert_true(kvs_roots_set(r, &root));
+    root.epoch = 2;
+    root.sequence = 1;
+    assert_true(kvs_roots_set(r, &root));
+    root.epoch = 1; // an announcement of the former run comes late
+    root.sequence = 10;
+    assert_false(kvs_roots_set(r, &root));
+    assert_int_equal(kvs_roots_get(r, "primary")->sequence, 1);
+    kvs_roots_remove(r, "primary");
+    assert_null(kvs_roots_get(r, "primary"));
+    kvs_roots_remove(r, "primary");
+    kvs_roots_free(&r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roots_only_move_forward),
+        cmocka_unit_test(new_run_of_rank_0_may_begin_at_a_lower_sequence),
         cmocka_unit_test(namespaces_are_apart),
     };
 

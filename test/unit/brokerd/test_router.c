@@ -293,7 +293,7 @@ rank_out_of_reach_is_ehostunreach(void **state)
 }
 
 static void
-child_found_gone_while_it_is_sent_to_is_answered_once(void **state)
+call_through_a_child_that_turns_out_gone_fails_at_once_and_the_others_when_it_is_lost(void **state)
 {
     struct station *s = *state;
     struct msg call;
@@ -301,15 +301,16 @@ child_found_gone_while_it_is_sent_to_is_answered_once(void **state)
     ask(s, "test.echo", 4, 6, "x");
     assert_passed_on(s, TO_CHILD, 4, 4, &call);
     msg_fini(&call);
-    s->overlay.breaking = 4;
+    s->overlay.offline = 4;
     ask(s, "test.echo", 4, 7, "x");
-    station_take_response(s, TO_CONN, CONN, 6, EHOSTUNREACH, NULL);
     station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, NULL);
+    router_child_gone(s->router, 4);
+    station_take_response(s, TO_CONN, CONN, 6, EHOSTUNREACH, NULL);
     assert_int_equal(router_stats(s->router)->pending, 0);
 }
 
 static void
-passed_on_without_answer_is_acknowledged_to_us_only(void **state)
+passed_on_without_answer_leaves_nothing_behind(void **state)
 {
     struct station *s = *state;
     struct msg m = make_request("test.echo", 4, 7, "x");
@@ -317,10 +318,68 @@ passed_on_without_answer_is_acknowledged_to_us_only(void **state)
 
     m.flags |= MSG_NORESPONSE;
     ask_with(s, m);
-    assert_passed_on(s, TO_CHILD, 4, 4, &call);
-    assert_false(call.flags & MSG_NORESPONSE);
-    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "ack");
+    call = station_take(s, TO_CHILD, 4);
+    assert_true(call.flags & MSG_NORESPONSE);
+    assert_int_equal(call.nodeid, 4);
+    msg_fini(&call);
+    assert_int_equal(router_stats(s->router)->pending, 0);
+    m = make_request("test.echo", 99, 7, "x");
+    m.flags |= MSG_NORESPONSE;
+    ask_with(s, m);
     station_assert_quiet(s);
+}
+
+static void
+answer_for_a_former_run_of_a_neighbour_is_dropped(void **state)
+{
+    struct station *s = *state;
+    struct msg down;
+    struct msg up;
+
+    hear_from(s, OVERLAY_CHILD, 4, make_request("test.echo", 0, 70, "x"));
+    assert_passed_on(s, TO_PARENT, 0, 0, &up);
+    s->overlay.run = 'y'; // the child was restarted and has greeted again
+    station_answer(s, OVERLAY_PARENT, 0, &up, 0, "x");
+    station_assert_quiet(s);
+    hear_from(s, OVERLAY_PARENT, 0, make_request("test.echo", 4, 71, "x"));
+    assert_passed_on(s, TO_CHILD, 4, 4, &down);
+    s->overlay.joined++; // so was the parent
+    station_answer(s, OVERLAY_CHILD, 4, &down, 0, "x");
+    station_assert_quiet(s);
+}
+
+static void
+request_passed_up_is_for_the_parent_to_serve(void **state)
+{
+    struct station *s = *state;
+    struct request req = {.from = {.kind = ORIGIN_CONN, .conn = CONN}};
+    struct msg call;
+
+    req.msg = make_request("test.echo", RANK, 7, "x");
+    router_pass_on(s->router, &req, &(struct router_pass){.rank = TOPO_NONE, .topic = "test.up"});
+    call = station_take(s, TO_PARENT, 0);
+    assert_int_equal(call.nodeid, MSG_NODEID_ANY); // not RANK: it would come back for ever
+    assert_string_equal(call.topic, "test.up");
+    station_answer(s, OVERLAY_PARENT, 0, &call, 0, "y");
+    station_take_response(s, TO_CONN, CONN, 7, 0, "y");
+}
+
+static void
+single_answer_ends_what_might_have_been_a_stream(void **state)
+{
+    struct station *s = *state;
+    struct msg m = make_request("test.echo", 4, 7, "x");
+    struct msg call;
+    struct msg answer;
+
+    m.flags |= MSG_STREAMING;
+    ask_with(s, m);
+    assert_passed_on(s, TO_CHILD, 4, 4, &call);
+    call.flags &= (uint8_t)~MSG_STREAMING;
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "only");
+    answer = station_take(s, TO_CONN, CONN);
+    assert_false(answer.flags & MSG_STREAMING);
+    msg_fini(&answer);
     assert_int_equal(router_stats(s->router)->pending, 0);
 }
 
@@ -547,8 +606,11 @@ main(void)
         TEST(answers_may_come_in_any_order),
         TEST(request_upstream_of_us_goes_to_the_parent),
         TEST(rank_out_of_reach_is_ehostunreach),
-        TEST(child_found_gone_while_it_is_sent_to_is_answered_once),
-        TEST(passed_on_without_answer_is_acknowledged_to_us_only),
+        TEST(call_through_a_child_that_turns_out_gone_fails_at_once_and_the_others_when_it_is_lost),
+        TEST(passed_on_without_answer_leaves_nothing_behind),
+        TEST(answer_for_a_former_run_of_a_neighbour_is_dropped),
+        TEST(request_passed_up_is_for_the_parent_to_serve),
+        TEST(single_answer_ends_what_might_have_been_a_stream),
         TEST(stream_is_passed_back_until_its_end),
         TEST(invented_answer_is_dropped),
         TEST(calls_through_a_lost_child_fail_and_no_others),

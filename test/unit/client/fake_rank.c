@@ -164,9 +164,9 @@ bind_stream(struct fake_rank *f)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", f->path);
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert(bind(f->listener, (struct sockaddr *)&addr, sizeof addr) == 0);
+    assert(bind(f->listener, (struct sockaddr *)&addr, sizeof(addr)) == 0);
     assert(listen(f->listener, 5) == 0);
 }
 
@@ -197,8 +197,8 @@ bind_zmq(struct fake_rank *f)
 
     f->context = zmq_ctx_new();
     f->router = zmq_socket(f->context, ZMQ_ROUTER);
-    zmq_setsockopt(f->router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory);
-    zmq_setsockopt(f->router, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(f->router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof(mandatory));
+    zmq_setsockopt(f->router, ZMQ_LINGER, &linger, sizeof(linger));
     assert(zmq_bind(f->router, f->uri) == 0);
 }
 
@@ -207,7 +207,7 @@ bind_zmq(struct fake_rank *f)
 struct fake_rank *
 fake_rank_start(int greeting, fake_rank_fn serve, void *arg)
 {
-    struct fake_rank *f = xcalloc(1, sizeof *f);
+    struct fake_rank *f = xcalloc(1, sizeof(*f));
 
     f->greeting = greeting;
     f->serve = serve;
@@ -216,8 +216,8 @@ fake_rank_start(int greeting, fake_rank_fn serve, void *arg)
     f->stop = eventfd(0, EFD_CLOEXEC);
     strcpy(f->dir, "/tmp/xylem-unit-XXXXXX");
     assert(mkdtemp(f->dir));
-    snprintf(f->path, sizeof f->path, "%s/rank", f->dir);
-    snprintf(f->uri, sizeof f->uri, "%s://%s", greeting < 0 ? "ipc" : "local", f->path);
+    snprintf(f->path, sizeof(f->path), "%s/rank", f->dir);
+    snprintf(f->uri, sizeof(f->uri), "%s://%s", greeting < 0 ? "ipc" : "local", f->path);
     if (greeting < 0)
         bind_zmq(f);
     else
@@ -232,7 +232,7 @@ fake_rank_stop(struct fake_rank **fp)
     struct fake_rank *f = TAKE(*fp);
     uint64_t one = 1;
 
-    assert(write(f->stop, &one, sizeof one) == sizeof one);
+    assert(write(f->stop, &one, sizeof(one)) == sizeof(one));
     pthread_join(f->thread, NULL);
     if (f->context)
         zmq_ctx_term(f->context);

@@ -42,9 +42,9 @@ see(void *arg, const struct xylem_reply *reply)
     s->order[s->count % ARRAY_SIZE(s->order)] = reply->size ? *(const uint8_t *)reply->data : 0;
     s->count++;
     s->rc = reply->rc;
-    snprintf(s->data, sizeof s->data, "%.*s", (int)MIN(reply->size, sizeof s->data),
+    snprintf(s->data, sizeof(s->data), "%.*s", (int)MIN(reply->size, sizeof(s->data)),
              (const char *)reply->data);
-    snprintf(s->error, sizeof s->error, "%s", reply->error);
+    snprintf(s->error, sizeof(s->error), "%s", reply->error);
 }
 
 /* --- what ranks do --- */
@@ -209,7 +209,7 @@ store_returns_the_digest_as_text(void **state UNUSED)
 
     digest[31] = 7;
     set_up(&rig, 0, echo);
-    assert_int_equal(xylem_store(rig.x, digest, sizeof digest, 0, ref), 0);
+    assert_int_equal(xylem_store(rig.x, digest, sizeof(digest), 0, ref), 0);
     assert_string_equal(ref, nth_ref(7, expected));
     assert_int_equal(xylem_store(rig.x, "no digest", 9, 0, ref), -EPROTO);
     tear_down(&rig);
@@ -422,6 +422,7 @@ watch_for_cancel(struct fake_rank *f, struct msg *m)
 {
     if (strcmp(m->topic, "x.cancel") == 0) {
         assert_true(m->flags & MSG_NORESPONSE);
+        assert_int_equal(m->nodeid, 3);
         atomic_fetch_add((atomic_uint *)fake_rank_arg(f), 1);
     } else if (strcmp(m->topic, "x.echo") == 0) {
         fake_rank_reply(f, m, 0, NULL, 0);
@@ -429,7 +430,7 @@ watch_for_cancel(struct fake_rank *f, struct msg *m)
 }
 
 static void
-the_rank_is_told_of_a_cancelled_stream(void **state UNUSED)
+the_streams_rank_is_told_that_it_was_cancelled(void **state UNUSED)
 {
     atomic_uint cancels = 0;
     struct seen seen = {0};
@@ -438,9 +439,8 @@ the_rank_is_told_of_a_cancelled_stream(void **state UNUSED)
     uint32_t tag;
 
     assert_int_equal(xylem_open(&x, fake_rank_uri(rank), NULL, NULL), 0);
-    assert_int_equal(
-        xylem_rpc_async(x, "x.watch", XYLEM_RANK_ANY, NULL, 0, XYLEM_STREAMING, see, &seen, &tag),
-        0);
+    assert_int_equal(xylem_rpc_async(x, "x.watch", 3, NULL, 0, XYLEM_STREAMING, see, &seen, &tag),
+                     0);
     xylem_cancel(x, tag);
     assert_int_equal(xylem_rpc(x, "x.echo", XYLEM_RANK_ANY, NULL, NULL), 0);
     assert_int_equal(atomic_load(&cancels), 1);
@@ -510,7 +510,7 @@ main(void)
         cmocka_unit_test(completions_may_call_synchronously),
         cmocka_unit_test(a_stream_completes_for_each_answer_until_the_end),
         cmocka_unit_test(cancelled_requests_do_not_complete),
-        cmocka_unit_test(the_rank_is_told_of_a_cancelled_stream),
+        cmocka_unit_test(the_streams_rank_is_told_that_it_was_cancelled),
         cmocka_unit_test(a_lost_rank_completes_everything),
         cmocka_unit_test(close_completes_what_is_pending),
     };

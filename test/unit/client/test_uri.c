@@ -66,7 +66,7 @@ overlong_uris_are_refused(void **state UNUSED)
     assert_int_equal(uri_parse(text, &uri, &err), 0);
     memset(text + 9, 'a', 107);
     assert_int_equal(uri_parse(text, &uri, &err), -ENAMETOOLONG);
-    memset(text + 9, 'a', sizeof text - 10);
+    memset(text + 9, 'a', sizeof(text) - 10);
     assert_int_equal(uri_parse(text, &uri, &err), -ENAMETOOLONG);
 }
 

@@ -3,6 +3,7 @@
  * things a format cannot hold are errors. */
 #include "archive_reader.h"
 #include "archive_writer.h"
+#include "buf.h"
 #include "xmem.h"
 
 #include "cmocka_all.h"

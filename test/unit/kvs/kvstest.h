@@ -1,41 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvstest.h - what the tests of this folder share: a seeded generator, a store of blobs in memory,
+/* kvstest.h - what the tests of this folder share: a store of blobs in memory,
  * transactions from short text, and a tree that is fed from the store. */
 #ifndef XYLEM_KVSTEST_H
 #define XYLEM_KVSTEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
-#include <string.h>
+#include "cmocka_all.h"
 
 #include "blobref.h"
+#include "draw.h"
 #include "map.h"
 #include "tree.h"
 #include "xmem.h"
 
 /* Flux's algorithm, so that digests can be compared with known ones. */
 #define ALG DIGEST_SHA1
-
-/* xorshift64*: the same numbers on every machine. */
-static inline uint64_t
-draw(uint64_t *seed)
-{
-    *seed ^= *seed >> 12;
-    *seed ^= *seed << 25;
-    *seed ^= *seed >> 27;
-    return *seed * UINT64_C(2685821657736338717) >> 16;
-}
-
-static inline size_t
-draw_below(uint64_t *seed, size_t limit)
-{
-    return (size_t)(draw(seed) % limit);
-}
 
 /* --- store --- */
 

@@ -743,6 +743,8 @@ child_whose_connection_is_gone_is_lost_when_it_is_sent_to(void **state)
 
         assert_true(clock_ms() - start_ms < PATIENCE_MS);
         overlay_send_child(c->nodes[0].overlay, 1, &m);
+        assert_traced(c, 0, ""); // never from inside a send
+        turn(c, ALL);
     }
     assert_traced(c, 0, "gone:1 degraded ");
 }

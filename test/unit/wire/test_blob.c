@@ -9,7 +9,7 @@ static void
 bytes_are_copied(void **state UNUSED)
 {
     char text[] = "leaf";
-    struct blob *b = blob_new(text, sizeof text);
+    struct blob *b = blob_new(text, sizeof(text));
 
     text[0] = 'd';
     assert_int_equal(blob_size(b), 5);

@@ -31,16 +31,16 @@ no_two_texts_mean_the_same_digest(void **state UNUSED)
     struct digest want;
     struct digest got;
     enum digest_alg alg;
-    char text[sizeof sha1_of_abc];
+    char text[sizeof(sha1_of_abc)];
 
     assert_int_equal(blobref_parse(sha1_of_abc, &alg, &want), 0);
-    for (size_t i = 0; i < sizeof text - 1; i++) {
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
         for (unsigned c = 0; c < 256; c++) {
-            memcpy(text, sha1_of_abc, sizeof text);
+            memcpy(text, sha1_of_abc, sizeof(text));
             text[i] = (char)c;
-            if (memcmp(text, sha1_of_abc, sizeof text) == 0)
+            if (memcmp(text, sha1_of_abc, sizeof(text)) == 0)
                 continue;
-            if (blobref_parse_n(text, sizeof text - 1, &alg, &got) == 0)
+            if (blobref_parse_n(text, sizeof(text) - 1, &alg, &got) == 0)
                 assert_false(digest_equal(&got, &want));
             else
                 assert_true(i < 5 || !strchr("0123456789abcdef", (int)c) || c == 0);
@@ -54,9 +54,9 @@ length_must_be_exact(void **state UNUSED)
     size_t len = strlen(sha1_of_abc);
     enum digest_alg alg;
     struct digest d;
-    char longer[sizeof sha1_of_abc + 2];
+    char longer[sizeof(sha1_of_abc) + 2];
 
-    snprintf(longer, sizeof longer, "%s00", sha1_of_abc);
+    snprintf(longer, sizeof(longer), "%s00", sha1_of_abc);
     for (size_t n = 0; n <= len + 2; n++)
         assert_int_equal(blobref_parse_n(longer, n, &alg, &d), n == len ? 0 : -EINVAL);
     assert_int_equal(blobref_parse(longer, &alg, &d), -EINVAL);
@@ -69,7 +69,7 @@ nul_in_the_name_is_refused(void **state UNUSED)
     enum digest_alg alg;
     struct digest d;
 
-    assert_int_equal(blobref_parse_n(text, sizeof text - 1, &alg, &d), -EINVAL);
+    assert_int_equal(blobref_parse_n(text, sizeof(text) - 1, &alg, &d), -EINVAL);
 }
 
 static void

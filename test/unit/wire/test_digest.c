@@ -51,20 +51,20 @@ stream_in_pieces_equals_one_piece(void **state UNUSED)
     uint64_t seed = 7;
     uint8_t bytes[5000];
 
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)draw(&seed);
     for (enum digest_alg alg = DIGEST_BLAKE2B; alg <= DIGEST_SHA1; alg++) {
         struct digest_stream *s = digest_stream_new(alg);
         struct digest want;
         struct digest got;
 
-        for (size_t at = 0, n; at < sizeof bytes; at += n) {
-            n = MIN(draw_below(&seed, 300), sizeof bytes - at);
+        for (size_t at = 0, n; at < sizeof(bytes); at += n) {
+            n = MIN(draw_below(&seed, 300), sizeof(bytes) - at);
             digest_stream_add(s, bytes + at, n);
         }
         digest_stream_finish(&s, &got);
         assert_null(s);
-        digest_compute(alg, bytes, sizeof bytes, &want);
+        digest_compute(alg, bytes, sizeof(bytes), &want);
         assert_true(digest_equal(&want, &got));
     }
 }
@@ -86,10 +86,10 @@ short_digest_is_padded_with_zeros(void **state UNUSED)
     struct digest d;
     struct digest copy;
 
-    memset(&d, 0xaa, sizeof d);
-    memset(&copy, 0xbb, sizeof copy);
+    memset(&d, 0xaa, sizeof(d));
+    memset(&copy, 0xbb, sizeof(copy));
     digest_compute(DIGEST_SHA1, "abc", 3, &d);
-    assert_memory_equal(d.bytes + 20, zeros, sizeof zeros);
+    assert_memory_equal(d.bytes + 20, zeros, sizeof(zeros));
     assert_int_equal(digest_from_bytes(DIGEST_SHA1, d.bytes, 20, &copy), 0);
     assert_true(digest_equal(&d, &copy));
 }
@@ -101,7 +101,7 @@ raw_bytes_of_the_wrong_length_are_refused(void **state UNUSED)
     struct digest d;
 
     for (enum digest_alg alg = DIGEST_BLAKE2B; alg <= DIGEST_SHA1; alg++) {
-        for (size_t size = 0; size <= sizeof bytes; size++) {
+        for (size_t size = 0; size <= sizeof(bytes); size++) {
             int want = size == digest_size(alg) ? 0 : -EPROTO;
 
             assert_int_equal(digest_from_bytes(alg, bytes, size, &d), want);

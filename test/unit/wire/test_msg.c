@@ -28,8 +28,8 @@ topic_is_limited_and_printable(void **state UNUSED)
     AUTO(msg) struct msg m;
 
     msg_init(&m, MSG_REQUEST);
-    memset(topic, 't', sizeof topic);
-    topic[sizeof topic - 1] = '\0';
+    memset(topic, 't', sizeof(topic));
+    topic[sizeof(topic) - 1] = '\0';
     assert_int_equal(msg_set_topic(&m, topic), -EMSGSIZE);
     assert_int_equal(msg_set_topic(&m, "a\nb"), -EINVAL);
     assert_int_equal(msg_set_topic(&m, "\xc3\xa9"), -EINVAL);
@@ -187,7 +187,7 @@ request_of_a_flux_command_is_understood(void **state UNUSED)
     AUTO(buf) struct buf out = BUF_INIT;
     AUTO(msg) struct msg m;
 
-    assert_int_equal(sizeof getattr_request - 1, 0x30);
+    assert_int_equal(sizeof(getattr_request) - 1, 0x30);
     assert_int_equal(msg_decode(getattr_request, 0x30, NULL, 1000, &m), 0);
     assert_int_equal(m.type, MSG_REQUEST);
     assert_int_equal(m.flags, MSG_TOPIC | MSG_PAYLOAD | MSG_ROUTE);
@@ -216,7 +216,7 @@ response_is_what_a_flux_command_expects(void **state UNUSED)
     response.rolemask = MSG_ROLE_OWNER | MSG_ROLE_LOCAL;
     msg_set_text(&response, "{\"value\":\"0\",\"flags\":1}");
     msg_encode(&response, true, &out);
-    assert_int_equal(out.size, sizeof getattr_response - 1);
+    assert_int_equal(out.size, sizeof(getattr_response) - 1);
     assert_memory_equal(out.data, getattr_response, out.size);
 }
 
@@ -327,10 +327,10 @@ longest_head_fits(void **state UNUSED)
     AUTO(msg) struct msg m;
 
     msg_init(&m, MSG_REQUEST);
-    memset(topic, 't', sizeof topic - 1);
+    memset(topic, 't', sizeof(topic) - 1);
     topic[MSG_TOPIC_MAX] = '\0';
     msg_set_topic(&m, topic);
-    while (msg_push_route(&m, id, sizeof id) == 0)
+    while (msg_push_route(&m, id, sizeof(id)) == 0)
         ;
     assert_int_equal(m.nroutes, MSG_ROUTES_MAX);
     assert_same_after_coding(&m);

@@ -47,7 +47,7 @@ type_must_be_one_of_four(void **state UNUSED)
         bool known = type == 1 || type == 4 || type == 8; // 2: ffffffff is no errno
 
         bytes[5] = (uint8_t)type;
-        assert_int_equal(decode(bytes, sizeof bytes - 1), known ? 0 : -EPROTO);
+        assert_int_equal(decode(bytes, sizeof(bytes) - 1), known ? 0 : -EPROTO);
     }
 }
 
@@ -109,7 +109,7 @@ empty_payload_part_is_dropped(void **state UNUSED)
     static const uint8_t bytes[] = "\1t\0" HEADER "\x03" HEADER_REST;
     AUTO(msg) struct msg m;
 
-    assert_int_equal(msg_decode(bytes, sizeof bytes - 1, NULL, 100, &m), 0);
+    assert_int_equal(msg_decode(bytes, sizeof(bytes) - 1, NULL, 100, &m), 0);
     assert_int_equal(m.flags, MSG_TOPIC);
     assert_null(m.payload);
 }
@@ -142,15 +142,15 @@ payload_apart_needs_its_flag(void **state UNUSED)
     struct blob *payload = blob_new("p", 1);
     struct msg m;
 
-    assert_int_equal(msg_decode(no_flag, sizeof no_flag - 1, &payload, 100, &m), -EPROTO);
+    assert_int_equal(msg_decode(no_flag, sizeof(no_flag) - 1, &payload, 100, &m), -EPROTO);
     payload = blob_new("p", 1);
-    assert_int_equal(msg_decode(twice, sizeof twice - 1, &payload, 100, &m), -EPROTO);
+    assert_int_equal(msg_decode(twice, sizeof(twice) - 1, &payload, 100, &m), -EPROTO);
     payload = blob_new("p", 1);
-    assert_int_equal(msg_decode(flag, sizeof flag - 1, &payload, 100, &m), 0);
+    assert_int_equal(msg_decode(flag, sizeof(flag) - 1, &payload, 100, &m), 0);
     assert_int_equal(msg_size(&m), 1);
     msg_fini(&m);
     payload = blob_empty();
-    assert_int_equal(msg_decode(flag, sizeof flag - 1, &payload, 100, &m), 0);
+    assert_int_equal(msg_decode(flag, sizeof(flag) - 1, &payload, 100, &m), 0);
     assert_int_equal(m.flags, MSG_TOPIC);
 }
 

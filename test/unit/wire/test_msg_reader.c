@@ -171,7 +171,7 @@ framing_is_that_of_flux(void **state UNUSED)
     struct msg_reader *r = msg_reader_new(LIMIT);
     AUTO(msg) struct msg m;
 
-    feed(r, stream, sizeof stream - 1, SIZE_MAX);
+    feed(r, stream, sizeof(stream) - 1, SIZE_MAX);
     assert_int_equal(msg_reader_next(r, &m), 1);
     assert_string_equal(m.topic, "attr.get");
     assert_string_equal(msg_text(&m), "{\"name\":\"rank\"}");
@@ -392,8 +392,8 @@ large_body_of_small_parts_is_refused(void **state UNUSED)
 {
     char parts[2 * MSG_HEAD_MAX];
 
-    memset(parts, 1, sizeof parts);
-    assert_int_equal(read_start_of_body(100000, parts, sizeof parts), -EPROTO);
+    memset(parts, 1, sizeof(parts));
+    assert_int_equal(read_start_of_body(100000, parts, sizeof(parts)), -EPROTO);
 }
 
 static void

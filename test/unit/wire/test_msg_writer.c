@@ -32,7 +32,7 @@ open_socket(struct link *l, int sndbuf)
     int fds[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-    assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof sndbuf), 0);
+    assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)), 0);
     set_up(l, fds);
 }
 
@@ -178,7 +178,7 @@ bytes_are_those_of_flux(void **state UNUSED)
         "attr.get"
         "\x18{\"value\":\"0\",\"flags\":1}\0"
         "\x14\x8e\x01\x02\x0b\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x01";
-    char got[sizeof want];
+    char got[sizeof(want)];
     struct link l;
     struct msg m;
 
@@ -191,10 +191,10 @@ bytes_are_those_of_flux(void **state UNUSED)
     m.rolemask = MSG_ROLE_OWNER | MSG_ROLE_LOCAL;
     m.matchtag = 1;
     msg_writer_push(l.writer, &m);
-    assert_int_equal(msg_writer_pending(l.writer), sizeof want - 1);
+    assert_int_equal(msg_writer_pending(l.writer), sizeof(want) - 1);
     assert_int_equal(msg_writer_flush(l.writer, l.write_fd), 0);
-    assert_int_equal(read(l.read_fd, got, sizeof got), sizeof want - 1);
-    assert_memory_equal(got, want, sizeof want - 1);
+    assert_int_equal(read(l.read_fd, got, sizeof(got)), sizeof(want) - 1);
+    assert_memory_equal(got, want, sizeof(want) - 1);
     close_link(&l);
 }
 

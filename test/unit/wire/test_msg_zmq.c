@@ -17,7 +17,7 @@ struct link {
 static void
 set_option(void *zsock, int option, int value)
 {
-    assert_int_equal(zmq_setsockopt(zsock, option, &value, sizeof value), 0);
+    assert_int_equal(zmq_setsockopt(zsock, option, &value, sizeof(value)), 0);
 }
 
 static void
@@ -263,8 +263,8 @@ peer_with_a_long_identity_is_refused(void **state UNUSED)
 
     open_link(&l, 0);
     stranger = zmq_socket(l.context, ZMQ_DEALER);
-    memset(id, 'x', sizeof id);
-    assert_int_equal(zmq_setsockopt(stranger, ZMQ_ROUTING_ID, id, sizeof id), 0);
+    memset(id, 'x', sizeof(id));
+    assert_int_equal(zmq_setsockopt(stranger, ZMQ_ROUTING_ID, id, sizeof(id)), 0);
     set_option(stranger, ZMQ_LINGER, 0);
     assert_int_equal(zmq_connect(stranger, "inproc://trunk"), 0);
     msg_init(&m, MSG_EVENT);

@@ -136,8 +136,8 @@ cancelled_request_is_never_called(void **state UNUSED)
     struct waiter w = {0};
 
     w.tag = rpc_add(t, false, note, &w);
-    rpc_cancel(t, w.tag);
-    rpc_cancel(t, w.tag);
+    assert_ptr_equal(rpc_cancel(t, w.tag), &w);
+    assert_null(rpc_cancel(t, w.tag));
     assert_int_equal(rpc_pending(t), 0);
     assert_false(deliver(t, w.tag, 0));
     rpc_fail(t, w.tag, EIO);
@@ -212,6 +212,45 @@ stream_can_be_cancelled_by_its_own_callback(void **state UNUSED)
     rpc_table_free(&t);
 }
 
+static void
+full_table_gives_no_tag(void **state UNUSED)
+{
+    struct rpc_table *t = rpc_table_new();
+    struct waiter w = {0};
+    uint32_t last = 0;
+
+    for (uint32_t i = 0; i < RPC_PENDING_MAX; i++) {
+        last = rpc_add(t, true, note, &w);
+        assert_int_not_equal(last, 0);
+    }
+    assert_int_equal(rpc_add(t, false, note, &w), 0);
+    assert_int_equal(rpc_pending(t), RPC_PENDING_MAX);
+    rpc_cancel(t, last);
+    assert_int_not_equal(rpc_add(t, false, note, &w), 0);
+    assert_int_equal(rpc_add(t, false, note, &w), 0);
+    rpc_table_free(&t);
+}
+
+/* As if a process was started again: twenty tables in a row agreeing by chance is out of the
+ * question with 4095 generations. */
+static void
+another_table_has_other_tags(void **state UNUSED)
+{
+    struct waiter w = {0};
+    uint32_t first = 0;
+    int same = 0;
+
+    for (int i = 0; i < 20; i++) {
+        struct rpc_table *t = rpc_table_new();
+        uint32_t tag = rpc_add(t, false, note, &w);
+
+        first = i == 0 ? tag : first;
+        same += tag == first;
+        rpc_table_free(&t);
+    }
+    assert_true(same < 20);
+}
+
 /* Random adds, answers and cancels against a plain array. */
 static void
 random_use_agrees_with_a_plain_model(void **state UNUSED)
@@ -256,6 +295,8 @@ main(void)
         cmocka_unit_test(one_request_can_be_failed),
         cmocka_unit_test(failing_all_spares_requests_made_meanwhile),
         cmocka_unit_test(stream_can_be_cancelled_by_its_own_callback),
+        cmocka_unit_test(full_table_gives_no_tag),
+        cmocka_unit_test(another_table_has_other_tags),
         cmocka_unit_test(random_use_agrees_with_a_plain_model),
     };
 

@@ -4,31 +4,12 @@
 #ifndef XYLEM_WIRETEST_H
 #define XYLEM_WIRETEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "cmocka_all.h"
 
+#include "draw.h"
 #include "msg.h"
 
 #define MEBI ((size_t)1024 * 1024)
-
-/* xorshift64*: the same numbers on every machine. */
-static inline uint64_t
-draw(uint64_t *seed)
-{
-    *seed ^= *seed >> 12;
-    *seed ^= *seed << 25;
-    *seed ^= *seed >> 27;
-    return *seed * UINT64_C(2685821657736338717) >> 16;
-}
-
-static inline size_t
-draw_below(uint64_t *seed, size_t limit)
-{
-    return (size_t)(draw(seed) % limit);
-}
 
 static inline struct blob *
 draw_blob(uint64_t *seed, size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_util.c - options, look-ups and commits shared by the commands below `xylem kvs`. */
-#include "kvs_util.h"
+/* cmd_kvs_util.c - options, look-ups and commits shared by the commands below `xylem kvs`. */
+#include "cmd_kvs_util.h"
 #include "blobref.h"
 #include "key.h"
 #include "units.h"
@@ -15,6 +15,8 @@
 
 const char *kvs_ns;
 const char *kvs_at;
+bool kvs_recursive;
+long kvs_width_option = -1;
 bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_merge, kvs_sync;
 
 /* --- reading --- */
@@ -49,15 +51,16 @@ kvs_at_blobref(const struct opt_program *prog)
 }
 
 int
-kvs_pin_root(const struct opt_program *prog, xylem_t *x, struct xylem_root *ret)
+kvs_open_view(const struct opt_program *prog, size_t width, struct kvs_view *ret)
 {
     const char *ref = kvs_at_blobref(prog);
+    struct xylem_root root;
 
-    if (!ref)
-        return xylem_getroot(x, kvs_ns, ret);
-    *ret = (struct xylem_root){0};
-    snprintf(ret->rootref, sizeof ret->rootref, "%s", ref);
-    return 0;
+    *ret = (struct kvs_view){.x = cmd_open(prog), .width = width};
+    if (!ref && xylem_getroot(ret->x, kvs_ns, &root) < 0)
+        return cmd_fail_x(prog, ret->x, NULL);
+    snprintf(ret->root, sizeof(ret->root), "%s", ref ? ref : root.rootref);
+    return CMD_OK;
 }
 
 int
@@ -119,14 +122,14 @@ kvs_commit(const struct opt_program *prog, xylem_t *x, const xylem_txn_t *txn)
 /* --- the terminal --- */
 
 size_t
-kvs_width(long width_option, size_t otherwise)
+kvs_width(size_t otherwise)
 {
     const char *columns = getenv("COLUMNS");
     struct winsize w;
     long n;
 
-    if (width_option >= 0)
-        return (size_t)width_option;
+    if (kvs_width_option >= 0)
+        return (size_t)kvs_width_option;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
         return w.ws_col;
     if (columns && units_parse_long(columns, 1, 10000, &n) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_put.c - xylem kvs put: several keys in one transaction. */
-#include "kvs_util.h"
+/* cmd_kvs_put.c - xylem kvs put: several keys in one transaction. */
+#include "cmd_kvs_util.h"
 #include "buf.h"
 #include "xmem.h"
 

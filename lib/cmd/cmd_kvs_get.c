@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_get.c - xylem kvs get and readlink: print what keys hold. */
-#include "kvs_util.h"
+/* cmd_kvs_get.c - xylem kvs get and readlink: print what keys hold. */
+#include "cmd_kvs_util.h"
 #include "xmem.h"
 
 #include <errno.h>

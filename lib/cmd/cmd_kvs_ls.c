@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_ls.c - xylem kvs ls: the names in directories.
+/* cmd_kvs_ls.c - xylem kvs ls: the names in directories.
  *
  * As ls(1): keys that are no directories first, then each directory, with its name in front when
  * there is more than one thing to show.  Everything is read below one root. */
-#include "kvs_util.h"
+#include "cmd_kvs_util.h"
 #include "buf.h"
 #include "columns.h"
 #include "key.h"
@@ -13,18 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool recursive;
 static bool directory;
 static bool one_per_line;
 static bool classify;
-static long width_option = -1;
 
 static const struct opt options[] = {
     KVS_OPTION_NS,
-    {'R', "recursive", NULL, OPT_FLAG, &recursive, "list directories below too", 0, 0},
+    KVS_OPTION_RECURSIVE,
     {'d', "directory", NULL, OPT_FLAG, &directory, "list directories themselves", 0, 0},
-    {'w', "width", "N", OPT_LONG, &width_option, "fill lines of N characters; 0: one line", 0,
-     100000},
+    KVS_OPTION_WIDTH("fill lines of N characters; 0: one line"),
     {'1', "1", NULL, OPT_FLAG, &one_per_line, "one name per line", 0, 0},
     {'F', "classify", NULL, OPT_FLAG, &classify, "mark directories with . and links with @", 0, 0},
     KVS_OPTION_AT,
@@ -37,12 +34,10 @@ static const struct opt_program program = {
     .options = options,
 };
 
-struct view {
-    xylem_t *x;
-    const char *root; // blobref to read below
-    size_t width;     // columns; 0 = all in one line
-    bool titles;      // print the directory's name in front of its list
-    bool printed;     // something was printed already: separate by an empty line
+struct listing {
+    struct kvs_view view; // what is read; width 0 = all in one line
+    bool titles;          // print the directory's name in front of its list
+    bool printed;         // something was printed already: separate by an empty line
 };
 
 static bool
@@ -65,16 +60,16 @@ decorate(const char *name, const struct treeobj *obj)
 }
 
 static void
-print_names(struct view *v, const struct columns *names)
+print_names(struct listing *l, const struct columns *names)
 {
     if (names->count == 0)
         return;
-    columns_print(names, v->width);
-    v->printed = true;
+    columns_print(names, l->view.width);
+    l->printed = true;
 }
 
 static void
-print_dir(struct view *v, const char *key, const struct treeobj *dir)
+print_dir(struct listing *l, const char *key, const struct treeobj *dir)
 {
     AUTO(columns) struct columns names = COLUMNS_INIT;
 
@@ -83,35 +78,35 @@ print_dir(struct view *v, const char *key, const struct treeobj *dir)
 
         columns_add(&names, decorate(name, treeobj_dir_entry(dir, i)));
     }
-    if (v->titles) {
-        printf("%s%s:\n", v->printed ? "\n" : "", key);
-        v->printed = true;
+    if (l->titles) {
+        printf("%s%s:\n", l->printed ? "\n" : "", key);
+        l->printed = true;
     }
-    print_names(v, &names);
+    print_names(l, &names);
 }
 
 static int
-list_dir(struct view *v, const char *key)
+list_dir(struct listing *l, const char *key)
 {
     AUTO(treeobj) struct treeobj *dir = NULL;
     const char *error;
     int status = CMD_OK;
 
-    if (kvs_read(v->x, key, v->root, XYLEM_READDIR, &dir, &error) < 0)
+    if (kvs_read(l->view.x, key, l->view.root, XYLEM_READDIR, &dir, &error) < 0)
         return cmd_fail(&program, "%s: %s", key, error);
-    print_dir(v, key, dir);
-    for (size_t i = 0; recursive && i < treeobj_dir_count(dir) && status == CMD_OK; i++) {
+    print_dir(l, key, dir);
+    for (size_t i = 0; kvs_recursive && i < treeobj_dir_count(dir) && status == CMD_OK; i++) {
         AUTO(free) char *below = kvs_join(key, treeobj_dir_name(dir, i));
 
         if (is_dir(treeobj_dir_entry(dir, i)))
-            status = list_dir(v, below);
+            status = list_dir(l, below);
     }
     return cmd_output_failed() ? CMD_FAILED : status;
 }
 
 /* Put each key where it belongs.  A key that is not there is told, and the others are listed. */
 static int
-sort_keys(struct view *v, int count, char **keys, struct columns *singles, struct columns *dirs)
+sort_keys(struct listing *l, int count, char **keys, struct columns *singles, struct columns *dirs)
 {
     int status = CMD_OK;
 
@@ -119,7 +114,7 @@ sort_keys(struct view *v, int count, char **keys, struct columns *singles, struc
         AUTO(treeobj) struct treeobj *obj = NULL;
         const char *error;
 
-        if (kvs_read(v->x, keys[i], v->root, XYLEM_TREEOBJ, &obj, &error) < 0)
+        if (kvs_read(l->view.x, keys[i], l->view.root, XYLEM_TREEOBJ, &obj, &error) < 0)
             status = cmd_fail(&program, "%s: %s", keys[i], error);
         else if (is_dir(obj) && !directory)
             columns_add(dirs, xstrdup(keys[i]));
@@ -130,16 +125,16 @@ sort_keys(struct view *v, int count, char **keys, struct columns *singles, struc
 }
 
 static int
-list_keys(struct view *v, int count, char **keys)
+list_keys(struct listing *l, int count, char **keys)
 {
     AUTO(columns) struct columns singles = COLUMNS_INIT;
     AUTO(columns) struct columns dirs = COLUMNS_INIT;
-    int status = sort_keys(v, count, keys, &singles, &dirs);
+    int status = sort_keys(l, count, keys, &singles, &dirs);
 
-    print_names(v, &singles);
-    v->titles = recursive || count > 1;
+    print_names(l, &singles);
+    l->titles = kvs_recursive || count > 1;
     for (size_t i = 0; i < dirs.count; i++) {
-        if (list_dir(v, dirs.names[i]) != CMD_OK)
+        if (list_dir(l, dirs.names[i]) != CMD_OK)
             status = CMD_FAILED;
     }
     return status;
@@ -151,7 +146,7 @@ choose_width(void)
 {
     if (one_per_line)
         return 1;
-    return kvs_width(width_option, isatty(STDOUT_FILENO) ? 80 : 1);
+    return kvs_width(isatty(STDOUT_FILENO) ? 80 : 1);
 }
 
 int
@@ -160,19 +155,13 @@ kvs_ls(int argc, char **argv)
     static char root_key[] = ".";
     char *default_keys[] = {root_key};
     int i = cmd_parse(&program, argc, argv, 0, CMD_MANY);
-    struct view v = {.width = choose_width()};
-    struct xylem_root root;
-    int status;
+    struct listing l = {.titles = false};
+    int status = kvs_open_view(&program, choose_width(), &l.view);
 
-    kvs_at_blobref(&program);
-    v.x = cmd_open(&program);
-    v.root = root.rootref;
-    if (kvs_pin_root(&program, v.x, &root) < 0)
-        status = cmd_fail_x(&program, v.x, NULL);
-    else if (i < argc)
-        status = list_keys(&v, argc - i, argv + i);
-    else
-        status = list_keys(&v, 1, default_keys);
-    xylem_close(v.x);
+    if (status == CMD_OK && i < argc)
+        status = list_keys(&l, argc - i, argv + i);
+    else if (status == CMD_OK)
+        status = list_keys(&l, 1, default_keys);
+    xylem_close(l.view.x);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_change.c - xylem kvs unlink, link, mkdir, copy, move: one transaction each, but for move
+/* cmd_kvs_change.c - xylem kvs unlink, link, mkdir, copy, move: one transaction each, but for move
  * between namespaces. */
-#include "kvs_util.h"
+#include "cmd_kvs_util.h"
 #include "xmem.h"
 
 #include <errno.h>

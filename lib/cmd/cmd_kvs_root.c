@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_root.c - xylem kvs getroot, version, wait, sync and namespace: what concerns a namespace as a
+/* cmd_kvs_root.c - xylem kvs getroot, version, wait, sync and namespace: what concerns a namespace as a
  * whole. */
-#include "kvs_util.h"
+#include "cmd_kvs_util.h"
 #include "units.h"
 #include "xmem.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_util.h - what the commands below `xylem kvs` share. */
-#ifndef XYLEM_KVS_UTIL_H
-#define XYLEM_KVS_UTIL_H
+/* cmd_kvs_util.h - what the commands below `xylem kvs` share. */
+#ifndef XYLEM_CMD_KVS_UTIL_H
+#define XYLEM_CMD_KVS_UTIL_H
 
 #include "cmd.h"
 #include "treeobj.h"
@@ -10,6 +10,9 @@
 extern const char *kvs_ns;
 /* Root to read from, as given; NULL = the current one. */
 extern const char *kvs_at;
+/* --recursive and --width of the commands that list. */
+extern bool kvs_recursive;
+extern long kvs_width_option;
 /* What to print after a commit; --no-merge, --sync. */
 extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_merge, kvs_sync;
 
@@ -23,6 +26,14 @@ extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_mer
         'a', "at", "ROOT", OPT_STRING, &kvs_at, \
             "read below this root (blobref, or dirref object)", 0, 0 \
     }
+#define KVS_OPTION_RECURSIVE \
+    { \
+        'R', "recursive", NULL, OPT_FLAG, &kvs_recursive, "list directories below too", 0, 0 \
+    }
+#define KVS_OPTION_WIDTH(help) \
+    { \
+        'w', "width", "N", OPT_LONG, &kvs_width_option, help, 0, 100000 \
+    }
 #define KVS_OPTIONS_COMMIT \
     {'O', "treeobj-root", NULL, OPT_FLAG, &kvs_print_treeobj, "print the new root as JSON", 0, 0}, \
         {'b', "blobref", NULL, OPT_FLAG, &kvs_print_blobref, "print the new root's name", 0, 0}, \
@@ -33,9 +44,15 @@ extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_mer
 /* The blobref of --at; NULL if it was not given.  Exits with CMD_USAGE when malformed. */
 const char *kvs_at_blobref(const struct opt_program *prog);
 
-/* A root to read from throughout one command, so that it shows one state: --at, or the current
- * root.  0, or -errno with xylem_error(). */
-int kvs_pin_root(const struct opt_program *prog, xylem_t *x, struct xylem_root *ret);
+/* What a command that lists reads: one root throughout, so that it shows one state. */
+struct kvs_view {
+    xylem_t *x;                   // owned
+    char root[XYLEM_BLOBREF_MAX]; // --at, or the current root
+    size_t width;                 // columns; 0 = no limit
+};
+
+/* Connect and choose the root.  Exit status, with a message; xylem_close(ret->x) in any case. */
+int kvs_open_view(const struct opt_program *prog, size_t width, struct kvs_view *ret);
 
 /* Look up and decode.  0 and *ret, or -errno with *ret_error (a text; valid until the next call).
  */
@@ -52,7 +69,7 @@ void kvs_print_dirref(const char *blobref);
 char *kvs_join(const char *parent, const char *name);
 
 /* Columns to fill: --width if >= 0, the terminal, $COLUMNS, else `otherwise`. */
-size_t kvs_width(long width_option, size_t otherwise);
+size_t kvs_width(size_t otherwise);
 
 int kvs_get(int argc, char **argv);
 int kvs_put(int argc, char **argv);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_dir.c - xylem kvs dir: what a directory holds, with values.
+/* cmd_kvs_dir.c - xylem kvs dir: what a directory holds, with values.
  *
  *     a.b = VALUE        a value, cut to one line of the terminal
  *     a.c.               a directory (with -R: what is in it instead)
  *     a.d -> a.b         a symbolic link
  *
  * Everything is read below one root, so the output shows one state of the store. */
-#include "kvs_util.h"
+#include "cmd_kvs_util.h"
 #include "buf.h"
 #include "utf8.h"
 #include "xmem.h"
@@ -15,16 +15,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool recursive;
 static bool names_only;
-static long width_option = -1;
 
 static const struct opt options[] = {
     KVS_OPTION_NS,
-    {'R', "recursive", NULL, OPT_FLAG, &recursive, "list directories below too", 0, 0},
+    KVS_OPTION_RECURSIVE,
     {'d', "directory", NULL, OPT_FLAG, &names_only, "print no values", 0, 0},
-    {'w', "width", "N", OPT_LONG, &width_option, "cut lines to N characters; 0: print all", 0,
-     100000},
+    KVS_OPTION_WIDTH("cut lines to N characters; 0: print all"),
     KVS_OPTION_AT,
     {0},
 };
@@ -35,13 +32,7 @@ static const struct opt_program program = {
     .options = options,
 };
 
-struct view {
-    xylem_t *x;
-    const char *root; // blobref to read below
-    size_t width;     // columns; 0 = no limit
-};
-
-static int list_dir(const struct view *v, const char *key);
+static int list_dir(const struct kvs_view *v, const char *key);
 
 /* A value may be anything: what a terminal could not show becomes a dot. */
 static void
@@ -77,7 +68,7 @@ first_line(const char *data, size_t size)
 
 /* "KEY = VALUE": the first line of the value, or with no limit of width all of it as it is. */
 static void
-print_line(const struct view *v, const char *key, const char *data, size_t size)
+print_line(const struct kvs_view *v, const char *key, const char *data, size_t size)
 {
     AUTO(buf) struct buf line = BUF_INIT;
     size_t shown;
@@ -96,7 +87,7 @@ print_line(const struct view *v, const char *key, const char *data, size_t size)
 }
 
 static int
-print_value(const struct view *v, const char *key, const struct treeobj *entry)
+print_value(const struct kvs_view *v, const char *key, const struct treeobj *entry)
 {
     AUTO(treeobj) struct treeobj *val = NULL;
     AUTO(free) void *data = NULL;
@@ -125,7 +116,7 @@ print_link(const char *key, const struct treeobj *link)
 }
 
 static int
-list_entry(const struct view *v, const char *key, const struct treeobj *entry)
+list_entry(const struct kvs_view *v, const char *key, const struct treeobj *entry)
 {
     switch (treeobj_type(entry)) {
     case TREEOBJ_SYMLINK:
@@ -133,7 +124,7 @@ list_entry(const struct view *v, const char *key, const struct treeobj *entry)
         return CMD_OK;
     case TREEOBJ_DIR:
     case TREEOBJ_DIRREF:
-        if (recursive)
+        if (kvs_recursive)
             return list_dir(v, key);
         printf("%s.\n", key);
         return CMD_OK;
@@ -148,7 +139,7 @@ list_entry(const struct view *v, const char *key, const struct treeobj *entry)
 }
 
 static int
-list_dir(const struct view *v, const char *key)
+list_dir(const struct kvs_view *v, const char *key)
 {
     AUTO(treeobj) struct treeobj *dir = NULL;
     const char *error;
@@ -168,16 +159,10 @@ int
 kvs_dir(int argc, char **argv)
 {
     int i = cmd_parse(&program, argc, argv, 0, 1);
-    struct view v = {.width = kvs_width(width_option, 80)};
-    struct xylem_root root;
-    int status;
+    struct kvs_view v;
+    int status = kvs_open_view(&program, kvs_width(80), &v);
 
-    kvs_at_blobref(&program);
-    v.x = cmd_open(&program);
-    v.root = root.rootref;
-    if (kvs_pin_root(&program, v.x, &root) < 0)
-        status = cmd_fail_x(&program, v.x, NULL);
-    else
+    if (status == CMD_OK)
         status = list_dir(&v, i < argc ? argv[i] : ".");
     xylem_close(v.x);
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* request.c - one request of a handle, from sending it to its completion.
+/* client_request.c - one request of a handle, from sending it to its completion.
  *
- * I1 A request is in x->requests exactly while its tag is in x->rpcs.
+ * I1 A request lives exactly while its tag is in x->rpcs, whose args are the requests.
  * I2 A request is freed before its last completion runs, so a completion may cancel, ask again, or
  *    dispatch as it likes; only closing the handle inside a completion is not allowed.
  */
@@ -13,20 +13,19 @@
 #include <stdio.h>
 
 struct request {
-    struct list link; // in xylem.requests
-    struct xylem *x;  // borrowed
-    uint32_t tag;
-    bool streaming;
+    struct xylem *x;       // borrowed
+    uint32_t tag;          // in x->rpcs
+    uint32_t rank;         // where it went, or XYLEM_RANK_ANY
+    bool streaming;        // more than one answer
     enum client_form form; // of the answer
     char *cancel_topic;    // owned; streaming only: where to tell that nobody listens any more
-    xylem_fn fn;
-    void *arg; // borrowed, for fn
+    xylem_fn fn;           // the completion
+    void *arg;             // borrowed, for fn
 };
 
 static void
 free_request(struct request *r)
 {
-    list_remove(&r->link);
     free(r->cancel_topic);
     free(r);
 }
@@ -122,20 +121,22 @@ make_cancel_topic(const char *topic)
     return dot ? xasprintf("%.*s.cancel", (int)(dot - topic), topic) : NULL;
 }
 
+/* NULL when too many are pending. */
 static struct request *
 add_request(struct xylem *x, const struct client_request *spec, xylem_fn fn, void *arg)
 {
-    struct request *r = xcalloc(1, sizeof *r);
+    struct request *r = xcalloc(1, sizeof(*r));
 
     r->x = x;
+    r->rank = spec->rank;
     r->streaming = spec->streaming;
     r->form = spec->form;
     r->cancel_topic = spec->streaming ? make_cancel_topic(spec->topic) : NULL;
     r->fn = fn;
     r->arg = arg;
-    list_init(&r->link);
-    list_push_back(&x->requests, &r->link);
     r->tag = rpc_add(x->rpcs, r->streaming, on_response, r);
+    if (r->tag == 0)
+        free_request(TAKE(r));
     return r;
 }
 
@@ -146,8 +147,6 @@ check_may_send(struct xylem *x)
         return client_fail(x, -ECONNRESET, "the connection to the rank is lost");
     if (x->state == CLIENT_CLOSING)
         return client_fail(x, -ECANCELED, "the handle is being closed");
-    if (rpc_pending(x->rpcs) >= CLIENT_PENDING_MAX)
-        return client_fail(x, -ENOBUFS, "more than %d requests are pending", CLIENT_PENDING_MAX);
     return 0;
 }
 
@@ -165,6 +164,8 @@ client_request(struct xylem *x, const struct client_request *spec, struct blob *
     if (rc < 0)
         return rc;
     r = add_request(x, spec, fn, arg);
+    if (!r)
+        return client_fail(x, -ENOBUFS, "%d requests are pending", RPC_PENDING_MAX);
     m.matchtag = r->tag;
     m.flags |= spec->streaming ? MSG_STREAMING : 0;
     rc = send_message(x, &m);
@@ -180,18 +181,6 @@ client_request(struct xylem *x, const struct client_request *spec, struct blob *
 
 /* --- forgetting --- */
 
-static struct request *
-find_request(struct xylem *x, uint32_t tag)
-{
-    LIST_FOR_EACH (it, &x->requests) {
-        struct request *r = list_entry(it, struct request, link);
-
-        if (r->tag == tag)
-            return r;
-    }
-    return NULL;
-}
-
 /* A stream would go on for ever if the rank were not told. */
 static void
 send_cancel(struct xylem *x, const struct request *r)
@@ -200,7 +189,7 @@ send_cancel(struct xylem *x, const struct request *r)
     char *text = xasprintf("{\"matchtag\":%u}", r->tag);
     struct blob *payload = client_text_payload(&text);
 
-    if (init_message(&m, r->cancel_topic, XYLEM_RANK_ANY, &payload) == 0) {
+    if (init_message(&m, r->cancel_topic, r->rank, &payload) == 0) {
         m.flags |= MSG_NORESPONSE;
         send_message(x, &m);
     }
@@ -210,11 +199,10 @@ send_cancel(struct xylem *x, const struct request *r)
 void
 xylem_cancel(xylem_t *x, uint32_t tag)
 {
-    struct request *r = find_request(x, tag);
+    struct request *r = rpc_cancel(x->rpcs, tag);
 
     if (!r)
         return;
-    rpc_cancel(x->rpcs, tag);
     if (r->cancel_topic && x->state == CLIENT_OPEN)
         send_cancel(x, r);
     free_request(r);
