@@ -40,10 +40,8 @@ on_answer(void *arg, struct msg *response)
     rpc_fn fn = c->fn;
     void *fn_arg = c->arg;
 
-    if (!c->streaming || !msg_is_more(response)) {
-        rpc_cancel(c->router->rpcs, c->tag); // a stream may end with its only answer
+    if (!c->streaming || !msg_is_more(response))
         free_call(c);
-    }
     fn(fn_arg, response);
 }
 

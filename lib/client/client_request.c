@@ -80,7 +80,7 @@ on_response(void *arg, struct msg *m)
         set_blobref(&reply, &r, m, text);
     else
         set_bytes(&reply, &r, m);
-    if (!r.streaming || reply.rc != 0) {
+    if (!r.streaming || !msg_is_more(m)) {
         rpc_cancel(r.x->rpcs, r.tag);
         free_request(request);
     }

@@ -164,7 +164,7 @@ rpc_deliver(struct rpc_table *t, struct msg *response)
         return false;
     fn = s->fn;
     arg = s->arg;
-    if (!s->streaming || response->errnum != 0)
+    if (!s->streaming || !msg_is_more(response))
         release(t, s);
     fn(arg, response); /* I3 */
     return true;

@@ -12,8 +12,8 @@
 
 #define RPC_PENDING_MAX 524288 // requests that may wait in one table
 
-/* Called with every response; for a streaming request until one has errnum != 0 (ENODATA = end),
- * which is the last.  The response is borrowed: msg_copy/msg_move what is to be kept. */
+/* Called with every response; for a streaming request until the one after which there are no more
+ * (msg_is_more()).  The response is borrowed: msg_copy/msg_move what is to be kept. */
 typedef void (*rpc_fn)(void *arg, struct msg *response);
 
 struct rpc_table;

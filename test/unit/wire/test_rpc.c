@@ -22,14 +22,21 @@ note(void *arg, struct msg *response)
 }
 
 static bool
-deliver(struct rpc_table *t, uint32_t tag, int errnum)
+deliver_flagged(struct rpc_table *t, uint32_t tag, int errnum, uint8_t flags)
 {
     AUTO(msg) struct msg response;
 
     msg_init(&response, MSG_RESPONSE);
+    response.flags |= flags;
     response.matchtag = tag;
     response.errnum = (uint32_t)errnum;
     return rpc_deliver(t, &response);
+}
+
+static bool
+deliver(struct rpc_table *t, uint32_t tag, int errnum)
+{
+    return deliver_flagged(t, tag, errnum, 0);
 }
 
 static void
@@ -119,13 +126,26 @@ stream_goes_on_until_an_error(void **state UNUSED)
 
     w.tag = rpc_add(t, true, note, &w);
     for (int i = 0; i < 3; i++)
-        assert_true(deliver(t, w.tag, 0));
+        assert_true(deliver_flagged(t, w.tag, 0, MSG_STREAMING));
     assert_int_equal(rpc_pending(t), 1);
-    assert_true(deliver(t, w.tag, ENODATA));
+    assert_true(deliver_flagged(t, w.tag, ENODATA, MSG_STREAMING));
     assert_int_equal(rpc_pending(t), 0);
     assert_false(deliver(t, w.tag, 0));
     assert_int_equal(w.calls, 4);
     assert_int_equal(w.errnum, ENODATA);
+    rpc_table_free(&t);
+}
+
+static void
+single_response_ends_what_might_have_been_a_stream(void **state UNUSED)
+{
+    struct rpc_table *t = rpc_table_new();
+    struct waiter w = {0};
+
+    w.tag = rpc_add(t, true, note, &w);
+    assert_true(deliver(t, w.tag, 0));
+    assert_int_equal(rpc_pending(t), 0);
+    assert_int_equal(w.calls, 1);
     rpc_table_free(&t);
 }
 
@@ -291,6 +311,7 @@ main(void)
         cmocka_unit_test(late_reply_is_ignored_also_in_a_full_table),
         cmocka_unit_test(invented_tags_are_ignored),
         cmocka_unit_test(stream_goes_on_until_an_error),
+        cmocka_unit_test(single_response_ends_what_might_have_been_a_stream),
         cmocka_unit_test(cancelled_request_is_never_called),
         cmocka_unit_test(one_request_can_be_failed),
         cmocka_unit_test(failing_all_spares_requests_made_meanwhile),
