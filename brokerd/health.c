@@ -14,6 +14,7 @@ struct health {
     struct content *content;           // borrowed
     const struct overlay *overlay;     // borrowed
     const struct connector *connector; // borrowed
+    const struct kvs *kvs;             // borrowed; may be NULL
     const struct store *store;         // borrowed; may be NULL
     struct list waits;                 // struct status_wait
 };
@@ -232,6 +233,9 @@ serve_stats(void *arg, struct request *req)
                              describe_cache(content_cache_stats(h->content)), "router",
                              describe_router(router_stats(h->router)));
 
+    if (h->kvs)
+        json_object_set_new(json, "kvs",
+                            json_pack("{s:I}", "version-waits", (json_int_t)kvs_waits(h->kvs)));
     if (h->store)
         json_object_set_new(json, "store", describe_store(h->store));
     json_reply(h->router, req, &json);
@@ -275,9 +279,10 @@ health_free(struct health **health)
 
 void
 health_attach(struct health *h, const struct overlay *overlay, const struct connector *connector,
-              const struct store *store)
+              const struct kvs *kvs, const struct store *store)
 {
     h->overlay = overlay;
     h->connector = connector;
+    h->kvs = kvs;
     h->store = store;
 }

@@ -4,7 +4,7 @@
 #ifndef XYLEM_HEALTH_H
 #define XYLEM_HEALTH_H
 
-#include "content.h"
+#include "kvs.h"
 
 struct health;
 
@@ -13,9 +13,10 @@ struct health *health_new(uint32_t rank, const struct topo *topo, struct router 
                           struct content *content, struct service_table *services);
 void health_free(struct health **h);
 
-/* Once they exist; borrowed.  store may be NULL. */
+/* Once they exist; borrowed.  kvs and store may be NULL. */
 void health_attach(struct health *h, const struct overlay *overlay,
-                   const struct connector *connector, const struct store *store);
+                   const struct connector *connector, const struct kvs *kvs,
+                   const struct store *store);
 
 /* The status of our subtree changed: answer those who waited for it. */
 void health_status_changed(struct health *h, enum subtree_status status);

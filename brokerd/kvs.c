@@ -113,6 +113,12 @@ kvs_parent_online(struct kvs *k)
     kvs_root_refresh(k);
 }
 
+size_t
+kvs_waits(const struct kvs *k)
+{
+    return kvs_root_waits(k);
+}
+
 void
 kvs_forget(struct kvs *k, uint64_t conn)
 {

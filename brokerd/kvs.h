@@ -32,6 +32,9 @@ void kvs_stop_leading(struct kvs *k);
 void kvs_on_event(struct kvs *k, const struct msg *event);
 void kvs_parent_online(struct kvs *k);
 
+/* Clients that wait for a version. */
+size_t kvs_waits(const struct kvs *k);
+
 /* A local client is gone. */
 void kvs_forget(struct kvs *k, uint64_t conn);
 /* Forget the directories that look-ups have parsed (content.dropcache). */

@@ -46,6 +46,7 @@ bool kvs_root_adopt(struct kvs *k, const struct store_root *root);
 void kvs_root_drop(struct kvs *k, const char *ns);
 /* Ask the parent again for every root known: some may have been announced unheard. */
 void kvs_root_refresh(struct kvs *k);
+size_t kvs_root_waits(const struct kvs *k);
 /* A local client is gone: forget what it waits for. */
 void kvs_root_forget(struct kvs *k, uint64_t conn);
 void kvs_root_serve_getroot(void *kvs, struct request *req);

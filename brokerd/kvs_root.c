@@ -233,6 +233,16 @@ kvs_root_refresh(struct kvs *k)
         ask_root(k, kvs_roots_at(k->roots, i)->name, NULL);
 }
 
+size_t
+kvs_root_waits(const struct kvs *k)
+{
+    size_t count = 0;
+
+    LIST_FOR_EACH (node, &k->version_waits)
+        count++;
+    return count;
+}
+
 void
 kvs_root_forget(struct kvs *k, uint64_t conn)
 {

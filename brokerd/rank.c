@@ -396,7 +396,7 @@ build(struct rank *r, struct err *err)
     if ((rc = build_connector(r, err)) < 0)
         return rc;
     router_attach(r->router, r->overlay, r->connector);
-    health_attach(r->health, r->overlay, r->connector, r->store);
+    health_attach(r->health, r->overlay, r->connector, r->kvs, r->store);
     set_attrs(r);
     return 0;
 }

@@ -50,6 +50,13 @@ def show_failure(test):
     print(f"--- {test['name']}: {test['result']}", *shown, sep="\n")
 
 
+def show_skips(test):
+    """Cases that were left out say why: "skipped: REASON" or, in TAP, "# skip REASON"."""
+    for line in output_of(test).splitlines():
+        if re.match(r"(not )?ok\b.*#\s*skip", line, re.I) or line.startswith("skipped: "):
+            print(f"--- {test['name']}: {line}")
+
+
 def show_reports(folder):
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in names:
@@ -65,6 +72,7 @@ def main():
             test = json.loads(line)
             if test["result"] not in GOOD:
                 show_failure(test)
+            show_skips(test)
             for outcome in outcomes(test):
                 counts[outcome] += 1
     counts["failed"] += show_reports(sys.argv[2])

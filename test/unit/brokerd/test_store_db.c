@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "storetest.h"
 
+#include <string.h>
+#include <stdio.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -272,8 +275,10 @@ full_disk_is_enospc_until_there_is_space(void **state)
     struct store_db *db;
     int rc;
 
-    if (mount("none", s->path, "tmpfs", 0, "size=16m") < 0)
+    if (mount("none", s->path, "tmpfs", 0, "size=16m") < 0) {
+        printf("skipped: a tmpfs cannot be mounted: %s\n", strerror(errno));
         skip();
+    }
     db = open_db(s);
     assert_int_equal(put_many(db, 0, 10), 0);
     occupy(s, 14 << 20);
