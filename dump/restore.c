@@ -65,21 +65,34 @@ struct directories {
     struct err *err;         // of the caller
 };
 
+/* It goes into the transaction at the end.  A checkpoint has none. */
+static int
+keep_wide(struct directories *d, const char *path, const void *data, size_t size)
+{
+    struct restore *r = d->restore;
+    AUTO(buf) struct buf key = BUF_INIT;
+
+    if (*path)
+        build_format_key(path, &key);
+    if (use_checkpoint)
+        return err_set(d->err, -EFBIG,
+                       "%s: a directory object of %zu bytes exceeds the blob size limit of %zu, "
+                       "which only --key can restore",
+                       buf_str(&key), size, r->intake.blob_size);
+    target_tree_add_wide(&r->tree, buf_str(&key), data, size);
+    return 0;
+}
+
 static int
 on_directory(void *arg, const char *path, const void *data, size_t size)
 {
     struct directories *d = arg;
     struct restore *r = d->restore;
-    AUTO(buf) struct buf key = BUF_INIT;
 
-    if (size > r->intake.blob_size) {
-        build_format_key(path, &key);
-        return err_set(d->err, -EFBIG,
-                       "%s: a directory object of %zu bytes exceeds the blob size limit of %zu",
-                       buf_str(&key), size, r->intake.blob_size);
-    }
     if (!*path)
         buf_add(&r->tree.dir, data, size);
+    if (size > r->intake.blob_size)
+        return keep_wide(d, path, data, size);
     return upload_store(&r->upload, data, size, NULL, NULL, 0, d->err);
 }
 
@@ -189,7 +202,7 @@ close_all(struct restore *r)
     upload_fini(&r->upload);
     intake_fini(&r->intake);
     build_free(&r->build);
-    buf_fini(&r->tree.dir);
+    target_tree_fini(&r->tree);
 }
 
 static void

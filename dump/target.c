@@ -42,6 +42,26 @@ target_check(const struct target *t, xylem_t *x, struct err *err)
     return 0;
 }
 
+/* ---- trees ---- */
+
+void
+target_tree_fini(struct target_tree *tree)
+{
+    buf_fini(&tree->dir);
+    for (size_t i = 0; i < tree->nwide; i++) {
+        free(tree->wide[i].key);
+        free(tree->wide[i].json);
+    }
+    free(tree->wide);
+}
+
+void
+target_tree_add_wide(struct target_tree *tree, const char *key, const char *data, size_t size)
+{
+    tree->wide = xrealloc(tree->wide, (tree->nwide + 1) * sizeof(*tree->wide));
+    tree->wide[tree->nwide++] = (struct target_wide){xstrdup(key), xstrndup(data, size)};
+}
+
 /* ---- transactions ---- */
 
 static int
@@ -136,6 +156,37 @@ replace_root(const struct target *t, xylem_t *x, xylem_txn_t *txn, const struct 
     return rc;
 }
 
+/* Where a directory of the tree is, once the tree is at the target. */
+static void
+format_wide_key(const struct target *t, const struct target_wide *wide, struct buf *out)
+{
+    if (!is_whole_root(t))
+        buf_add_str(out, t->key);
+    if (!is_whole_root(t) && *wide->key)
+        buf_add_char(out, '.');
+    buf_add_str(out, wide->key);
+}
+
+/* The directory above holds a reference to the object already: putting the object there changes
+ * nothing but that it is stored.  Parents come first, for the way to a child leads through them. */
+static int
+put_wide(const struct target *t, xylem_txn_t *txn, const struct target_tree *tree, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = tree->nwide; i-- > 0 && rc == 0;) {
+        AUTO(buf) struct buf key = BUF_INIT;
+
+        format_wide_key(t, &tree->wide[i], &key);
+        if (key.size == 0)
+            continue; // the whole root: its entries are put one by one
+        rc = xylem_txn_put_treeobj(txn, buf_str(&key), tree->wide[i].json, digest_name(t->alg));
+        if (rc < 0)
+            err_set(err, rc, "%s: %s", buf_str(&key), xylem_txn_error(txn));
+    }
+    return rc;
+}
+
 static int
 commit(xylem_t *x, const xylem_txn_t *txn, char rootref[BLOBREF_MAX], struct err *err)
 {
@@ -161,6 +212,8 @@ write_key(const struct target *t, xylem_t *x, const struct target_tree *tree,
         rc = replace_root(t, x, txn, tree, err);
     else
         rc = put_object(t, txn, t->key, ref, err);
+    if (rc == 0)
+        rc = put_wide(t, txn, tree, err);
     if (rc == 0)
         rc = commit(x, txn, rootref, err);
     xylem_txn_free(txn);

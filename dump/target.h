@@ -13,11 +13,23 @@ struct target {
     enum digest_alg alg; // of the instance
 };
 
-struct target_tree {
-    struct digest root; // of the tree that was built; all of it is stored
-    struct buf dir;     // its root directory, encoded
-    int64_t newest;     // latest mtime in the archive, seconds since the epoch; 0 = none
+/* A directory whose object is larger than a blob may be: only the key-value store can store it. */
+struct target_wide {
+    char *key;  // owned; key text below the target, "" = the tree's root
+    char *json; // owned; the object
 };
+
+struct target_tree {
+    struct digest root;       // of the tree that was built; all but the wide ones is stored
+    struct buf dir;           // its root directory, encoded
+    int64_t newest;           // latest mtime in the archive, seconds since the epoch; 0 = none
+    struct target_wide *wide; // owned array, children before their parents
+    size_t nwide;
+};
+
+void target_tree_fini(struct target_tree *tree);
+/* data: `size` bytes of text, copied. */
+void target_tree_add_wide(struct target_tree *tree, const char *key, const char *data, size_t size);
 
 /* Can this target be written at all?  -EEXIST with text: a checkpoint while the key-value store
  * runs; other -errno with text: the key-value store does not answer. */

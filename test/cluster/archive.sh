@@ -129,3 +129,14 @@ check_fails 'and changes nothing' 'no such key' xylem kvs get x
 head -c 40000 "$TEMP/out.tar" >"$TEMP/cut.tar"
 check_fails 'nor does an archive that was cut short' '.' restore 1 --key=x "$TEMP/cut.tar"
 check_fails 'which leaves no key' 'no such key' xylem kvs ls x
+
+# ---- directories whose object is larger than a blob may be ----
+many_keys() # in one commit, so wide that the directory has more than a megabyte
+{
+    seq 0 29999 | sed 's/.*/wide.dir.k&=v&/' | xargs -s 2000000 -n 30000 -x xylem kvs put
+}
+check 'a directory of 30000 keys is made' many_keys
+check 'and dumped' dump 2 -q "$TEMP/wide.tar"
+check 'it is restored under a key' restore 4 -q --key=back "$TEMP/wide.tar"
+check_output 'with the same root' "$(xylem kvs get -t wide)" xylem kvs get -t back.wide
+check_output 'and its values' v29999 on_rank 7 xylem kvs get back.wide.dir.k29999
