@@ -39,6 +39,7 @@ struct item {
 
 struct kvs_actor {
     enum digest_alg alg;
+    bool backing;                    // checkpoints can be recorded
     const struct kvs_actor_ops *ops; // borrowed
     void *arg;                       // borrowed
     struct actor *actor;             // owned
@@ -105,6 +106,19 @@ send_done(void *arg, void *cookie, int rc, const char *text, const struct store_
 
 static const struct committer_ops committer_ops = {send_need, send_write, send_done};
 
+/* SYNC records a checkpoint, and checkpoints are of the primary namespace. */
+static int
+check_sync(const struct kvs_actor *a, const char *ns, int flags, struct err *err)
+{
+    if (!(flags & COMMIT_SYNC))
+        return 0;
+    if (strcmp(ns, "primary") != 0)
+        return err_set(err, -EINVAL, "commit: SYNC is for the primary namespace");
+    if (!a->backing)
+        return err_set(err, -ENOSYS, "commit: SYNC, but there is no backing store");
+    return 0;
+}
+
 static int
 parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json,
              const char **ret_ns, int *ret_flags, struct txn *ret_txn, struct err *err)
@@ -113,6 +127,7 @@ parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json,
     size_t size = blob_size(payload);
     json_error_t why;
     json_t *ops;
+    int rc;
 
     if (size > 0 && text[size - 1] == '\0')
         size--;
@@ -125,7 +140,8 @@ parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json,
         return err_set(err, -EPROTO, "commit: namespace, flags or ops is missing");
     if (*ret_flags & ~(COMMIT_NO_MERGE | COMMIT_COMPACT | COMMIT_SYNC))
         return err_set(err, -EINVAL, "commit: unknown flags 0x%x", (unsigned)*ret_flags);
-    return txn_from_json(a->alg, ops, ret_txn, err);
+    rc = check_sync(a, *ret_ns, *ret_flags, err);
+    return rc < 0 ? rc : txn_from_json(a->alg, ops, ret_txn, err);
 }
 
 static void
@@ -239,7 +255,7 @@ receive(void *arg)
 }
 
 int
-kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit,
+kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, bool backing,
                 const struct store_root *roots, size_t nroots, struct loop *loop,
                 const struct kvs_actor_ops *ops, void *arg, struct err *err)
 {
@@ -248,6 +264,7 @@ kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit,
     int rc;
 
     a->alg = alg;
+    a->backing = backing;
     a->ops = ops;
     a->arg = arg;
     a->committer = committer_new(alg, blob_limit, &committer_ops, a);

@@ -15,8 +15,8 @@ struct kvs_actor_ops {
     void (*done)(void *arg, void *cookie, int rc, const char *text, const struct store_root *root);
 };
 
-/* blob_limit: bytes, see committer.h.  roots: the namespaces there are; copied. */
-int kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit,
+/* blob_limit: bytes, see committer.h.  backing: is there a store, for commits with SYNC?  roots: the namespaces there are; copied. */
+int kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, bool backing,
                     const struct store_root *roots, size_t nroots, struct loop *loop,
                     const struct kvs_actor_ops *ops, void *arg, struct err *err);
 /* What is pending gets done(-ECANCELED). */

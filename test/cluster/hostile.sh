@@ -45,6 +45,14 @@ check_output 'an id that a client makes up is ignored' 0 errnum 1 kvs.commit.min
 check_output 'also the second time' 0 errnum 1 kvs.commit.mine "$put"
 check_output 'so both are applied' xx xylem kvs get k
 
+# ---- SYNC where it cannot be ----
+check 'a namespace is made' xylem kvs namespace create other
+check_output 'SYNC is for the primary namespace' 22 \
+    errnum 2 kvs.commit '{"namespace":"other","flags":4,"ops":[]}'
+check_output 'where it records a checkpoint' 0 \
+    errnum 2 kvs.commit '{"namespace":"primary","flags":4,"ops":[]}'
+check 'which is listed' xylem content checkpoint list
+
 # ---- answers larger than the client reads ----
 greedy() # many large look-ups in one write, none read: the rank holds the client back
 {

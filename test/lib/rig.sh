@@ -129,6 +129,7 @@ start_cluster()
     case ${1:-} in [0-9]*) fanout=$1; shift ;; esac
     RUNDIR=$TEMP/run
     SIZE=$size
+    rm -f "$TEMP/.uris" # of the cluster before: it would look ready at once
     xylem-launch -n "$size" -k "$fanout" --rundir "$RUNDIR" "$@" >"$TEMP/.uris" 2>"$TEMP/.launch" &
     LAUNCHER=$!
     export XYLEM_URI=local://$RUNDIR/local-0
