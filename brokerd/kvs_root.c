@@ -51,6 +51,14 @@ respond_version(struct kvs *k, struct request *req, const struct store_root *roo
 }
 
 static void
+free_version_wait(struct version_wait *w)
+{
+    list_remove(&w->node);
+    request_free(&w->request);
+    free(w);
+}
+
+static void
 wake_version_waits(struct kvs *k, const struct store_root *root)
 {
     LIST_FOR_EACH (node, &k->version_waits) {
@@ -58,20 +66,16 @@ wake_version_waits(struct kvs *k, const struct store_root *root)
 
         if (strcmp(w->ns, root->name) != 0 || w->sequence > root->sequence)
             continue;
-        list_remove(node);
         respond_version(k, w->request, root);
-        request_free(&w->request);
-        free(w);
+        free_version_wait(w);
     }
 }
 
 static void
 cancel_version_wait(struct kvs *k, struct version_wait *w, int errnum, const char *text)
 {
-    list_remove(&w->node);
     router_respond_error(k->router, w->request, errnum, "%s", text);
-    request_free(&w->request);
-    free(w);
+    free_version_wait(w);
 }
 
 static void
@@ -249,11 +253,8 @@ kvs_root_forget(struct kvs *k, uint64_t conn)
     LIST_FOR_EACH (node, &k->version_waits) {
         struct version_wait *w = list_entry(node, struct version_wait, node);
 
-        if (!request_is_from_conn(w->request, conn))
-            continue;
-        list_remove(node);
-        request_free(&w->request);
-        free(w);
+        if (request_is_from_conn(w->request, conn))
+            free_version_wait(w);
     }
 }
 

@@ -8,7 +8,6 @@
 #include "xmem.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 struct child *
@@ -83,7 +82,6 @@ accept_child(struct overlay *o, struct child *c, const struct greeting *g,
         drop_child(o, before, PEER_EV_LOST);
     drop_child(o, c, PEER_EV_LOST);
     c->identity = *identity;
-    snprintf(c->uuid, sizeof(c->uuid), "%s", g->uuid);
     peer_on(&c->peer, PEER_EV_ACCEPTED, loop_now(o->loop));
     c->peer.status = SUBTREE_PARTIAL;
     map_put(&o->by_identity, c);

@@ -28,7 +28,6 @@ enum control {
 struct child {
     struct peer peer;
     struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
-    char uuid[GREETING_WORD_MAX]; // of the run that greeted
     bool cut;                     // its connection is gone: to be lost in the next turn
 };
 
