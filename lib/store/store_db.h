@@ -63,6 +63,39 @@ int store_db_roots(struct store_db *db, struct store_root **ret, size_t *ret_cou
 /* Newest first.  *ret: malloc()ed array. */
 int store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *ret_count);
 
+/* --- blobs by age: for scrub, fsck and gc --- */
+
+/* Rows have ids that grow with the time they were stored.  A blob that is removed and stored again
+ * has a new id. */
+struct store_db_row {
+    int64_t id;
+    struct digest digest;
+    int64_t size; // bytes of the blob
+    int rc;       // 0 whole, -EIO damaged (store_db_verify only)
+};
+typedef void (*store_db_row_fn)(void *arg, const struct store_db_row *row);
+
+/* The id of the newest row, 0 when there is none. */
+int store_db_newest(struct store_db *db, int64_t *ret_id);
+/* -ENOENT. */
+int store_db_find(struct store_db *db, const struct digest *d, int64_t *ret_id);
+/* fn for each row with after < id <= upto, in order, at most max_rows of them, without reading their
+ * bytes.  *ret_last: the last id given, `upto` when there are no more. */
+int store_db_list(struct store_db *db, int64_t after, int64_t upto, size_t max_rows,
+                  store_db_row_fn fn, void *arg, int64_t *ret_last);
+/* The same, reading and hashing every byte; ends early after max_bytes.  A damaged row is logged and
+ * remembered: the next put of its digest replaces it. */
+int store_db_verify(struct store_db *db, int64_t after, int64_t upto, size_t max_rows,
+                    size_t max_bytes, store_db_row_fn fn, void *arg, int64_t *ret_last);
+/* Blobs with ids up to *ret_id were all stored (the last time) before `time` (seconds since the
+ * epoch); 0 when that cannot be told. */
+int store_db_id_at(struct store_db *db, double time, int64_t *ret_id);
+/* Inside a transaction.  Ids that are not there are fine. */
+int store_db_remove(struct store_db *db, const int64_t *ids, size_t count);
+/* Give up to max_pages free pages back to the file system.  1: there may be more; 0: done.  Not
+ * inside a transaction. */
+int store_db_shrink(struct store_db *db, int max_pages);
+
 struct store_db_stats {
     int64_t blobs, file_bytes, wal_bytes;
 };
