@@ -14,11 +14,16 @@
  * Thread: the owner's; the worker's is store_worker.c. */
 #include "store.h"
 #include "actor.h"
+#include "clock.h"
 #include "store_job.h"
 #include "xmem.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+/* Told without a job to go with: far less than the worker may have posted, so it never waits for what
+ * is not told. */
+#define TAKEN_AT_ONCE (STORE_LOADED_MAX / 8)
 
 struct store {
     struct store_db *db;          // owned; see I2
@@ -27,8 +32,9 @@ struct store {
     void *arg;                    // for ops, borrowed
     struct actor *actor;          // owned; NULL once stopped
     struct loop_source *source;   // the actor's pipe in the loop, owned
+    struct metrics *metrics;      // borrowed; may be NULL
     struct loop_timer kick;       // runs while outgoing is not empty
-    struct store_batch *outgoing; // jobs asked in this turn, owned
+    struct store_batch *outgoing; // jobs asked in this turn, and bytes taken; owned
     struct store_stats stats;     // counted when asked and when answered
 };
 
@@ -40,7 +46,7 @@ post_outgoing(void *arg)
     struct store *s = arg;
 
     loop_timer_stop(&s->kick);
-    if (list_is_empty(&s->outgoing->jobs))
+    if (list_is_empty(&s->outgoing->jobs) && s->outgoing->loaded < TAKEN_AT_ONCE)
         return;
     actor_post(actor_pipe(s->actor), s->outgoing);
     s->outgoing = store_batch_new();
@@ -52,6 +58,7 @@ add_job(struct store *s, enum store_job_kind kind)
     struct store_job *j = xcalloc(1, sizeof(*j));
 
     j->kind = kind;
+    j->began = clock_us();
     list_init(&j->link);
     list_push_back(&s->outgoing->jobs, &j->link);
     s->stats.queued++;
@@ -103,6 +110,16 @@ store_validate(struct store *s, const struct digest *d, void *cookie)
     j->cookie = cookie;
 }
 
+void
+store_run(struct store *s, store_task_fn fn, void *task, void *cookie)
+{
+    struct store_job *j = add_job(s, STORE_JOB_TASK);
+
+    j->fn = fn;
+    j->task = task;
+    j->cookie = cookie;
+}
+
 /* --- answering --- */
 
 static void
@@ -126,6 +143,7 @@ answer(struct store *s, struct store_job *j)
     count_answer(&s->stats, j);
     switch (j->kind) {
     case STORE_JOB_LOAD:
+        metrics_observe(s->metrics, METRIC_STORE_LOAD_TIME, clock_us() - j->began);
         ops->loaded(s->arg, j->tag, j->rc, j->blob);
         break;
     case STORE_JOB_VALIDATE:
@@ -140,7 +158,39 @@ answer(struct store *s, struct store_job *j)
     case STORE_JOB_CHANGE:
         ops->changed(s->arg, j->cookie, j->rc, &j->change);
         break;
+    case STORE_JOB_TASK:
+        ops->ran(s->arg, j->cookie, j->rc);
+        break;
     }
+}
+
+static void
+count_work(struct store *s, const struct store_work *w)
+{
+    struct store_stats *stats = &s->stats;
+
+    stats->batches += w->transactions;
+    stats->rows += w->rows;
+    stats->bytes_written += w->bytes_written;
+    stats->bytes_read += w->bytes_read;
+    stats->commit_us_total += w->commit_us;
+    if (w->transactions == 0)
+        return;
+    stats->last_rows = w->last_rows;
+    stats->max_rows = MAX(stats->max_rows, w->max_rows);
+    stats->last_commit_us = w->last_commit_us;
+    /* Several only when a group was tried one by one. */
+    metrics_observe(s->metrics, METRIC_STORE_ROWS_PER_BATCH, (int64_t)w->rows);
+    metrics_observe(s->metrics, METRIC_STORE_COMMIT_TIME, (int64_t)w->commit_us);
+}
+
+/* What was asked meanwhile takes the news along. */
+static void
+give_back(struct store *s, size_t loaded)
+{
+    s->outgoing->loaded += loaded;
+    if (s->outgoing->loaded >= TAKEN_AT_ONCE)
+        post_outgoing(s);
 }
 
 static void
@@ -150,14 +200,14 @@ take_reply(void *arg, void *item)
     struct store_batch *b = item;
     struct list *node;
 
-    s->stats.batches += b->transactions;
-    s->stats.rows += b->rows;
+    count_work(s, &b->work);
     while ((node = list_pop_front(&b->jobs))) {
         struct store_job *j = list_entry(node, struct store_job, link);
 
         answer(s, j);
         store_job_free(&j);
     }
+    give_back(s, b->loaded);
     store_batch_free(&b);
 }
 
@@ -280,4 +330,10 @@ void
 store_stats(const struct store *s, struct store_stats *ret)
 {
     *ret = s->stats;
+}
+
+void
+store_set_metrics(struct store *s, struct metrics *metrics)
+{
+    s->metrics = metrics;
 }

@@ -5,12 +5,18 @@
  * (without sleeping in between); the actor drains what is there, does it in one transaction,
  * commits, and only then answers.  Answers arrive in the owner's loop, in no particular order.
  * Loads never wait for a commit that they do not depend on longer than one batch.
+ *
+ * At most STORE_LOADED_MAX bytes and one blob that were loaded wait to be taken by the owner; then the
+ * actor reads no further until it has.
  */
 #ifndef XYLEM_STORE_H
 #define XYLEM_STORE_H
 
 #include "loop.h"
+#include "metric.h"
 #include "store_db.h"
+
+#define STORE_LOADED_MAX ((size_t)8 << 20)
 
 struct store;
 
@@ -23,6 +29,7 @@ struct store_change {
     struct store_root *roots;      // owned array
     char *remove_root;             // owned; namespace to remove, or NULL
     struct checkpoint *checkpoint; // owned; to record as well, or NULL
+    size_t ncommits;               // of the KVS that it holds
 };
 struct store_change *store_change_new(void); // empty
 void store_change_add_blob(struct store_change *c, const struct digest *d, const struct blob *b);
@@ -37,7 +44,11 @@ struct store_ops {
     /* array is borrowed; newest first. */
     void (*checkpoints)(void *arg, void *cookie, int rc, const struct checkpoint *list, size_t n);
     void (*validated)(void *arg, void *cookie, int rc);
+    void (*ran)(void *arg, void *cookie, int rc); // rc: what the task returned
 };
+
+/* Runs on the store's thread, with db to itself and no transaction open; it must leave none open. */
+typedef int (*store_task_fn)(void *task, struct store_db *db);
 
 /* Opens the database (all errors of store_db_open) and starts the thread.  *ret_roots: malloc()ed
  * array of the namespaces recorded there; without any, "primary" at the newest checkpoint, if there
@@ -60,14 +71,27 @@ void store_list_checkpoints(struct store *s, void *cookie);
 /* Is the blob there?  rc 0 or -ENOENT; bytes are read and verified (-EIO). */
 void store_validate(struct store *s, const struct digest *d, void *cookie);
 
+/* Have fn(task, db) run after the writes asked before it; writes asked later may come first.  Loads
+ * and puts go on between two tasks, so a long piece of work is a series of short ones.  task is
+ * borrowed until `ran` is called. */
+void store_run(struct store *s, store_task_fn fn, void *task, void *cookie);
+
 struct store_stats {
-    uint64_t batches;       // transactions, since start
-    uint64_t rows;          // blobs, roots and checkpoints written by them
-    uint64_t loads;         // answered, since start
-    uint64_t load_failures; // of them, for another reason than -ENOENT
-    uint64_t put_failures;  // puts and changes answered with an error, since start
-    size_t queued;          // asked, not answered
+    uint64_t batches;         // transactions, since start
+    uint64_t rows;            // blobs, roots and checkpoints written by them
+    uint64_t loads;           // answered, since start
+    uint64_t load_failures;   // of them, for another reason than -ENOENT
+    uint64_t put_failures;    // puts and changes answered with an error, since start
+    uint64_t bytes_read;      // of blobs loaded and validated, since start
+    uint64_t bytes_written;   // of blobs put, since start
+    uint64_t last_rows;       // of the last transaction
+    uint64_t max_rows;        // of the largest, since start
+    uint64_t last_commit_us;  // time of the last transaction
+    uint64_t commit_us_total; // of all, since start
+    size_t queued;            // asked, not answered
 };
 void store_stats(const struct store *s, struct store_stats *ret);
+/* To count into: times, and rows per transaction; borrowed. */
+void store_set_metrics(struct store *s, struct metrics *metrics);
 
 #endif

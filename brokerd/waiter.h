@@ -20,4 +20,9 @@ struct validate_waiter {
     void (*fn)(struct validate_waiter *w, int rc);
 };
 
+/* Of store_run(). */
+struct task_waiter {
+    void (*fn)(struct task_waiter *w, int rc);
+};
+
 #endif

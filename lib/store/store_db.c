@@ -9,8 +9,9 @@
  * I1  The lock is held from before the first look until after the last byte is written.
  * I2  A file is never converted: another algorithm, application or version is refused.
  *
- * The statements are in store_db_rows.c.  Thread: one at a time. */
+ * The statements are in store_db_sql.c.  Thread: one at a time. */
 #include "store_db_priv.h"
+#include "clock.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@
 /* Pages in the log before SQLite moves them into the file: 4 MiB.  Stalls get longer with it. */
 #define WAL_PAGES 256
 #define WAL_KEPT_BYTES (64 << 20)
-#define CACHE_KIBIBYTES 16384
+#define CACHE_KIBIBYTES 8192
+/* Seconds; see store_db_set_grace(). */
+#define GRACE 600
 /* For readers and shells that hold a lock now and then. */
 #define BUSY_MS 2000
 
@@ -171,6 +174,8 @@ attach(struct store_db *db, const struct store_conf *conf, struct err *err)
     if (rc == 0)
         rc = store_db_prepare(db, err);
     if (rc == 0)
+        rc = store_db_open_index(db, err);
+    if (rc == 0)
         rc = store_db_check_roots(db, err);
     if (rc == 0) {
         keep_log_at_close(db, conf->read_only);
@@ -223,12 +228,19 @@ new_db(const struct store_conf *conf)
     db->alg = conf->alg;
     db->max_checkpoints = MAX(1, conf->max_checkpoints);
     db->lock_fd = -1;
+    db->is_follower = conf->read_only;
+    db->wall = clock_wall;
+    db->grace = GRACE;
+    tail_init(&db->tail);
+    map_init(&db->damaged, offsetof(struct store_db_damage, digest), sizeof(struct digest));
     return db;
 }
 
 static void
 free_db(struct store_db *db)
 {
+    tail_fini(&db->tail);
+    store_db_free_damages(db);
     free(db->path);
     free(db->wal_path);
     free(db->scratch);
@@ -253,6 +265,8 @@ store_db_open(struct store_db **ret, const struct store_conf *conf, struct err *
     }
     if (!conf->read_only)
         db->lock_fd = store_db_lock_keep(&lock); /* I1 */
+    db->age.stored = db->wall();
+    db->age.stored_id = db->now.newest;
     *ret = db;
     return 0;
 }
@@ -288,11 +302,7 @@ size_of(const char *path)
 int
 store_db_stats(struct store_db *db, struct store_db_stats *ret)
 {
-    int64_t blobs = store_db_count(db);
-
-    if (blobs < 0)
-        return (int)blobs;
-    ret->blobs = blobs;
+    ret->blobs = db->now.blobs;
     ret->file_bytes = size_of(db->path);
     ret->wal_bytes = size_of(db->wal_path);
     return 0;

@@ -37,6 +37,9 @@ struct store_db;
  * -EACCES/-EROFS/-ENOENT from the file system; text says which file and why.  Time does not grow
  * with the size of the file. */
 int store_db_open(struct store_db **ret, const struct store_conf *conf, struct err *err);
+/* The hash algorithm of the file that is there, without opening it: for tools that are not told.
+ * -ENOENT, -EILSEQ and so on, as above. */
+int store_db_read_alg(const char *statedir, enum digest_alg *ret, struct err *err);
 /* Orderly close: checkpoints the WAL. */
 void store_db_close(struct store_db **db);
 
@@ -47,10 +50,14 @@ const char *store_db_id(const struct store_db *db);
 int store_db_load(struct store_db *db, const struct digest *d, struct blob **ret);
 /* 0, -ENOENT: is there a row?  (Reads no blob.) */
 int store_db_exists(struct store_db *db, const struct digest *d);
+/* Around a number of loads: cheaper, and all see the same rows.  Not to be held long. */
+int store_db_begin_reading(struct store_db *db);
+void store_db_end_reading(struct store_db *db);
 
 /* One transaction around any number of the calls below.  -ENOSPC, -EIO, -EROFS ...: after any error
  * the transaction has been rolled back as a whole and db is ready for the next begin. */
 int store_db_begin(struct store_db *db);
+/* A blob that is there keeps its row, unless that is known to be damaged: then it gets a new one. */
 int store_db_put(struct store_db *db, const struct digest *d, const struct blob *b);
 int store_db_put_root(struct store_db *db, const struct store_root *root);
 int store_db_remove_root(struct store_db *db, const char *name);
@@ -65,8 +72,13 @@ int store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *r
 
 /* --- blobs by age: for scrub, fsck and gc --- */
 
-/* Rows have ids that grow with the time they were stored.  A blob that is removed and stored again
- * has a new id. */
+/* Rows have ids that grow with the time they were first stored, and that are never used again.  A blob
+ * that is removed and stored again has a new id.
+ *
+ * For a collector of garbage: it may remove a row that nothing refers to if its id is at most that of
+ * store_db_id_at(START - GRACE) and store_db_was_touched(id, START - GRACE) says 0, START being when
+ * it began.  So what was stored within the grace period stays; what was stored again stays for at
+ * least half of one, since a younger row is not noted. */
 struct store_db_row {
     int64_t id;
     struct digest digest;
@@ -87,13 +99,18 @@ int store_db_list(struct store_db *db, int64_t after, int64_t upto, size_t max_r
  * remembered: the next put of its digest replaces it. */
 int store_db_verify(struct store_db *db, int64_t after, int64_t upto, size_t max_rows,
                     size_t max_bytes, store_db_row_fn fn, void *arg, int64_t *ret_last);
-/* Blobs with ids up to *ret_id were all stored (the last time) before `time` (seconds since the
+/* Blobs with ids up to *ret_id were all stored (the first time) before `time` (seconds since the
  * epoch); 0 when that cannot be told. */
 int store_db_id_at(struct store_db *db, double time, int64_t *ret_id);
+/* 1: the blob was stored again since `time`, or a little before; 0: not; -errno.  Of a row that was
+ * younger than half a grace period at the time, 0. */
+int store_db_was_touched(struct store_db *db, int64_t id, double time);
+/* Default: 600.  Rows older than half of it are noted when they are stored again. */
+void store_db_set_grace(struct store_db *db, double seconds);
 /* Inside a transaction.  Ids that are not there are fine. */
 int store_db_remove(struct store_db *db, const int64_t *ids, size_t count);
-/* Give up to max_pages free pages back to the file system.  1: there may be more; 0: done.  Not
- * inside a transaction. */
+/* Give up to max_pages free pages back to the file system.  1: there may be more; 0: done, and the
+ * write-ahead log is empty if nobody reads it.  Not inside a transaction. */
 int store_db_shrink(struct store_db *db, int max_pages);
 
 struct store_db_stats {

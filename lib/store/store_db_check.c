@@ -5,8 +5,8 @@
  * reads one in WAL mode.  So the fixed part is checked from the outside:
  *   1. the 100-byte header, with pread();
  *   2. meta, through a connection that believes the file immutable.  It sees the file without its
- *      write-ahead log, which is enough: meta and the schema are complete before the file gets its
- *      name (store_db_create.c) and are not written again.
+ *      write-ahead log, which is enough: the schema and what meta says of the algorithm are complete
+ *      before the file gets its name (store_db_create.c) and are not written again.
  * What lives in the log (roots) is checked by store_db_check_roots() after the real open.
  *
  * All checks cost the same whatever the size of the file.  Damage inside blobs is found by the
@@ -83,11 +83,14 @@ check_ownership(const char *path, const uint8_t *header, struct err *err)
         return err_set(err, -EILSEQ, "%s: not a Xylem store (application id 0x%08x)", path,
                        application);
     if (version > STORE_DB_VERSION)
-        return err_set(err, -EILSEQ,
-                       "%s: written by a newer Xylem (version %u, this one reads up to %d)", path,
-                       version, STORE_DB_VERSION);
+        return err_set(err, -EILSEQ, "%s: written by a newer Xylem (version %u, this one reads %d)",
+                       path, version, STORE_DB_VERSION);
     if (version == 0)
         return err_set(err, -EILSEQ, "%s: damaged (version 0)", path);
+    if (version < STORE_DB_VERSION)
+        return err_set(err, -EILSEQ,
+                       "%s: written by an older Xylem (version %u, this one reads %d)", path,
+                       version, STORE_DB_VERSION);
     return 0;
 }
 

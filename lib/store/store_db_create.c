@@ -14,9 +14,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Rows are in a B+-tree by id with a unique index beside it, not WITHOUT ROWID: large rows in an
- * index tree waste most of their pages.  data comes last, so that the other columns are found
- * without reading it.  data is LZ4 iff it is shorter than size. */
+/* Rows are in a B+-tree by id, where they are appended, not WITHOUT ROWID: large rows in an index tree
+ * waste most of their pages.  place has the index (store_db_index.c), age and touched are those of
+ * store_db_age.c.  data comes last, so that the other columns are found without reading it.  data is
+ * LZ4 iff it is shorter than size. */
 static const char schema[] =
     "PRAGMA page_size = %d;"
     "PRAGMA auto_vacuum = INCREMENTAL;"
@@ -26,13 +27,19 @@ static const char schema[] =
     "PRAGMA application_id = %d;"
     "PRAGMA user_version = %d;"
     "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value NOT NULL);"
-    "CREATE TABLE blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+    "CREATE TABLE blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL,"
     " size INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE place (prefix INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (prefix, id))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE age (id INTEGER PRIMARY KEY, time REAL NOT NULL);"
+    "CREATE TABLE touched (time INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (time, id))"
+    " WITHOUT ROWID;"
     "CREATE TABLE root (name TEXT PRIMARY KEY NOT NULL, owner INTEGER NOT NULL,"
     " sequence INTEGER NOT NULL, digest BLOB NOT NULL);"
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY AUTOINCREMENT, sequence INTEGER NOT NULL,"
     " timestamp REAL NOT NULL, digest BLOB NOT NULL);"
-    "INSERT INTO meta VALUES ('hash', %Q), ('id', %Q), ('created', %f);"
+    "INSERT INTO meta VALUES ('hash', %Q), ('id', %Q), ('created', %f),"
+    " ('indexed', 0), ('indexed_blobs', 0), ('newest', 0);"
     "COMMIT;"
     "PRAGMA journal_mode = WAL;";
 

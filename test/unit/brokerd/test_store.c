@@ -4,6 +4,8 @@
 #include "actor.h"
 #include "store.h"
 
+#include <malloc.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -77,8 +79,14 @@ on_validated(void *arg, void *cookie, int rc)
     note(arg, (size_t)(uintptr_t)cookie, rc);
 }
 
-static const struct store_ops ops = {on_loaded, on_stored, on_changed, on_checkpoints,
-                                     on_validated};
+static void
+on_ran(void *arg, void *cookie, int rc)
+{
+    note(arg, (size_t)(uintptr_t)cookie, rc);
+}
+
+static const struct store_ops ops = {on_loaded,      on_stored,    on_changed,
+                                     on_checkpoints, on_validated, on_ran};
 
 static void *
 cookie(size_t tag)
@@ -298,6 +306,138 @@ changes_bring_blobs_roots_and_checkpoints(void **state)
     assert_int_equal(r->roots[0].sequence, 7);
 }
 
+/* --- tasks --- */
+
+static int
+look_for_blob(void *digest, struct store_db *db)
+{
+    return store_db_exists(db, digest);
+}
+
+static void
+tasks_run_after_the_writes_before_them(void **state)
+{
+    struct rig *r = *state;
+    struct digest d;
+
+    for (int i = 0; i < 600; i++)
+        d = put(r, i, 100, (size_t)i);
+    store_run(r->store, look_for_blob, &d, cookie(600));
+    wait_for(r, 601);
+    assert_int_equal(r->rc[600], 0);
+    d.bytes[0] ^= 1;
+    store_run(r->store, look_for_blob, &d, cookie(601));
+    store_stop(&r->store);
+    assert_int_equal(r->rc[601], -ENOENT);
+}
+
+static void
+tasks_hold_up_neither_loads_nor_puts(void **state)
+{
+    struct rig *r = *state;
+    struct digest d;
+    size_t last = 0;
+
+    d = put(r, 1, 100, 0);
+    for (size_t i = 1; i <= 500; i++)
+        store_run(r->store, look_for_blob, &d, cookie(i));
+    put(r, 2, 100, 501);
+    store_load(r->store, &d, 502);
+    while (r->rc[501] == 1 || r->rc[502] == 1)
+        loop_turn(r->loop, -1);
+    for (size_t i = 1; i <= 500; i++)
+        last = r->rc[i] != 1 ? i : last;
+    assert_in_range(last, 0, 400);
+    wait_for(r, 503);
+}
+
+/* --- bounds --- */
+
+struct probe {
+    sem_t sem;
+    size_t mapped; // bytes of large blobs that there are
+};
+
+static int
+look_at_memory(void *arg, struct store_db *db)
+{
+    struct probe *p = arg;
+
+    (void)db;
+    p->mapped = mallinfo2().hblkhd;
+    return sem_post(&p->sem);
+}
+
+/* Nobody takes what is loaded until the probe, which runs between two rounds, has looked. */
+static void
+loads_stop_until_their_bytes_are_taken(void **state)
+{
+    enum { BLOBS = 40, SIZE = 1 << 20 };
+    struct rig *r = *state;
+    struct probe probe = {.mapped = 0};
+    struct digest d[BLOBS];
+    size_t before;
+
+    for (int i = 0; i < BLOBS; i++)
+        d[i] = put(r, i, SIZE, (size_t)i);
+    wait_for(r, BLOBS);
+    sem_init(&probe.sem, 0, 0);
+    mallopt(M_MMAP_THRESHOLD, SIZE / 2); // so that they can be told from the rest
+    before = mallinfo2().hblkhd;
+    for (int i = 0; i < BLOBS; i++)
+        store_load(r->store, &d[i], (uint32_t)(BLOBS + i));
+    store_run(r->store, look_at_memory, &probe, cookie(2 * BLOBS));
+    loop_turn(r->loop, 0); // asks
+    while (sem_wait(&probe.sem) < 0)
+        continue;
+    assert_true(probe.mapped <= before + STORE_LOADED_MAX + 3 * SIZE);
+    wait_for(r, 2 * BLOBS + 1);
+    for (size_t i = BLOBS; i < 2 * BLOBS; i++)
+        assert_int_equal(r->rc[i], 0);
+    assert_int_equal(stats(r).bytes_read, BLOBS * (SIZE + sizeof(int)));
+    sem_destroy(&probe.sem);
+}
+
+static void
+work_is_counted(void **state)
+{
+    struct rig *r = *state;
+    struct digest d;
+
+    for (int i = 0; i < 10; i++)
+        d = put(r, i, 1000, (size_t)i);
+    wait_for(r, 10);
+    put(r, 10, 500, 10);
+    wait_for(r, 11);
+    store_validate(r->store, &d, cookie(11));
+    wait_for(r, 12);
+    assert_int_equal(stats(r).rows, 11);
+    assert_int_equal(stats(r).last_rows, 1);
+    assert_int_equal(stats(r).max_rows, 10);
+    assert_int_equal(stats(r).bytes_written, 10 * 1004 + 504);
+    assert_int_equal(stats(r).bytes_read, 1004);
+    assert_true(stats(r).last_commit_us > 0);
+    assert_true(stats(r).commit_us_total > stats(r).last_commit_us);
+}
+
+static void
+put_mends_a_damaged_row(void **state)
+{
+    struct rig *r = *state;
+    struct digest d = put(r, 1, 5000, 1);
+
+    wait_for(r, 1);
+    run_sql(&r->dir, "UPDATE blob SET data = x'0102' || substr(data, 3)");
+    store_load(r->store, &d, 2);
+    wait_for(r, 2);
+    put(r, 1, 5000, 3);
+    store_load(r->store, &d, 4);
+    wait_for(r, 4);
+    assert_int_equal(r->rc[2], -EIO);
+    assert_int_equal(r->rc[3], 0);
+    assert_int_equal(r->rc[4], 0);
+}
+
 static void
 limit_file_size(rlim_t bytes)
 {
@@ -386,6 +526,11 @@ main(void)
         cmocka_unit_test_setup_teardown(unknown_blob_is_not_found_and_no_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_row_is_an_io_error, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_bring_blobs_roots_and_checkpoints, setup, teardown),
+        cmocka_unit_test_setup_teardown(tasks_run_after_the_writes_before_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(tasks_hold_up_neither_loads_nor_puts, setup, teardown),
+        cmocka_unit_test_setup_teardown(loads_stop_until_their_bytes_are_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(put_mends_a_damaged_row, setup, teardown),
         cmocka_unit_test_setup_teardown(failing_disk_fails_the_group_and_service_resumes, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(stopping_answers_what_was_asked_meanwhile, setup, teardown),

@@ -384,7 +384,7 @@ file_is_set_up_as_documented(void **state)
     struct store_db *db = open_db(*state);
 
     assert_int_equal(ask_number(*state, "PRAGMA application_id"), 0x58796c6d);
-    assert_int_equal(ask_number(*state, "PRAGMA user_version"), 1);
+    assert_int_equal(ask_number(*state, "PRAGMA user_version"), 2);
     assert_int_equal(ask_number(*state, "PRAGMA page_size"), 16384);
     assert_int_equal(ask_number(*state, "PRAGMA auto_vacuum"), 2);
     store_db_close(&db);

@@ -125,8 +125,10 @@ foreign_databases_are_refused(void **state)
     assert_refused(s, -EILSEQ, "not a Xylem store");
     run_sql(s, "PRAGMA application_id = 0x58796c6d");
     assert_refused(s, -EILSEQ, "damaged");
-    run_sql(s, "PRAGMA user_version = 2");
-    assert_refused(s, -EILSEQ, "newer Xylem (version 2, this one reads up to 1)");
+    run_sql(s, "PRAGMA user_version = 3");
+    assert_refused(s, -EILSEQ, "newer Xylem (version 3, this one reads 2)");
+    run_sql(s, "PRAGMA user_version = 1");
+    assert_refused(s, -EILSEQ, "older Xylem (version 1, this one reads 2)");
 }
 
 static void

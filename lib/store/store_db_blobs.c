@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db_blobs.c - blobs by digest: put, load, exists.
+ *
+ * I1  No byte leaves here unless its digest is right: SQLite does not notice a flipped bit.
+ * I2  A digest has at most one row.
+ * I3  A row that was found damaged is remembered with its id, which is never used again: so the row
+ *     that replaces it is not taken for damaged, whatever becomes of the transaction. */
+#include "store_db_priv.h"
+#include "blobref.h"
+#include "elog.h"
+#include "xmem.h"
+
+#include <errno.h>
+
+/* Of damaged rows: they are few, or the disk is beyond that kind of help. */
+#define DAMAGES_MAX 65536
+
+bool
+store_db_is_whole(const struct store_db *db, const struct digest *d, const struct blob *b)
+{
+    struct digest found;
+
+    digest_compute(db->alg, blob_data(b), blob_size(b), &found);
+    return digest_equal(&found, d);
+}
+
+/* --- damage --- */
+
+static void
+log_damaged(struct store_db *db, const struct digest *d, const char *why)
+{
+    char ref[BLOBREF_MAX];
+
+    elog(ELOG_ERR, "%s: cannot load %s: %s", db->path, blobref_format(db->alg, d, ref), why);
+}
+
+void
+store_db_note_damage(struct store_db *db, const struct digest *d, int64_t id)
+{
+    struct store_db_damage *damage = map_get(&db->damaged, d);
+
+    if (!damage || damage->id != id)
+        log_damaged(db, d, "the stored bytes are damaged");
+    if (!damage && db->damaged.count < DAMAGES_MAX) {
+        damage = xmalloc(sizeof(*damage));
+        damage->digest = *d;
+        map_put(&db->damaged, damage);
+    }
+    if (damage)
+        damage->id = id; /* I3 */
+}
+
+static bool
+is_damaged(const struct store_db *db, const struct digest *d, int64_t id)
+{
+    const struct store_db_damage *damage = map_get(&db->damaged, d);
+
+    return damage && damage->id == id;
+}
+
+void
+store_db_free_damages(struct store_db *db)
+{
+    size_t pos = 0;
+    void *damage;
+
+    while ((damage = map_next(&db->damaged, &pos)))
+        free(damage);
+    map_fini(&db->damaged);
+}
+
+/* --- put --- */
+
+static int
+insert_row(struct store_db *db, const struct digest *d, const struct blob *b)
+{
+    sqlite3_stmt *st = db->statements[STMT_PUT];
+    int64_t id = db->now.newest + 1;
+    const void *data;
+    size_t length = store_db_pack(db, b, &data);
+    int rc;
+
+    sqlite3_bind_int64(st, 1, id);
+    store_db_bind_digest(db, st, 2, d);
+    sqlite3_bind_int64(st, 3, (int64_t)blob_size(b));
+    rc = sqlite3_bind_blob64(st, 4, data, length, SQLITE_STATIC);
+    if (rc != SQLITE_OK) {
+        store_db_release(st);
+        store_db_rollback(db);
+        return store_db_errno(rc);
+    }
+    rc = store_db_run(db, STMT_PUT, "store a blob");
+    if (rc == 0)
+        store_db_index_add(db, d, id, MIN(length, (size_t)STORE_DB_PAGE_SIZE));
+    return rc;
+}
+
+int
+store_db_remove_row(struct store_db *db, const struct digest *d, int64_t id)
+{
+    int rc = store_db_index_remove(db, d, id);
+
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(db->statements[STMT_REMOVE], 1, id);
+    return store_db_run(db, STMT_REMOVE, "remove a blob");
+}
+
+/* The damaged row goes, the blob gets a new one. */
+static int
+replace_row(struct store_db *db, const struct digest *d, int64_t id, const struct blob *b)
+{
+    int rc = store_db_remove_row(db, d, id);
+
+    if (rc == 0)
+        rc = store_db_put_counts(db);
+    return rc == 0 ? insert_row(db, d, b) : rc;
+}
+
+int
+store_db_put(struct store_db *db, const struct digest *d, const struct blob *b)
+{
+    int64_t id = 0;
+    int rc;
+
+    assert(db->in_transaction);
+    rc = store_db_find_known(db, d, &id);
+    if (rc == -ENOENT)
+        return insert_row(db, d, b);
+    if (rc == 0 && is_damaged(db, d, id))
+        return replace_row(db, d, id, b);
+    if (rc == 0)
+        return store_db_touch(db, id);
+    store_db_log_failure(db, "look for a blob", sqlite3_extended_errcode(db->sql));
+    store_db_rollback(db);
+    return rc;
+}
+
+/* --- load --- */
+
+/* A statement that is at the row of d, or has not found it. */
+static int
+step_to_row(struct store_db *db, const struct digest *d, sqlite3_stmt **ret)
+{
+    const struct tail_row *row = tail_get(&db->tail, d);
+    int step = SQLITE_DONE;
+
+    if (row) {
+        *ret = db->statements[STMT_LOAD_ROW];
+        sqlite3_bind_int64(*ret, 1, row->id);
+        step = sqlite3_step(*ret);
+    }
+    if (step == SQLITE_DONE) {
+        if (row)
+            store_db_release(*ret);
+        *ret = db->statements[STMT_LOAD];
+        store_db_bind_place(db, *ret, d);
+        step = sqlite3_step(*ret);
+    }
+    return step;
+}
+
+/* The bytes as they are stored, and the id.  -EIO: the row is damaged, or the disk is (logged). */
+static int
+read_bytes(struct store_db *db, const struct digest *d, struct blob **ret, int64_t *ret_id)
+{
+    sqlite3_stmt *st;
+    int step = step_to_row(db, d, &st);
+    int rc = step == SQLITE_DONE ? -ENOENT : store_db_errno(step);
+
+    if (step == SQLITE_ROW) {
+        *ret_id = sqlite3_column_int64(st, 0);
+        rc = store_db_unpack(st, 1, ret);
+        if (rc == -EIO)
+            store_db_note_damage(db, d, *ret_id);
+        else if (rc < 0)
+            log_damaged(db, d, err_name(rc));
+    } else if (step != SQLITE_DONE) {
+        log_damaged(db, d, sqlite3_errmsg(db->sql));
+    }
+    store_db_release(st);
+    return rc;
+}
+
+static int
+load(struct store_db *db, const struct digest *d, struct blob **ret)
+{
+    struct blob *b = NULL;
+    int64_t id = 0;
+    int rc = read_bytes(db, d, &b, &id);
+
+    if (rc < 0)
+        return rc;
+    if (!store_db_is_whole(db, d, b)) {
+        store_db_note_damage(db, d, id);
+        blob_unref(&b); /* I1 */
+        return -EIO;
+    }
+    *ret = b;
+    return 0;
+}
+
+int
+store_db_load(struct store_db *db, const struct digest *d, struct blob **ret)
+{
+    int64_t id;
+    int rc = load(db, d, ret);
+
+    if (rc != -ENOENT || !db->is_follower)
+        return rc;
+    rc = store_db_find(db, d, &id); // looks at what the writer has added
+    return rc == 0 ? load(db, d, ret) : rc;
+}
+
+int
+store_db_exists(struct store_db *db, const struct digest *d)
+{
+    int64_t id;
+
+    return store_db_find(db, d, &id);
+}

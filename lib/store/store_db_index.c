@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db_index.c - from a digest to the id of its row.
+ *
+ * A unique index of digests would cost a page of it for nearly every row stored: they are random.
+ * So rows are appended without one, and `place` (prefix of the digest, id) gets them later and
+ * sorted.  Until then they are in the tail, in memory (store_db_tail.c).
+ *
+ *   ids   1 ............ indexed ............ turn ............ newest
+ *         all in place    those of the         none in place
+ *                         partitions before
+ *                         `part` in place
+ *
+ * The key space has TAIL_PARTS partitions.  Each commit merges as many of them as its rows pay for:
+ * one for each MERGE_ROWS rows or MERGE_BYTES bytes of leaf pages.  So a commit never does much more
+ * than its share, and the rows of a partition lie close together.  When the turn has come round,
+ * all rows up to its start are in place: `indexed` moves there, in the file as well.  Opening reads
+ * the digests of the rows behind it, which are at most some 2 * TAIL_PARTS shares.
+ *
+ * Prefixes may collide: place names candidates, the digest in the row decides.
+ *
+ * I1  A row is found in exactly one of tail and place, by this process.  In the file, place may have
+ *     any row; it has those up to `indexed`.
+ * I2  What is counted in db->now follows the transaction as the tail does.
+ * I3  A reader of a file that another process writes finds a row by looking at: the tail, place, the
+ *     rows that are newer than its tail, in this order. */
+#include "store_db_priv.h"
+#include "elog.h"
+
+#include <errno.h>
+
+#define MERGE_ROWS 256
+#define MERGE_BYTES (256 << 10)
+/* A transaction without bounds (a huge commit of the KVS) leaves the rest to its successors. */
+#define MERGES_MAX 32
+
+/* The first six bytes: never negative, and a byte or two smaller in the file than all of 63 bits. */
+static int64_t
+prefix_of(const struct digest *d)
+{
+    int64_t prefix = 0;
+
+    for (size_t i = 0; i < 6; i++)
+        prefix = prefix << 8 | d->bytes[i];
+    return prefix;
+}
+
+void
+store_db_bind_place(struct store_db *db, sqlite3_stmt *st, const struct digest *d)
+{
+    sqlite3_bind_int64(st, 1, prefix_of(d));
+    store_db_bind_digest(db, st, 2, d);
+}
+
+/* --- meta --- */
+
+static int
+get_number(struct store_db *db, const char *name, int64_t *ret)
+{
+    sqlite3_stmt *st = db->statements[STMT_GET_META];
+    int step;
+
+    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+    step = sqlite3_step(st);
+    if (step == SQLITE_ROW)
+        *ret = sqlite3_column_int64(st, 0);
+    store_db_release(st);
+    return step == SQLITE_DONE || (step == SQLITE_ROW && *ret < 0) ? -EIO : store_db_errno(step);
+}
+
+static int
+put_number(struct store_db *db, const char *name, int64_t value)
+{
+    sqlite3_stmt *st = db->statements[STMT_PUT_META];
+
+    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, value);
+    return store_db_run(db, STMT_PUT_META, "record the state of the index");
+}
+
+int
+store_db_put_counts(struct store_db *db)
+{
+    const struct store_db_counts *now = &db->now;
+    int rc = put_number(db, "indexed", now->indexed);
+
+    if (rc == 0)
+        rc = put_number(db, "indexed_blobs", now->blobs - now->after_indexed);
+    return rc == 0 ? put_number(db, "newest", now->newest) : rc;
+}
+
+/* --- reading the tail --- */
+
+/* A row that the file has behind those of the tail. */
+static void
+take_newer(struct store_db *db, sqlite3_stmt *st)
+{
+    int64_t id = sqlite3_column_int64(st, 0);
+    struct tail_row *old;
+    struct digest d;
+
+    db->now.newest = id;
+    db->now.blobs++;
+    db->now.after_indexed++;
+    if (store_db_column_digest(db, st, 1, &d) < 0) {
+        elog(ELOG_ERR, "%s: row %lld has no digest", db->path, (long long)id);
+        return;
+    }
+    old = tail_get(&db->tail, &d);
+    if (old)
+        tail_remove(&db->tail, old); // by the writer, before it stored this one
+    tail_add(&db->tail, &d, id);
+}
+
+/* Add the rows behind db->now.newest to the tail. */
+static int
+read_newer(struct store_db *db)
+{
+    sqlite3_stmt *st = db->statements[STMT_LIST];
+    int step;
+
+    sqlite3_bind_int64(st, 1, db->now.newest);
+    sqlite3_bind_int64(st, 2, INT64_MAX);
+    while ((step = sqlite3_step(st)) == SQLITE_ROW)
+        take_newer(db, st);
+    store_db_release(st);
+    tail_commit(&db->tail);
+    return store_db_errno(step);
+}
+
+static int
+read_tail(struct store_db *db)
+{
+    struct store_db_counts now = {.indexed = 0};
+    int64_t newest = 0;
+    int rc = get_number(db, "indexed", &now.indexed);
+
+    if (rc == 0)
+        rc = get_number(db, "indexed_blobs", &now.blobs);
+    if (rc == 0)
+        rc = get_number(db, "newest", &newest);
+    if (rc < 0)
+        return rc;
+    now.newest = now.indexed;
+    tail_clear(&db->tail);
+    db->now = now;
+    rc = read_newer(db);
+    db->now.newest = MAX(db->now.newest, newest); // the newest of all may have been removed
+    db->now.turn = db->now.newest;
+    return rc;
+}
+
+int
+store_db_open_index(struct store_db *db, struct err *err)
+{
+    if (read_tail(db) < 0)
+        return err_set(err, -EILSEQ, "%s: damaged (cannot read the index)", db->path);
+    return 0;
+}
+
+/* I3: the writer has gone on. */
+static int
+follow_writer(struct store_db *db)
+{
+    int64_t indexed = 0;
+    int rc = get_number(db, "indexed", &indexed);
+
+    if (rc < 0)
+        return rc;
+    return indexed == db->now.indexed ? read_newer(db) : read_tail(db);
+}
+
+/* --- finding --- */
+
+static int
+find_in_place(struct store_db *db, const struct digest *d, int64_t *ret_id)
+{
+    sqlite3_stmt *st = db->statements[STMT_FIND];
+    int step, rc;
+
+    store_db_bind_place(db, st, d);
+    step = sqlite3_step(st);
+    rc = step == SQLITE_DONE ? -ENOENT : store_db_errno(step);
+    if (step == SQLITE_ROW)
+        *ret_id = sqlite3_column_int64(st, 0);
+    store_db_release(st);
+    return rc;
+}
+
+/* Is a row of the tail still there?  Somebody may have removed it: the process that writes the file
+ * we read, or a hand in the file. */
+static int
+check_row(struct store_db *db, int64_t id)
+{
+    sqlite3_stmt *st = db->statements[STMT_HAS_ROW];
+    int step;
+
+    sqlite3_bind_int64(st, 1, id);
+    step = sqlite3_step(st);
+    store_db_release(st);
+    return step == SQLITE_DONE ? -ENOENT : store_db_errno(step);
+}
+
+static int
+find_in_tail(struct store_db *db, const struct digest *d, int64_t *ret_id)
+{
+    const struct tail_row *row = tail_get(&db->tail, d);
+
+    if (!row)
+        return -ENOENT;
+    *ret_id = row->id;
+    return check_row(db, row->id);
+}
+
+int
+store_db_find_known(struct store_db *db, const struct digest *d, int64_t *ret_id)
+{
+    const struct tail_row *row = tail_get(&db->tail, d);
+
+    if (!row)
+        return find_in_place(db, d, ret_id);
+    *ret_id = row->id;
+    return 0;
+}
+
+int
+store_db_find(struct store_db *db, const struct digest *d, int64_t *ret_id)
+{
+    int rc = find_in_tail(db, d, ret_id);
+
+    if (rc == -ENOENT)
+        rc = find_in_place(db, d, ret_id);
+    if (rc != -ENOENT || !db->is_follower)
+        return rc;
+    rc = follow_writer(db); /* I3 */
+    return rc == 0 ? find_in_tail(db, d, ret_id) : rc;
+}
+
+/* --- changing --- */
+
+void
+store_db_index_add(struct store_db *db, const struct digest *d, int64_t id, size_t leaf_bytes)
+{
+    assert(id > db->now.newest);
+    tail_add(&db->tail, d, id);
+    db->now.newest = id;
+    db->now.blobs++;
+    db->now.after_indexed++;
+    db->now.after_turn++;
+    db->now.due_rows++;
+    db->now.due_bytes += leaf_bytes;
+}
+
+int
+store_db_index_remove(struct store_db *db, const struct digest *d, int64_t id)
+{
+    sqlite3_stmt *st = db->statements[STMT_REMOVE_PLACE];
+    struct tail_row *row = tail_get(&db->tail, d);
+
+    if (row && row->id == id)
+        tail_remove(&db->tail, row);
+    db->now.blobs--;
+    if (id > db->now.indexed)
+        db->now.after_indexed--;
+    if (id > db->now.turn)
+        db->now.after_turn--;
+    sqlite3_bind_int64(st, 1, prefix_of(d));
+    sqlite3_bind_int64(st, 2, id);
+    return store_db_run(db, STMT_REMOVE_PLACE, "remove a blob from the index");
+}
+
+/* --- merging --- */
+
+static int
+merge_part(struct store_db *db, size_t part)
+{
+    sqlite3_stmt *st = db->statements[STMT_PUT_PLACE];
+    struct tail_row *const *rows;
+    size_t count = tail_merge(&db->tail, part, &rows);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        sqlite3_bind_int64(st, 1, prefix_of(&rows[i]->digest));
+        sqlite3_bind_int64(st, 2, rows[i]->id);
+        rc = store_db_run(db, STMT_PUT_PLACE, "extend the index");
+    }
+    return rc;
+}
+
+/* All partitions have been merged: the next turn begins with what is there now. */
+static int
+end_turn(struct store_db *db)
+{
+    struct store_db_counts *now = &db->now;
+
+    now->part = 0;
+    now->indexed = now->turn;
+    now->after_indexed = now->after_turn;
+    now->turn = now->newest;
+    now->after_turn = 0;
+    return store_db_put_counts(db);
+}
+
+static bool
+take_due(struct store_db_counts *now)
+{
+    if (now->due_rows < MERGE_ROWS && now->due_bytes < MERGE_BYTES)
+        return false;
+    now->due_rows -= MIN(now->due_rows, (size_t)MERGE_ROWS);
+    now->due_bytes -= MIN(now->due_bytes, (size_t)MERGE_BYTES);
+    return true;
+}
+
+int
+store_db_index_merge(struct store_db *db)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < MERGES_MAX && take_due(&db->now); i++) {
+        rc = merge_part(db, db->now.part++);
+        if (rc == 0 && db->now.part == TAIL_PARTS)
+            rc = end_turn(db);
+    }
+    return rc;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db_pack.c - the data column: the bytes of a blob, or one block of LZ4 if that is shorter.
+ *
+ * Data that cannot be compressed is the costly case, and a large blob is mostly of one kind.  So of
+ * those two samples are tried first. */
+#include "store_db_priv.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <lz4.h>
+
+/* Below this the codec's own bytes eat what it gains. */
+#define COMPRESS_MIN 256
+/* LZ4 cannot shrink by more than this factor: a row that claims to is damaged. */
+#define LZ4_RATIO_MAX 256
+/* Larger blobs are sampled. */
+#define SAMPLE_FROM 16384
+#define SAMPLE_SIZE 4096
+
+static bool
+make_scratch(struct store_db *db, size_t size)
+{
+    if (db->scratch_size >= size)
+        return true;
+    free(db->scratch);
+    db->scratch = xmem_try(size);
+    db->scratch_size = db->scratch ? size : 0;
+    return db->scratch != NULL;
+}
+
+/* The compressed size in db->scratch when it saves at least an eighth, else 0. */
+static size_t
+compress(struct store_db *db, const char *data, size_t size)
+{
+    size_t max = size - size / 8;
+    int n;
+
+    if (!make_scratch(db, max))
+        return 0;
+    n = LZ4_compress_default(data, db->scratch, (int)size, (int)max);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* The samples: a head may be that of a container, the middle is what is in it. */
+static bool
+seems_compressible(struct store_db *db, const char *data, size_t size)
+{
+    if (size < SAMPLE_FROM)
+        return true;
+    return compress(db, data, SAMPLE_SIZE) > 0 || compress(db, data + size / 2, SAMPLE_SIZE) > 0;
+}
+
+size_t
+store_db_pack(struct store_db *db, const struct blob *b, const void **ret_data)
+{
+    const char *data = blob_data(b);
+    size_t size = blob_size(b);
+    size_t packed = 0;
+
+    if (size >= COMPRESS_MIN && size <= LZ4_MAX_INPUT_SIZE && seems_compressible(db, data, size))
+        packed = compress(db, data, size);
+    *ret_data = packed > 0 ? db->scratch : data;
+    return packed > 0 ? packed : size;
+}
+
+int
+store_db_unpack(sqlite3_stmt *st, int size_at, struct blob **ret)
+{
+    int64_t size = sqlite3_column_int64(st, size_at);
+    const char *data = sqlite3_column_blob(st, size_at + 1);
+    int64_t length = sqlite3_column_bytes(st, size_at + 1);
+    uint8_t *out;
+
+    if (size < length || size > (length + 1) * LZ4_RATIO_MAX || size > LZ4_MAX_INPUT_SIZE)
+        return -EIO;
+    if (size == 0) {
+        *ret = blob_empty();
+        return 0;
+    }
+    if (!data)
+        return length == 0 ? -EIO : -ENOMEM;
+    *ret = blob_alloc((size_t)size, &out);
+    if (!*ret)
+        return -ENOMEM;
+    if (size == length)
+        memcpy(out, data, (size_t)size);
+    else if (LZ4_decompress_safe(data, (char *)out, (int)length, (int)size) != size)
+        blob_unref(ret);
+    return *ret ? 0 : -EIO;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* store_db_sql.c - statements and transactions of content.sqlite: what all its tables share.
+ *
+ * I1  Every statement is reset before the function that stepped it returns: an unfinished SELECT
+ *     would keep the write-ahead log from ever being moved.
+ * I2  After an error inside a transaction there is none: SQLite itself rolls back on some errors
+ *     (a full disk) and not on others, so we always do.
+ * I3  What is kept in memory of the rows (the tail, db->now) follows: a transaction that failed has
+ *     left no trace there. */
+#include "store_db_priv.h"
+#include "elog.h"
+
+#include <errno.h>
+
+static const char *const statement_text[STMT_COUNT_OF] = {
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_BEGIN_READ] = "BEGIN",
+    [STMT_GET_META] = "SELECT value FROM meta WHERE name = ?1",
+    [STMT_PUT_META] = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+    [STMT_PUT] = "INSERT INTO blob (id, digest, size, data) VALUES (?1, ?2, ?3, ?4)",
+    [STMT_LOAD_ROW] = "SELECT id, size, data FROM blob WHERE id = ?1",
+    [STMT_LOAD] = "SELECT b.id, b.size, b.data FROM place p CROSS JOIN blob b ON b.id = p.id"
+                  " WHERE p.prefix = ?1 AND b.digest = ?2",
+    [STMT_HAS_ROW] = "SELECT 1 FROM blob WHERE id = ?1",
+    [STMT_FIND] = "SELECT b.id FROM place p CROSS JOIN blob b ON b.id = p.id"
+                  " WHERE p.prefix = ?1 AND b.digest = ?2",
+    /* A tail that was read from the file may be in place in part. */
+    [STMT_PUT_PLACE] = "INSERT OR IGNORE INTO place (prefix, id) VALUES (?1, ?2)",
+    [STMT_REMOVE_PLACE] = "DELETE FROM place WHERE prefix = ?1 AND id = ?2",
+    [STMT_NEWEST] = "SELECT ifnull(max(id), 0) FROM blob",
+    [STMT_LIST] = "SELECT id, digest, size FROM blob WHERE id > ?1 AND id <= ?2 ORDER BY id",
+    [STMT_READ] = "SELECT id, digest, size, data FROM blob WHERE id > ?1 AND id <= ?2 ORDER BY id",
+    [STMT_DIGEST_OF] = "SELECT digest FROM blob WHERE id = ?1",
+    [STMT_REMOVE] = "DELETE FROM blob WHERE id = ?1",
+    [STMT_PUT_AGE] = "INSERT OR IGNORE INTO age (id, time) VALUES (?1, ?2)",
+    [STMT_PRUNE_AGES] = "DELETE FROM age WHERE time > ?2 OR id < (SELECT max(id) FROM age"
+                        " WHERE time <= ?1)",
+    [STMT_ID_AT] = "SELECT ifnull(max(id), 0) FROM age WHERE time <= ?1",
+    [STMT_TOUCH] = "INSERT OR IGNORE INTO touched (time, id) VALUES (?1, ?2)",
+    [STMT_TOUCH_AFTER] = "SELECT min(time) FROM touched WHERE time > ?1",
+    [STMT_HAS_TOUCH] = "SELECT 1 FROM touched WHERE time = ?1 AND id = ?2",
+    [STMT_PRUNE_TOUCHES] = "DELETE FROM touched WHERE (time, id) IN"
+                           " (SELECT time, id FROM touched WHERE time < ?1 LIMIT ?2)",
+    [STMT_PUT_ROOT] = "INSERT INTO root (name, owner, sequence, digest) VALUES (?1, ?2, ?3, ?4)"
+                      " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner,"
+                      " sequence = excluded.sequence, digest = excluded.digest",
+    [STMT_REMOVE_ROOT] = "DELETE FROM root WHERE name = ?1",
+    [STMT_ROOTS] = "SELECT name, owner, sequence, digest FROM root ORDER BY name",
+    [STMT_PUT_CHECKPOINT] =
+        "INSERT INTO checkpoint (sequence, timestamp, digest) VALUES (?1, ?2, ?3)",
+    [STMT_PRUNE_CHECKPOINTS] = ("DELETE FROM checkpoint WHERE id <= (SELECT id FROM checkpoint"
+                                " ORDER BY id DESC LIMIT 1 OFFSET ?1)"),
+    [STMT_CHECKPOINTS] = "SELECT sequence, timestamp, digest FROM checkpoint ORDER BY id DESC",
+};
+
+int
+store_db_prepare(struct store_db *db, struct err *err)
+{
+    for (int i = 0; i < STMT_COUNT_OF; i++) {
+        int rc = sqlite3_prepare_v3(db->sql, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &db->statements[i], NULL);
+
+        if (rc != SQLITE_OK)
+            return err_set(err, -EILSEQ, "%s: damaged: %s", db->path, sqlite3_errmsg(db->sql));
+    }
+    return 0;
+}
+
+void
+store_db_finalize(struct store_db *db)
+{
+    for (int i = 0; i < STMT_COUNT_OF; i++) {
+        sqlite3_finalize(db->statements[i]);
+        db->statements[i] = NULL;
+    }
+}
+
+/* --- statements --- */
+
+void
+store_db_release(sqlite3_stmt *st)
+{
+    sqlite3_reset(st); /* I1 */
+    sqlite3_clear_bindings(st);
+}
+
+void
+store_db_bind_digest(struct store_db *db, sqlite3_stmt *st, int index, const struct digest *d)
+{
+    sqlite3_bind_blob(st, index, d->bytes, (int)digest_size(db->alg), SQLITE_STATIC);
+}
+
+int
+store_db_column_digest(struct store_db *db, sqlite3_stmt *st, int column, struct digest *ret)
+{
+    const void *bytes = sqlite3_column_blob(st, column);
+
+    return digest_from_bytes(db->alg, bytes, (size_t)sqlite3_column_bytes(st, column), ret);
+}
+
+/* A disk that does not work is told once, when it begins: each commit fails then. */
+static bool
+is_of_the_disk(int rc)
+{
+    return rc == -ENOSPC || rc == -EIO || rc == -EROFS;
+}
+
+void
+store_db_log_failure(struct store_db *db, const char *what, int sqlite_rc)
+{
+    int rc = store_db_errno(sqlite_rc);
+
+    if (db->failing != 0 && db->failing == rc)
+        return;
+    if (is_of_the_disk(rc))
+        db->failing = rc;
+    elog(ELOG_ERR, "%s: cannot %s: %s (%d)", db->path, what, sqlite3_errmsg(db->sql), sqlite_rc);
+}
+
+static void
+log_recovery(struct store_db *db)
+{
+    if (db->failing != 0)
+        elog(ELOG_WARN, "%s: writing works again", db->path);
+    db->failing = 0;
+}
+
+/* I3 */
+void
+store_db_rollback(struct store_db *db)
+{
+    if (db->in_transaction) {
+        tail_rollback(&db->tail);
+        db->now = db->saved;
+    }
+    db->in_transaction = false;
+    if (!sqlite3_get_autocommit(db->sql))
+        sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int
+store_db_run(struct store_db *db, enum store_db_statement which, const char *what)
+{
+    sqlite3_stmt *st = db->statements[which];
+    int rc = sqlite3_step(st);
+
+    if (rc != SQLITE_DONE)
+        store_db_log_failure(db, what, sqlite3_extended_errcode(db->sql));
+    store_db_release(st);
+    if (rc == SQLITE_DONE)
+        return 0;
+    store_db_rollback(db); /* I2 */
+    return store_db_errno(rc);
+}
+
+int
+store_db_begin(struct store_db *db)
+{
+    int rc;
+
+    assert(!db->in_transaction);
+    rc = store_db_run(db, STMT_BEGIN, "begin");
+    if (rc < 0)
+        return rc;
+    db->in_transaction = true;
+    db->saved = db->now;
+    return store_db_age_begin(db);
+}
+
+int
+store_db_commit(struct store_db *db)
+{
+    int rc;
+
+    assert(db->in_transaction);
+    rc = store_db_index_merge(db);
+    if (rc == 0)
+        rc = store_db_run(db, STMT_COMMIT, "commit");
+    if (rc < 0)
+        return rc;
+    db->in_transaction = false;
+    tail_commit(&db->tail); /* I3 */
+    store_db_age_commit(db);
+    log_recovery(db);
+    return 0;
+}
+
+int
+store_db_begin_reading(struct store_db *db)
+{
+    assert(!db->in_transaction);
+    return store_db_run(db, STMT_BEGIN_READ, "begin to read");
+}
+
+void
+store_db_end_reading(struct store_db *db)
+{
+    if (!sqlite3_get_autocommit(db->sql))
+        sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
+}
