@@ -10,13 +10,9 @@
 struct health {
     uint32_t rank;
     struct topo topo;
-    struct router *router;             // borrowed
-    struct content *content;           // borrowed
-    const struct overlay *overlay;     // borrowed
-    const struct connector *connector; // borrowed
-    const struct kvs *kvs;             // borrowed; may be NULL
-    const struct store *store;         // borrowed; may be NULL
-    struct list waits;                 // struct status_wait
+    struct router *router;         // borrowed
+    const struct overlay *overlay; // borrowed
+    struct list waits;             // struct status_wait
 };
 
 /* Somebody waiting for our subtree to have a status. */
@@ -187,71 +183,16 @@ serve_ping(void *arg, struct request *req)
     json_reply(h->router, req, &json);
 }
 
-/* --- stats.get --- */
-
-static json_t *
-describe_cache(const struct cache_stats *s)
-{
-    return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}", "loads",
-                     (json_int_t)s->loads, "hits", (json_int_t)s->hits, "misses",
-                     (json_int_t)s->misses, "coalesced", (json_int_t)s->coalesced, "stores",
-                     (json_int_t)s->stores, "stores-clean", (json_int_t)s->stores_clean,
-                     "evictions", (json_int_t)s->evictions, "verify-failures",
-                     (json_int_t)s->verify_failures, "entries", (json_int_t)s->entries, "bytes",
-                     (json_int_t)s->bytes, "dirty-entries", (json_int_t)s->dirty_entries,
-                     "dirty-bytes", (json_int_t)s->dirty_bytes, "loading", (json_int_t)s->loading,
-                     "storing", (json_int_t)s->storing);
-}
-
-static json_t *
-describe_router(const struct router_stats *s)
-{
-    return json_pack("{s:I s:I s:I s:I s:I s:I s:I}", "requests", (json_int_t)s->requests,
-                     "responses", (json_int_t)s->responses, "errors", (json_int_t)s->errors,
-                     "forwarded", (json_int_t)s->forwarded, "calls", (json_int_t)s->calls,
-                     "replayed", (json_int_t)s->replayed, "pending", (json_int_t)s->pending);
-}
-
-static json_t *
-describe_store(const struct store *store)
-{
-    struct store_stats s;
-
-    store_stats(store, &s);
-    return json_pack("{s:I s:I s:I s:I s:I s:I}", "batches", (json_int_t)s.batches, "rows",
-                     (json_int_t)s.rows, "loads", (json_int_t)s.loads, "load-failures",
-                     (json_int_t)s.load_failures, "put-failures", (json_int_t)s.put_failures,
-                     "queued", (json_int_t)s.queued);
-}
-
-static void
-serve_stats(void *arg, struct request *req)
-{
-    struct health *h = arg;
-    json_t *json = json_pack("{s:i s:i s:o s:o}", "rank", (int)h->rank, "clients",
-                             h->connector ? (int)connector_count(h->connector) : 0, "cache",
-                             describe_cache(content_cache_stats(h->content)), "router",
-                             describe_router(router_stats(h->router)));
-
-    if (h->kvs)
-        json_object_set_new(json, "kvs",
-                            json_pack("{s:I}", "version-waits", (json_int_t)kvs_waits(h->kvs)));
-    if (h->store)
-        json_object_set_new(json, "store", describe_store(h->store));
-    json_reply(h->router, req, &json);
-}
-
 /* --- life --- */
 
 static const struct service services[] = {
     {"overlay.health", serve_health}, {"overlay.topology", serve_topology},
     {"overlay.wait", serve_wait},     {"broker.ping", serve_ping},
     {"content.ping", serve_ping},     {"kvs.ping", serve_ping},
-    {"stats.get", serve_stats},
 };
 
 struct health *
-health_new(uint32_t rank, const struct topo *topo, struct router *router, struct content *content,
+health_new(uint32_t rank, const struct topo *topo, struct router *router,
            struct service_table *table)
 {
     struct health *h = xcalloc(1, sizeof(*h));
@@ -259,7 +200,6 @@ health_new(uint32_t rank, const struct topo *topo, struct router *router, struct
     h->rank = rank;
     h->topo = *topo;
     h->router = router;
-    h->content = content;
     list_init(&h->waits);
     service_table_add(table, services, ARRAY_SIZE(services), h);
     return h;
@@ -278,11 +218,7 @@ health_free(struct health **health)
 }
 
 void
-health_attach(struct health *h, const struct overlay *overlay, const struct connector *connector,
-              const struct kvs *kvs, const struct store *store)
+health_attach(struct health *h, const struct overlay *overlay)
 {
     h->overlay = overlay;
-    h->connector = connector;
-    h->kvs = kvs;
-    h->store = store;
 }

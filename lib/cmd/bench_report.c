@@ -13,8 +13,8 @@ bench_report_measured(struct bench_row *row, const struct bench_outcome *out)
     row->failed = out->failed;
     row->ops_per_sec = (double)out->done / out->seconds;
     row->mb_per_sec = row->ops_per_sec * (double)row->size / 1e6;
-    row->p50_us = bench_hist_percentile(&out->latency, 50);
-    row->p99_us = bench_hist_percentile(&out->latency, 99);
+    row->p50_us = hist_quantile(&out->latency, 500);
+    row->p99_us = hist_quantile(&out->latency, 990);
 }
 
 void

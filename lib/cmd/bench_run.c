@@ -78,7 +78,7 @@ on_reply(void *arg, const struct xylem_reply *reply)
         note_failure(w, "the answer is not what was asked for");
     } else {
         w->out.done++;
-        bench_hist_add(&w->out.latency, now_us - slot->sent_us);
+        hist_add(&w->out.latency, now_us - slot->sent_us);
     }
     send_next(slot, now_us);
 }
@@ -140,7 +140,7 @@ add_up(const struct worker *workers, size_t count, struct bench_outcome *ret)
         ret->failed += w->out.failed;
         if (!ret->error[0])
             memcpy(ret->error, w->out.error, sizeof(ret->error));
-        bench_hist_merge(&ret->latency, &w->out.latency);
+        hist_merge(&ret->latency, &w->out.latency);
     }
     ret->seconds = (double)MAX(end_us - begin_us, 1) / 1e6;
 }

@@ -7,7 +7,7 @@
 #define XYLEM_BENCH_RUN_H
 
 #include "base.h"
-#include "bench_hist.h"
+#include "hist.h"
 #include "xylem.h"
 
 struct bench_client {
@@ -30,7 +30,7 @@ struct bench_outcome {
     uint64_t failed;             // operations that did not
     char error[XYLEM_ERROR_MAX]; // of one that failed: why; "" if there is none
     double seconds;              // from the first request to the last answer
-    struct bench_hist latency;   // of those that went well, from request to answer
+    struct hist latency;         // of those that went well, from request to answer
 };
 
 /* Run a job with `count` clients, each with an open handle without pending requests. */

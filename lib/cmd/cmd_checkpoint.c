@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "xmem.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,14 +109,58 @@ put_checkpoint(xylem_t *x, const struct xylem_root *root)
     return xylem_rpc(x, "content.checkpoint-put", CHECKPOINT_RANK, request, NULL);
 }
 
-static int
-choose_root(xylem_t *x, const char *ref, struct xylem_root *root)
+/* What BLOBREF is not.  NULL: the error's own text says it. */
+static const char *
+explain_refusal(int rc)
 {
-    if (!ref)
-        return xylem_getroot(x, "primary", root);
-    root->sequence = 0;
-    snprintf(root->rootref, sizeof(root->rootref), "%s", ref);
-    return xylem_validate(x, ref);
+    switch (rc) {
+    case -ENOENT:
+        return "not in the backing store";
+    case -EIO:
+        return "damaged in the backing store";
+    case -EPROTO:
+        return "not a stored directory";
+    default:
+        return NULL;
+    }
+}
+
+static int
+refuse(xylem_t *x, const char *ref, int rc)
+{
+    const char *why = explain_refusal(rc);
+
+    if (!why)
+        cmd_fail_x(&update_program, x, ref);
+    else
+        cmd_fail(&update_program, "%s: %s", ref, why);
+    return rc == -EINVAL ? CMD_USAGE : CMD_FAILED;
+}
+
+/* The flush, because what is dirty at rank 0 (durability memory) is not on the disk yet; validate,
+ * because rank 0 looks at the blob in its cache, and the disk may have it damaged. */
+static int
+update_to(xylem_t *x, const char *ref)
+{
+    struct xylem_root root = {0};
+    int rc = xylem_flush(x, CHECKPOINT_RANK);
+
+    if (rc == 0)
+        rc = xylem_validate(x, ref);
+    snprintf(root.rootref, sizeof(root.rootref), "%s", ref);
+    if (rc == 0)
+        rc = put_checkpoint(x, &root);
+    return rc == 0 ? CMD_OK : refuse(x, ref, rc);
+}
+
+static int
+update_to_current(xylem_t *x)
+{
+    struct xylem_root root;
+
+    if (xylem_getroot(x, "primary", &root) == 0 && put_checkpoint(x, &root) == 0)
+        return CMD_OK;
+    return cmd_fail_x(&update_program, x, "current root");
 }
 
 static int
@@ -123,11 +168,8 @@ run_update(int argc, char **argv)
 {
     int i = cmd_parse(&update_program, argc, argv, 0, 1);
     xylem_t *x = cmd_open(&update_program);
-    struct xylem_root root = {0};
-    int status = CMD_OK;
+    int status = argv[i] ? update_to(x, argv[i]) : update_to_current(x);
 
-    if (choose_root(x, argv[i], &root) < 0 || put_checkpoint(x, &root) < 0)
-        status = cmd_fail_x(&update_program, x, argv[i]);
     xylem_close(x);
     return status;
 }

@@ -25,7 +25,7 @@ _xylem()
         esac
     done
     case $path in
-    '') words='content kvs stats overlay ping getattr lsattr dump restore launch bench' ;;
+    '') words='content kvs stats overlay ping getattr lsattr shutdown dump fsck gc restore launch bench' ;;
     ' content') words='store load validate flush dropcache checkpoint' ;;
     ' content checkpoint') words='list update' ;;
     ' kvs') words='get put dir ls unlink link readlink mkdir copy move getroot version wait sync
@@ -38,6 +38,8 @@ _xylem()
         _xylem_bench
         return
         ;;
+    ' gc') words='--statedir --online --grace --dry-run --force --json --verbose --quiet --uri' ;;
+    ' fsck') words='--statedir --uri --repair --rootref --json --verbose --quiet' ;;
     ' dump' | ' restore' | ' launch')
         COMPREPLY=($(compgen -f -- "$cur"))
         return

@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"ping", "measure the way to a rank and back", cmd_ping},
     {"getattr", "print an attribute of a rank", cmd_getattr},
     {"lsattr", "list the attributes of a rank", cmd_lsattr},
+    {"shutdown", "stop all ranks, leaves first", cmd_shutdown},
     {"dump", "archive the key-value store: xylem-dump(1)", NULL},
     {"restore", "fill the key-value store: xylem-restore(1)", NULL},
     {"launch", "start some ranks: xylem-launch(1)", NULL},

@@ -27,7 +27,7 @@ rates_are_of_what_went_well(void **state UNUSED)
     struct bench_row r = {.n = 1000, .size = 1000000};
 
     for (int us = 1; us <= 100; us++)
-        bench_hist_add(&out.latency, us);
+        hist_add(&out.latency, us);
     bench_report_measured(&r, &out);
     assert_int_equal(r.failed, 100);
     assert_true(r.ops_per_sec == 1800);
