@@ -19,6 +19,8 @@ greeting_encode(const struct greeting *g, struct buf *out)
     char *text;
 
     assert(json);
+    if (g->window > 0)
+        json_object_set_new(json, "window", json_integer(g->window));
     text = json_dumps(json, JSON_COMPACT);
     assert(text);
     buf_add_str(out, text);
@@ -48,6 +50,20 @@ get_word(const json_t *json, const char *name, char ret[GREETING_WORD_MAX], stru
     return 0;
 }
 
+/* Only a parent tells it.  It bounds what we may have on its way, so it is checked both ways. */
+static int
+get_window(const json_t *json, uint32_t *ret, struct err *err)
+{
+    *ret = 0;
+    if (!json_object_get(json, "window"))
+        return 0;
+    if (get_number(json, "window", GREETING_WINDOW_MAX, ret, err) < 0)
+        return -EPROTO;
+    if (*ret < GREETING_WINDOW_MIN)
+        return err_set(err, -EPROTO, "hello: member \"window\" is out of range");
+    return 0;
+}
+
 int
 greeting_decode(const char *text, size_t size, struct greeting *ret, struct err *err)
 {
@@ -65,7 +81,8 @@ greeting_decode(const char *text, size_t size, struct greeting *ret, struct err 
         get_word(json, "instance", ret->instance, err) == 0 &&
         get_word(json, "hash", ret->hash, err) == 0 &&
         get_word(json, "uuid", ret->uuid, err) == 0 &&
-        get_word(json, "hostname", ret->hostname, err) == 0) {
+        get_word(json, "hostname", ret->hostname, err) == 0 &&
+        get_window(json, &ret->window, err) == 0) {
         ret->protocol = (int)protocol;
         rc = 0;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* greeting.h - what a rank tells its parent when it joins, and whether the parent lets it in
+/* greeting.h - what a rank tells its parent when it joins, and what the parent answers
  * (xylem-overlay(7), "Hello").  Pure. */
 #ifndef XYLEM_GREETING_H
 #define XYLEM_GREETING_H
@@ -8,8 +8,10 @@
 #include "buf.h"
 #include "xerr.h"
 
-#define GREETING_PROTOCOL 1  // version of the link protocol; must be equal
+#define GREETING_PROTOCOL 2  // version of the link protocol; must be equal
 #define GREETING_WORD_MAX 64 // bytes of an id or a name, with the NUL
+#define GREETING_WINDOW_MIN (1u << 20)
+#define GREETING_WINDOW_MAX (16u << 20)
 
 struct greeting {
     uint32_t rank;
@@ -21,6 +23,7 @@ struct greeting {
     char hash[GREETING_WORD_MAX];     // hash algorithm
     char uuid[GREETING_WORD_MAX];     // of this run of this rank
     char hostname[GREETING_WORD_MAX];
+    uint32_t window; // bytes, of the link: in a welcome; 0: not told
 };
 
 /* Append as JSON. */

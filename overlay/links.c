@@ -4,6 +4,8 @@
  * - ROUTER_MANDATORY: a message for a peer that is gone is an error here, not silence.
  * - Identities are libzmq's own: they are new with every connection, so a message for a former
  *   connection can never reach the next one.
+ * - RCVHWM only on the bind side, where anybody may connect; never together with ZeroMQ's heartbeats, whose
+ *   answers it would hold up as well.
  * - MAXMSGSIZE only on the bind side: on the connect side it kills the socket for good.
  */
 #include "links.h"
@@ -13,6 +15,8 @@
 #include <czmq.h>
 #include <errno.h>
 
+#define LINKS_PAYLOAD_MAX INT32_MAX // what came is in memory already: overlay.c looks at its size
+#define RECEIVED_MAX 64 // messages of one connection that wait here; the others wait in the sender
 #define RECONNECT_MS 20 // first retry: ranks start in any order, the parent is there soon
 #define RECONNECT_MAX_MS 1000
 #define HANDSHAKE_MS 5000 // half-open connections are dropped after this
@@ -73,7 +77,7 @@ receive_from_below(void *arg)
     struct links *l = arg;
     struct msg_zmq_peer peer;
     struct msg m;
-    int rc = msg_zmq_recv(zsock_resolve(l->below), &peer, l->max_payload, &m);
+    int rc = msg_zmq_recv(zsock_resolve(l->below), &peer, LINKS_PAYLOAD_MAX, &m);
 
     if (rc == 0)
         return false;
@@ -92,6 +96,7 @@ open_router(struct links *l)
     l->below = zsock_new(ZMQ_ROUTER);
     assert(l->below);
     set_common_options(l->below);
+    zsock_set_rcvhwm(l->below, RECEIVED_MAX);
     zsock_set_router_mandatory(l->below, 1);
     zsock_set_maxmsgsize(l->below, (int)MIN(l->max_payload + MSG_HEAD_MAX, (size_t)INT32_MAX));
     l->below_source = loop_add_zmq(l->loop, zsock_resolve(l->below), receive_from_below, l);
@@ -129,7 +134,7 @@ receive_from_parent(void *arg)
 {
     struct links *l = arg;
     struct msg m;
-    int rc = msg_zmq_recv(zsock_resolve(l->parent), NULL, l->max_payload, &m);
+    int rc = msg_zmq_recv(zsock_resolve(l->parent), NULL, LINKS_PAYLOAD_MAX, &m);
 
     if (rc == 0)
         return false;

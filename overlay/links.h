@@ -2,7 +2,8 @@
 /* links.h - the sockets of the tree: a ROUTER that children and remote clients connect to, and a
  * DEALER to the parent with a monitor beside it.  Knows nothing of ranks and states (overlay.c).
  *
- * Never blocks.  High-water marks are off: what may be in flight is bounded by the protocol above.
+ * Never blocks.  There are no high-water marks for sending: what may be in flight is bounded by the
+ * protocol above.  What comes from below is bounded for each connection.
  * The DEALER is thrown away and made anew whenever the parent is lost: that drops what was queued
  * for a parent that may never read it, and revives a socket that libzmq has given up.
  */

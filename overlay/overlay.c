@@ -3,8 +3,8 @@
  *
  * Neighbours speak MSG_CONTROL messages (xylem-overlay(7), "Control messages"):
  *
- *   child  -> parent   HELLO greeting, PING status, STATE status, BYE
- *   parent -> child    WELCOME greeting, REFUSE text, PONG, WHO, BYE
+ *   child  -> parent   HELLO greeting, PING status, STATE status, CREDIT total, BYE
+ *   parent -> child    WELCOME greeting, REFUSE text, PONG, WHO, CREDIT total, BYE
  *
  * A child greets as soon as it is connected, and again on a fresh connection every GREETING_MS
  * until it is answered.  From then on it pings; each side counts anything it hears as a sign of
@@ -16,6 +16,8 @@
  *  I1  by_identity holds exactly the children that are ONLINE.
  *  I2  a message goes up only while the parent is ONLINE: after a loss nothing reaches a parent
  *      that has not let us in again.
+ *  I3  a neighbour whose window has become full has drained() called once, by an acknowledgement or
+ *      by its end, and never from inside a send.
  */
 #include "elog.h"
 #include "overlay_priv.h"
@@ -24,6 +26,8 @@
 #include <ctype.h>
 #include <czmq.h>
 #include <errno.h>
+
+#define CLIENT_MS 30000
 
 static bool
 has_parent(const struct overlay *o)
@@ -77,13 +81,25 @@ beat(void *arg)
     for (size_t i = 0; i < o->nchildren; i++) {
         if (peer_is_silent(&o->children[i].peer, o->conf.timeout_ms, now))
             overlay_children_lose(o, &o->children[i], "no sign of life");
+        else
+            overlay_credit_down(o, &o->children[i]);
     }
+    overlay_clients_beat(o);
     if (o->parent.state != PEER_ONLINE)
         return;
-    if (peer_is_silent(&o->parent, o->conf.timeout_ms, now))
+    if (peer_is_silent(&o->parent, o->conf.timeout_ms, now)) {
         overlay_parent_lose(o, "no sign of life");
-    else
+    } else {
+        overlay_credit_up(o);
         overlay_control_up(o, CONTROL_PING, o->status, NULL);
+    }
+}
+
+static void
+reap(void *arg)
+{
+    overlay_children_reap(arg);
+    overlay_clients_reap(arg);
 }
 
 /* --- life --- */
@@ -120,6 +136,7 @@ add_children(struct overlay *o)
     for (uint32_t i = 0; i < o->nchildren; i++)
         peer_init(&o->children[i].peer, topo_child(&o->conf.topo, o->conf.rank, i),
                   loop_now(o->loop));
+    o->child_window = MAX(GREETING_WINDOW_MAX / MAX(o->nchildren, 1), GREETING_WINDOW_MIN);
     o->status = o->nchildren > 0 ? SUBTREE_PARTIAL : SUBTREE_FULL;
     o->status_since = loop_now(o->loop);
 }
@@ -149,13 +166,17 @@ overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *
 
     assert(conf->rank < conf->topo.size);
     o->conf = *conf;
+    if (o->conf.client_ms == 0)
+        o->conf.client_ms = CLIENT_MS;
     o->ops = ops;
     o->arg = arg;
     o->loop = loop;
     o->links = links_new(loop, conf->max_payload, &links_ops, o);
     map_init(&o->by_identity, offsetof(struct child, identity), sizeof(struct msg_zmq_peer));
     loop_timer_init(&o->heartbeat, beat, o);
-    loop_timer_init(&o->reap, overlay_children_reap, o);
+    map_init(&o->clients, offsetof(struct client, identity), sizeof(struct msg_zmq_peer));
+    list_init(&o->client_list);
+    loop_timer_init(&o->reap, reap, o);
     loop_timer_init(&o->greet, overlay_parent_greet, o);
     fill_greeting(o);
     add_children(o);
@@ -190,10 +211,75 @@ overlay_free(struct overlay **overlay)
     loop_timer_stop(&o->reap);
     loop_timer_stop(&o->greet);
     links_free(&o->links);
+    overlay_clients_free(o);
     map_fini(&o->by_identity);
     free(o->children);
     free(o->uri);
     free(o);
+}
+
+/* --- counting --- */
+
+static void
+count(struct overlay_traffic *t, uint64_t bytes)
+{
+    t->messages++;
+    t->bytes += bytes;
+}
+
+int
+overlay_send_counted(struct overlay *o, enum overlay_neighbour kind, const struct msg_zmq_peer *to,
+                     struct window *w, struct msg *m)
+{
+    uint64_t bytes = control_cost(m);
+    bool counted = control_is_counted(m);
+    int rc = to ? links_send_down(o->links, to, m) : links_send_up(o->links, m);
+
+    if (rc < 0)
+        return rc;
+    count(&o->stats.sent[kind], bytes);
+    if (!counted || !window_sent(w, bytes))
+        return 0;
+    o->stats.full[kind]++;
+    return 1;
+}
+
+void
+overlay_count_received(struct overlay *o, enum overlay_neighbour kind, struct msg *m)
+{
+    struct blob *none = NULL;
+
+    count(&o->stats.received[kind], control_cost(m));
+    if (msg_size(m) <= o->conf.max_payload)
+        return;
+    elog(ELOG_WARN, "%s: a payload of %zu bytes is beyond the limit: dropped", m->topic,
+         msg_size(m));
+    msg_set_payload(m, &none);
+    if (m->type == MSG_REQUEST)
+        m->oversized = true;
+    else if (m->type == MSG_RESPONSE)
+        m->errnum = EFBIG;
+}
+
+int
+overlay_take_credit(struct overlay *o, enum overlay_neighbour kind, struct window *w,
+                    const struct msg *m)
+{
+    uint64_t total;
+    int rc;
+
+    o->stats.credits_received[kind]++;
+    rc = control_get_total(m, &total) ? window_acked(w, total) : -EPROTO;
+    if (rc < 0)
+        elog(ELOG_WARN, "a neighbour acknowledges what it was not sent: ignored");
+    return rc;
+}
+
+void
+overlay_release(struct overlay *o, struct window *w, const struct overlay_from *from)
+{
+    if (window_release(w))
+        o->ops->drained(o->arg, from);
 }
 
 /* --- sending --- */
@@ -201,10 +287,14 @@ overlay_free(struct overlay **overlay)
 int
 overlay_send_parent(struct overlay *o, struct msg *m)
 {
-    if (o->parent.state == PEER_ONLINE)
-        return links_send_up(o->links, m);
-    msg_fini(m);
-    return -EHOSTUNREACH;
+    int rc;
+
+    if (o->parent.state != PEER_ONLINE) {
+        msg_fini(m);
+        return -EHOSTUNREACH;
+    }
+    rc = overlay_send_counted(o, OVERLAY_PARENT, NULL, &o->up.out, m);
+    return MIN(rc, 0);
 }
 
 int
@@ -217,10 +307,10 @@ overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
         msg_fini(m);
         return -EHOSTUNREACH;
     }
-    rc = links_send_down(o->links, &c->identity, m);
+    rc = overlay_send_counted(o, OVERLAY_CHILD, &c->identity, &c->flow.out, m);
     if (rc == -EHOSTUNREACH)
         overlay_children_cut(o, c);
-    return rc;
+    return MIN(rc, 0);
 }
 
 int
@@ -238,7 +328,7 @@ overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer
 int
 overlay_send_client(struct overlay *o, const struct msg_zmq_peer *peer, struct msg *m)
 {
-    return links_send_down(o->links, peer, m);
+    return overlay_clients_send(o, peer, m);
 }
 
 void
@@ -251,6 +341,24 @@ overlay_send_down(struct overlay *o, const struct msg *m)
             continue;
         msg_copy(&copy, m);
         overlay_send_child(o, o->children[i].peer.rank, &copy);
+    }
+}
+
+bool
+overlay_is_full(const struct overlay *o, const struct overlay_from *to)
+{
+    const struct child *child;
+    const struct client *client;
+
+    switch (to->kind) {
+    case OVERLAY_PARENT:
+        return window_is_full(&o->up.out);
+    case OVERLAY_CHILD:
+        child = overlay_children_find(o, to->rank);
+        return child && window_is_full(&child->flow.out);
+    default:
+        client = overlay_clients_find(o, &to->peer);
+        return client && window_is_full(&client->out);
     }
 }
 
@@ -320,6 +428,20 @@ overlay_child(const struct overlay *o, size_t i)
 {
     assert(i < o->nchildren);
     return &o->children[i].peer;
+}
+
+const struct overlay_stats *
+overlay_stats(struct overlay *o)
+{
+    struct overlay_stats *s = &o->stats;
+
+    s->unacked[OVERLAY_PARENT] = window_unacked(&o->up.out);
+    s->unacked[OVERLAY_CHILD] = 0;
+    for (size_t i = 0; i < o->nchildren; i++)
+        s->unacked[OVERLAY_CHILD] += window_unacked(&o->children[i].flow.out);
+    s->unacked[OVERLAY_CLIENT] = o->clients_unacked;
+    s->clients = o->clients.count;
+    return s;
 }
 
 const char *

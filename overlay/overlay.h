@@ -31,7 +31,9 @@ struct overlay_conf {
     size_t nlisten;
     int64_t heartbeat_ms; // a ping is due this often
     int64_t timeout_ms;   // a neighbour silent for this long is lost
-    size_t max_payload;   // bytes
+    int64_t
+        client_ms; // a remote client that is full, and silent for this long, is cut off; 0: 30 s
+    size_t max_payload; // bytes
 };
 
 struct overlay_ops {
@@ -45,6 +47,9 @@ struct overlay_ops {
     void (*status_changed)(void *arg, enum subtree_status status);
     /* The parent refused us for good; text says why. */
     void (*refused)(void *arg, const char *text);
+    /* A neighbour that was full has room again, or is gone: once each time that it has become full.
+     * For one that is gone, after parent_changed() or child_gone(); sending to it fails. */
+    void (*drained)(void *arg, const struct overlay_from *from);
 };
 
 /* Binds, and starts to greet the parent.  -errno with text when binding fails. */
@@ -64,6 +69,10 @@ int overlay_send_client(struct overlay *o, const struct msg_zmq_peer *peer, stru
 /* A copy to every child that is online. */
 void overlay_send_down(struct overlay *o, const struct msg *m);
 
+/* Is a window of bytes on its way to that neighbour?  Then send it no requests and no responses until
+ * drained() (xylem-overlay(7), "Credits").  Of `to` count: kind; rank (CHILD); peer (CLIENT). */
+bool overlay_is_full(const struct overlay *o, const struct overlay_from *to);
+
 /* The neighbour to go through for `rank`: a child's rank, or TOPO_NONE for the parent.
  * -EHOSTUNREACH: no such rank, or the child is not online. */
 int overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child);
@@ -80,6 +89,24 @@ int64_t overlay_now(const struct overlay *o);
 int64_t overlay_status_age(const struct overlay *o);
 size_t overlay_child_count(const struct overlay *o);
 const struct peer *overlay_child(const struct overlay *o, size_t i); // borrowed
+/* Requests, responses and events since the start, each array by enum overlay_neighbour.  Bytes are
+ * payload and 64 for each message. */
+struct overlay_traffic {
+    uint64_t messages;
+    uint64_t bytes;
+};
+struct overlay_stats {
+    struct overlay_traffic sent[3];
+    struct overlay_traffic received[3];
+    uint64_t credits_sent[3];
+    uint64_t credits_received[3];
+    uint64_t full[3];     // times that one became full
+    uint64_t unacked[3];  // bytes on their way now
+    uint64_t clients;     // remote clients known now
+    uint64_t clients_cut; // remote clients given up because they did not read
+};
+const struct overlay_stats *overlay_stats(struct overlay *o);
+
 /* The endpoint others connect to, wildcards resolved; "" when not listening. */
 const char *overlay_uri(const struct overlay *o);
 

@@ -20,7 +20,7 @@ overlay_children_find(const struct overlay *o, uint32_t rank)
     return NULL;
 }
 
-void
+int
 overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                      const char *text)
 {
@@ -30,19 +30,42 @@ overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum cont
     m.control = what;
     if (text)
         msg_set_text(&m, text);
-    links_send_down(o->links, to, &m);
+    return links_send_down(o->links, to, &m);
+}
+
+/* What the child sent and we have taken, if it does not know yet. */
+void
+overlay_credit_down(struct overlay *o, struct child *c)
+{
+    struct msg m;
+
+    if (c->peer.state != PEER_ONLINE || !receipt_has_news(&c->flow.in))
+        return;
+    o->stats.credits_sent[OVERLAY_CHILD]++;
+    control_init_credit(&m, receipt_tell(&c->flow.in));
+    links_send_down(o->links, &c->identity, &m);
+}
+
+static struct overlay_from
+from_child(const struct child *c)
+{
+    return (struct overlay_from){.kind = OVERLAY_CHILD, .rank = c->peer.rank, .peer = c->identity};
 }
 
 /* The child is not ONLINE any more: LOST or LEFT. */
 static void
 drop_child(struct overlay *o, struct child *c, enum peer_event why)
 {
+    struct overlay_from from = from_child(c);
+
     if (c->peer.state != PEER_ONLINE)
         return;
     map_remove(&o->by_identity, &c->identity);
     c->cut = false;
     peer_on(&c->peer, why, loop_now(o->loop));
     o->ops->child_gone(o->arg, c->peer.rank);
+    overlay_release(o, &c->flow.out, &from);
+    c->flow = (struct flow){0};
     overlay_update_status(o);
 }
 
@@ -61,10 +84,8 @@ overlay_children_cut(struct overlay *o, struct child *c)
 }
 
 void
-overlay_children_reap(void *arg)
+overlay_children_reap(struct overlay *o)
 {
-    struct overlay *o = arg;
-
     for (size_t i = 0; i < o->nchildren; i++) {
         if (o->children[i].cut)
             overlay_children_lose(o, &o->children[i], "its connection is gone");
@@ -76,16 +97,21 @@ accept_child(struct overlay *o, struct child *c, const struct greeting *g,
              const struct msg_zmq_peer *identity)
 {
     struct child *before = map_get(&o->by_identity, identity);
+    struct greeting welcome = o->greeting;
     struct buf text = BUF_INIT;
 
     if (before) // I1: a connection is one child's only
         drop_child(o, before, PEER_EV_LOST);
     drop_child(o, c, PEER_EV_LOST);
+    overlay_clients_forget(o, identity);
     c->identity = *identity;
+    window_init(&c->flow.out, o->child_window);
+    receipt_init(&c->flow.in, o->child_window);
     peer_on(&c->peer, PEER_EV_ACCEPTED, loop_now(o->loop));
     c->peer.status = SUBTREE_PARTIAL;
     map_put(&o->by_identity, c);
-    greeting_encode(&o->greeting, &text);
+    welcome.window = (uint32_t)o->child_window; // GREETING_WINDOW_MAX at most
+    greeting_encode(&welcome, &text);
     overlay_control_down(o, identity, CONTROL_WELCOME, buf_str(&text));
     buf_fini(&text);
     elog(ELOG_INFO, "child rank %u on %s is online", g->rank, g->hostname);
@@ -123,6 +149,15 @@ on_child_status(struct overlay *o, struct child *c, uint32_t status)
 }
 
 static void
+on_child_credit(struct overlay *o, struct child *c, const struct msg *m)
+{
+    struct overlay_from from = from_child(c);
+
+    if (overlay_take_credit(o, OVERLAY_CHILD, &c->flow.out, m) == 1)
+        o->ops->drained(o->arg, &from);
+}
+
+static void
 on_child_control(struct overlay *o, struct child *c, const struct msg *m)
 {
     switch (m->control) {
@@ -133,6 +168,9 @@ on_child_control(struct overlay *o, struct child *c, const struct msg *m)
     case CONTROL_STATE:
         on_child_status(o, c, m->status);
         break;
+    case CONTROL_CREDIT:
+        on_child_credit(o, c, m);
+        break;
     case CONTROL_BYE:
         elog(ELOG_INFO, "child rank %u left", c->peer.rank);
         drop_child(o, c, PEER_EV_LEFT);
@@ -142,29 +180,57 @@ on_child_control(struct overlay *o, struct child *c, const struct msg *m)
     }
 }
 
+static void
+on_control(struct overlay *o, const struct msg_zmq_peer *identity, struct child *c,
+           const struct msg *m)
+{
+    if (m->control == CONTROL_HELLO)
+        on_hello(o, identity, m);
+    else if (c)
+        on_child_control(o, c, m);
+    else if (m->control == CONTROL_PING)
+        overlay_control_down(o, identity, CONTROL_WHO, NULL);
+    else if (m->control == CONTROL_CREDIT)
+        overlay_clients_credit(o, identity, m);
+}
+
+static void
+from_a_child(struct overlay *o, struct child *c, struct msg *m)
+{
+    struct overlay_from from = from_child(c);
+    uint64_t bytes = control_cost(m);
+
+    overlay_count_received(o, OVERLAY_CHILD, m);
+    if (control_is_counted(m) && receipt_took(&c->flow.in, bytes))
+        overlay_credit_down(o, c);
+    o->ops->received(o->arg, &from, m);
+}
+
+static void
+from_a_client(struct overlay *o, const struct msg_zmq_peer *identity, struct msg *m)
+{
+    struct overlay_from from = {.kind = OVERLAY_CLIENT, .rank = TOPO_NONE, .peer = *identity};
+
+    overlay_count_received(o, OVERLAY_CLIENT, m);
+    if (m->type != MSG_REQUEST || overlay_clients_meet(o, identity))
+        o->ops->received(o->arg, &from, m);
+}
+
 void
 overlay_children_receive(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
 {
     struct overlay *o = arg;
-    struct msg_zmq_peer key = {.len = peer->len};
-    struct overlay_from from;
+    struct msg_zmq_peer identity = {.len = peer->len};
     struct child *c;
 
-    memcpy(key.id, peer->id, peer->len);
-    c = map_get(&o->by_identity, &key);
+    memcpy(identity.id, peer->id, peer->len);
+    c = map_get(&o->by_identity, &identity);
     if (c)
         peer_heard(&c->peer, loop_now(o->loop));
-    if (m->type == MSG_CONTROL) {
-        if (m->control == CONTROL_HELLO)
-            on_hello(o, &key, m);
-        else if (c)
-            on_child_control(o, c, m);
-        else if (m->control == CONTROL_PING)
-            overlay_control_down(o, &key, CONTROL_WHO, NULL);
-        return;
-    }
-    from = (struct overlay_from){.kind = c ? OVERLAY_CHILD : OVERLAY_CLIENT,
-                                 .rank = c ? c->peer.rank : TOPO_NONE,
-                                 .peer = key};
-    o->ops->received(o->arg, &from, m);
+    if (m->type == MSG_CONTROL)
+        on_control(o, &identity, c, m);
+    else if (c)
+        from_a_child(o, c, m);
+    else
+        from_a_client(o, &identity, m);
 }

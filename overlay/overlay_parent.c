@@ -9,6 +9,7 @@
 #include "overlay_priv.h"
 #include "xmem.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define GREETING_MS 1000 // try a fresh connection when a hello stays unanswered this long
@@ -19,6 +20,19 @@ static const char *
 parent_uri(const struct overlay *o)
 {
     return o->conf.endpoints[o->parent.rank];
+}
+
+/* What the parent sent and we have taken, if it does not know yet. */
+void
+overlay_credit_up(struct overlay *o)
+{
+    struct msg m;
+
+    if (!receipt_has_news(&o->up.in))
+        return;
+    o->stats.credits_sent[OVERLAY_PARENT]++;
+    control_init_credit(&m, receipt_tell(&o->up.in));
+    links_send_up(o->links, &m);
 }
 
 static void
@@ -58,6 +72,7 @@ overlay_parent_greet(void *arg)
 void
 overlay_parent_lose(struct overlay *o, const char *why)
 {
+    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
     bool was_online = o->parent.state == PEER_ONLINE;
 
     if (o->parent.state == PEER_REFUSED)
@@ -67,6 +82,8 @@ overlay_parent_lose(struct overlay *o, const char *why)
         elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", o->parent.rank, parent_uri(o), why);
         o->complain_at = loop_now(o->loop) + GREETING_MS;
         o->ops->parent_changed(o->arg, false);
+        overlay_release(o, &o->up.out, &from);
+        o->up = (struct flow){0};
     }
     loop_timer_start(o->loop, &o->greet, was_online ? 0 : GREETING_MS / 10);
 }
@@ -75,14 +92,20 @@ static void
 on_welcome(struct overlay *o, const struct msg *m)
 {
     const char *text = msg_text(m);
-    struct greeting g;
+    struct greeting g = {0};
     struct err err = {0};
 
-    if (!text || greeting_decode(text, strlen(text), &g, &err) < 0) {
+    if (!text)
+        err_set(&err, -EPROTO, "not a text");
+    else if (greeting_decode(text, strlen(text), &g, &err) == 0 && g.window == 0)
+        err_set(&err, -EPROTO, "no window");
+    if (err.code != 0) {
         elog(ELOG_ERR, "the parent's welcome makes no sense: %s", err.text);
         return;
     }
     loop_timer_stop(&o->greet);
+    window_init(&o->up.out, g.window);
+    receipt_init(&o->up.in, g.window);
     o->joined++;
     o->complain_at = 0;
     o->greet_ms = 0;
@@ -104,6 +127,17 @@ on_refuse(struct overlay *o, const struct msg *m)
 }
 
 static void
+on_parent_credit(struct overlay *o, const struct msg *m)
+{
+    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
+
+    if (o->parent.state != PEER_ONLINE)
+        return;
+    if (overlay_take_credit(o, OVERLAY_PARENT, &o->up.out, m) == 1)
+        o->ops->drained(o->arg, &from);
+}
+
+static void
 on_parent_control(struct overlay *o, const struct msg *m)
 {
     switch (m->control) {
@@ -117,6 +151,9 @@ on_parent_control(struct overlay *o, const struct msg *m)
         break;
     case CONTROL_PONG:
         break;
+    case CONTROL_CREDIT:
+        on_parent_credit(o, m);
+        break;
     case CONTROL_WHO:
         overlay_parent_lose(o, "it does not know us any more");
         break;
@@ -128,17 +165,28 @@ on_parent_control(struct overlay *o, const struct msg *m)
     }
 }
 
+static void
+from_the_parent(struct overlay *o, struct msg *m)
+{
+    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
+    uint64_t bytes = control_cost(m);
+
+    overlay_count_received(o, OVERLAY_PARENT, m);
+    if (control_is_counted(m) && receipt_took(&o->up.in, bytes))
+        overlay_credit_up(o);
+    o->ops->received(o->arg, &from, m);
+}
+
 void
 overlay_parent_receive(void *arg, struct msg *m)
 {
     struct overlay *o = arg;
-    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
 
     peer_heard(&o->parent, loop_now(o->loop));
     if (m->type == MSG_CONTROL)
         on_parent_control(o, m);
     else if (o->parent.state == PEER_ONLINE) // I2, the other way round
-        o->ops->received(o->arg, &from, m);
+        from_the_parent(o, m);
 }
 
 void

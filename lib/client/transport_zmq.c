@@ -8,13 +8,17 @@
  *   CONNECTING   handshake succeeded          CONNECTED
  *   CONNECTING   connect will be tried again  LOST, -ENOENT or -ECONNREFUSED
  *   CONNECTING   handshake failed, closed     LOST, -EPERM: nearly always the certificate
- *   CONNECTED    closed                       LOST, -ECONNRESET
+ *   CONNECTED    closed                       LOST, -ECONNRESET; also when the rank says BYE
+ *
+ * The rank sends a window ahead and then waits to hear how much of it was taken: a CREDIT goes out for
+ * every quarter, and when the rank asks with a PING (xylem-message(7), "Remote clients").
  *
  * The descriptors of libzmq are edge-triggered: they may stay silent although a message waits.  So
  * the user's descriptor is an epoll set of them and of an eventfd, which settle() makes readable
  * exactly while ZMQ_EVENTS of one of the sockets says that there is something (I1).
  */
 #include "transport.h"
+#include "control.h"
 #include "msg_zmq.h"
 #include "xmem.h"
 
@@ -43,6 +47,8 @@ struct zmq {
     enum state state; // see the table
     int error;        // LOST: why
     char *path;       // owned; of an ipc:// URI, else NULL
+    uint64_t taken;   // bytes of messages taken out of the socket
+    uint64_t told;    // of these: the rank knows
 };
 
 static struct zmq *
@@ -124,19 +130,66 @@ drain_monitor(struct zmq *z)
     }
 }
 
+/* --- receiving --- */
+
+static void
+send_credit(struct zmq *z)
+{
+    struct msg m;
+
+    control_init_credit(&m, z->taken);
+    z->told = z->taken;
+    send_zmq(&z->base, &m);
+}
+
+static void
+count(struct zmq *z, const struct msg *m)
+{
+    z->taken += control_cost(m);
+    if (z->taken - z->told >= CONTROL_CLIENT_WINDOW / 4)
+        send_credit(z);
+}
+
+static void
+on_control(struct zmq *z, const struct msg *m)
+{
+    if (m->control == CONTROL_PING)
+        send_credit(z);
+    else if (m->control == CONTROL_BYE)
+        lose(z, -ECONNRESET);
+}
+
+/* As msg_zmq_recv(), without control messages. */
+static int
+take(struct zmq *z, struct msg *ret)
+{
+    int rc;
+
+    while ((rc = msg_zmq_recv(z->dealer, NULL, TRANSPORT_PAYLOAD_MAX, ret)) == 1) {
+        if (ret->type != MSG_CONTROL) {
+            if (control_is_counted(ret))
+                count(z, ret);
+            break;
+        }
+        on_control(z, ret);
+        msg_fini(ret);
+    }
+    return rc;
+}
+
 /* What arrived before the connection was lost is delivered before the loss is told. */
 static int
 recv_zmq(struct transport *t, struct msg *ret)
 {
     struct zmq *z = self(t);
-    int rc = msg_zmq_recv(z->dealer, NULL, TRANSPORT_PAYLOAD_MAX, ret);
+    int rc = take(z, ret);
 
     if (rc != 0)
         return rc;
     drain_monitor(z);
     if (z->state != LOST)
         return 0;
-    rc = msg_zmq_recv(z->dealer, NULL, TRANSPORT_PAYLOAD_MAX, ret);
+    rc = take(z, ret);
     return rc != 0 ? rc : z->error;
 }
 

@@ -6,8 +6,8 @@
  * it is recognised before the flags at the end of the message are known.
  *
  *   state     waits for                        then
- *   HEADER    magic and body length            BODY when the whole message fits the buffer,
- *                                              else HEAD
+ *   HEADER    magic and body length, then      BODY when the whole message fits the buffer,
+ *             the gate                         else HEAD
  *   HEAD      the size of the payload          PAYLOAD, or SKIP when it is beyond the limit
  *   PAYLOAD   the rest of the payload          BODY: what is left of it fits the buffer
  *   SKIP      the same, thrown away            BODY
@@ -36,6 +36,8 @@ enum state { HEADER, HEAD, PAYLOAD, SKIP, BODY, BROKEN };
 struct msg_reader {
     enum state state;            // see the table
     size_t max_payload;          // bytes, from the owner
+    msg_gate_fn gate;            // NULL: every message may come in
+    void *gate_arg;              // borrowed
     size_t body;                 // bytes of parts to come in the buffer; HEAD: with the payload
     struct blob *payload;        // owned; being filled, or complete in BODY
     uint8_t *payload_data;       // its bytes
@@ -67,6 +69,13 @@ msg_reader_free(struct msg_reader **r)
     if (reader)
         blob_unref(&reader->payload);
     free(reader);
+}
+
+void
+msg_reader_set_gate(struct msg_reader *r, msg_gate_fn fn, void *arg)
+{
+    r->gate = fn;
+    r->gate_arg = arg;
 }
 
 /* Moves at most one incomplete message, once for each read. */
@@ -122,6 +131,8 @@ read_header(struct msg_reader *r)
     r->body = part_get_u32(p + 4);
     if (r->body > MSG_HEAD_MAX && r->body - MSG_HEAD_MAX > MAX(r->max_payload, MSG_STREAM_SKIP_MAX))
         return -EMSGSIZE;
+    if (r->gate && !r->gate(r->gate_arg, r->body))
+        return 0;
     r->start += MSG_STREAM_HEADER_SIZE;
     r->state = r->body <= BUFFER_SIZE - MSG_STREAM_HEADER_SIZE ? BODY : HEAD;
     return 1;

@@ -26,8 +26,14 @@ struct msg_reader;
 struct msg_reader *msg_reader_new(size_t max_payload);
 void msg_reader_free(struct msg_reader **r);
 
+/* Ask before each message, with the length of its body, whether it may come in now.  After a false
+ * msg_reader_next() says 0 and asks again at its next call, before memory is taken for the message. */
+typedef bool (*msg_gate_fn)(void *arg, size_t body);
+void msg_reader_set_gate(struct msg_reader *r, msg_gate_fn fn, void *arg);
+
 /* Where the next bytes go, and how many fit there (at least 1).  To be called only after
- * msg_reader_next() has said 0: the room may be taken by messages that wait to be fetched. */
+ * msg_reader_next() has said 0, and not because of the gate: the room may be taken by messages that
+ * wait to be fetched. */
 size_t msg_reader_space(struct msg_reader *r, uint8_t **ret_where);
 void msg_reader_filled(struct msg_reader *r, size_t bytes);
 

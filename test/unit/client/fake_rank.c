@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* fake_rank.c - see fake_rank.h.  One client at a time. */
 #include "fake_rank.h"
+#include "control.h"
 #include "msg_stream.h"
 #include "msg_zmq.h"
 #include "xmem.h"
@@ -32,7 +33,9 @@ struct fake_rank {
     /* ZeroMQ */
     void *context;
     void *router;
-    struct msg_zmq_peer peer; // of the request being served
+    struct msg_zmq_peer peer;      // of the request being served
+    atomic_uint credits;           // CREDITs received
+    atomic_uint_fast64_t credited; // the last total
 };
 
 void
@@ -58,6 +61,16 @@ fake_rank_reply_text(struct fake_rank *f, const struct msg *request, int errnum,
 }
 
 void
+fake_rank_say(struct fake_rank *f, uint32_t control)
+{
+    struct msg m;
+
+    msg_init(&m, MSG_CONTROL);
+    m.control = control;
+    assert(msg_zmq_send(f->router, &f->peer, &m) == 0);
+}
+
+void
 fake_rank_hang_up(struct fake_rank *f)
 {
     f->hung_up = true;
@@ -79,6 +92,18 @@ unsigned
 fake_rank_reads(const struct fake_rank *f)
 {
     return atomic_load(&f->reads);
+}
+
+unsigned
+fake_rank_credits(const struct fake_rank *f)
+{
+    return atomic_load(&f->credits);
+}
+
+uint64_t
+fake_rank_credited(const struct fake_rank *f)
+{
+    return atomic_load(&f->credited);
 }
 
 static void
@@ -172,6 +197,21 @@ bind_stream(struct fake_rank *f)
 
 /* --- ZeroMQ --- */
 
+static void
+take(struct fake_rank *f, struct msg *m)
+{
+    uint64_t total;
+
+    if (m->type != MSG_CONTROL) {
+        answer(f, m);
+        return;
+    }
+    assert(m->control == CONTROL_CREDIT && control_get_total(m, &total));
+    atomic_store(&f->credited, total);
+    atomic_fetch_add(&f->credits, 1);
+    msg_fini(m);
+}
+
 static void *
 run_zmq(void *arg)
 {
@@ -183,7 +223,7 @@ run_zmq(void *arg)
         struct msg m;
 
         while (msg_zmq_recv(f->router, &f->peer, 1 << 30, &m) == 1)
-            answer(f, &m);
+            take(f, &m);
     }
     zmq_close(f->router);
     return NULL;

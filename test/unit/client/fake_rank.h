@@ -19,6 +19,9 @@ void fake_rank_stop(struct fake_rank **f);
 
 const char *fake_rank_uri(const struct fake_rank *f);
 unsigned fake_rank_reads(const struct fake_rank *f); // reads that brought bytes (stream only)
+/* CREDITs that came, and the total of the last one (ZeroMQ only). */
+unsigned fake_rank_credits(const struct fake_rank *f);
+uint64_t fake_rank_credited(const struct fake_rank *f);
 
 /* For serve: */
 void *fake_rank_arg(const struct fake_rank *f);
@@ -26,6 +29,8 @@ void fake_rank_reply(struct fake_rank *f, const struct msg *request, int errnum,
                      size_t size);
 void fake_rank_reply_text(struct fake_rank *f, const struct msg *request, int errnum,
                           const char *text);
+/* A control message to the client whose request is served (ZeroMQ only). */
+void fake_rank_say(struct fake_rank *f, uint32_t control);
 /* Close the connection after what was replied. */
 void fake_rank_hang_up(struct fake_rank *f);
 

@@ -55,6 +55,34 @@ encoded_greeting_decodes_to_itself(void **state UNUSED)
     assert_string_equal(got.hash, g.hash);
     assert_string_equal(got.uuid, g.uuid);
     assert_string_equal(got.hostname, g.hostname);
+    assert_int_equal(got.window, 0);
+}
+
+static void
+welcome_tells_a_window_within_limits(void **state UNUSED)
+{
+    static const uint32_t good[] = {GREETING_WINDOW_MIN, 5000000, GREETING_WINDOW_MAX};
+    static const uint32_t bad[] = {1, GREETING_WINDOW_MIN - 1, GREETING_WINDOW_MAX + 1, UINT32_MAX};
+    struct greeting g = child();
+    struct greeting got = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        AUTO(buf) struct buf text = BUF_INIT;
+
+        g.window = good[i];
+        greeting_encode(&g, &text);
+        assert_int_equal(greeting_decode(text.data, text.size, &got, NULL), 0);
+        assert_int_equal(got.window, good[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        AUTO(buf) struct buf text = BUF_INIT;
+        struct err err = {0};
+
+        g.window = bad[i];
+        greeting_encode(&g, &text);
+        assert_int_equal(greeting_decode(text.data, text.size, &got, &err), -EPROTO);
+        assert_non_null(strstr(err.text, "window"));
+    }
 }
 
 static const char *const members[] = {"rank",     "size", "fanout", "protocol", "version",
@@ -205,6 +233,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoded_greeting_decodes_to_itself),
+        cmocka_unit_test(welcome_tells_a_window_within_limits),
         cmocka_unit_test(every_member_is_needed_and_typed),
         cmocka_unit_test(numbers_and_words_have_limits),
         cmocka_unit_test(what_is_no_object_is_refused),

@@ -1,196 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* test_overlay.c - some ranks in one process over inproc://.  Each has a loop of its own, so that a
- * rank that has stopped to answer is simply one whose loop is not turned. */
+/* test_overlay.c - joining, losing each other, messages, and strangers. */
 #include "cmocka_all.h"
 
-#include "buf.h"
 #include "clock.h"
 #include "elog.h"
-#include "overlay.h"
+#include "overlaytest.h"
 #include "xmem.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define NODES_MAX 7
-#define BEAT_MS 5
-#define TIMEOUT_MS 150
-#define PATIENCE_MS 5000 // a condition that takes so long has failed
-
-struct node {
-    struct loop *loop;             // owned
-    struct overlay *overlay;       // owned; NULL: not started
-    struct buf trace;              // what was called, a word each
-    struct overlay_from from;      // of the last message
-    char topic[MSG_TOPIC_MAX + 1]; // of the last message
-};
-
-/* One test's cluster. */
-struct cluster {
-    struct topo topo;
-    char uris[NODES_MAX][64];
-    const char *endpoints[NODES_MAX];
-    struct node nodes[NODES_MAX];
-    const char *instance; // for the ranks started next
-    const char *hash;
-};
-
 static char log_path[] = "/tmp/xylem-test-overlay.XXXXXX";
-
-/* --- what an overlay calls --- */
-
-static void
-on_received(void *arg, const struct overlay_from *from, struct msg *m)
-{
-    struct node *n = arg;
-
-    n->from = *from;
-    snprintf(n->topic, sizeof(n->topic), "%s", m->topic);
-    buf_printf(&n->trace, "got ");
-}
-
-static void
-on_parent_changed(void *arg, bool online)
-{
-    buf_printf(&((struct node *)arg)->trace, "%s ", online ? "joined" : "cut");
-}
-
-static void
-on_child_gone(void *arg, uint32_t rank)
-{
-    buf_printf(&((struct node *)arg)->trace, "gone:%u ", rank);
-}
-
-static void
-on_status(void *arg, enum subtree_status status)
-{
-    buf_printf(&((struct node *)arg)->trace, "%s ", peer_status_name(status));
-}
-
-static void
-on_refused(void *arg, const char *text)
-{
-    buf_printf(&((struct node *)arg)->trace, "refused: %s", text);
-}
-
-static const struct overlay_ops ops = {on_received, on_parent_changed, on_child_gone, on_status,
-                                       on_refused};
-
-/* --- the cluster --- */
-
-static int
-set_up(void **state)
-{
-    static int clusters;
-    struct cluster *c = xcalloc(1, sizeof(*c));
-
-    clusters++;
-    c->instance = "oak";
-    c->hash = "blake2b";
-    for (int r = 0; r < NODES_MAX; r++) {
-        snprintf(c->uris[r], sizeof(c->uris[r]), "inproc://test-overlay-%d-%d", clusters, r);
-        c->endpoints[r] = c->uris[r];
-        c->nodes[r].loop = loop_new();
-    }
-    *state = c;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct cluster *c = *state;
-
-    for (int r = 0; r < NODES_MAX; r++) {
-        overlay_free(&c->nodes[r].overlay);
-        loop_free(&c->nodes[r].loop);
-        buf_fini(&c->nodes[r].trace);
-    }
-    free(c);
-    return 0;
-}
-
-static int
-try_start(struct cluster *c, uint32_t rank, struct err *err)
-{
-    struct overlay_conf conf = {.rank = rank,
-                                .topo = c->topo,
-                                .instance = c->instance,
-                                .hash = c->hash,
-                                .endpoints = c->endpoints,
-                                .listen = &c->endpoints[rank],
-                                .nlisten = 1,
-                                .heartbeat_ms = BEAT_MS,
-                                .timeout_ms = TIMEOUT_MS,
-                                .max_payload = 100000};
-    struct node *n = &c->nodes[rank];
-
-    return overlay_new(&n->overlay, &conf, n->loop, &ops, n, err);
-}
-
-static void
-start(struct cluster *c, uint32_t rank)
-{
-    struct err err = {0};
-
-    if (try_start(c, rank, &err) < 0)
-        fail_msg("%s", err.text);
-}
-
-static void
-start_all(struct cluster *c, uint32_t size, uint32_t fanout)
-{
-    c->topo = (struct topo){.size = size, .fanout = fanout};
-    for (uint32_t r = 0; r < size; r++)
-        start(c, r);
-}
-
-/* Turn the loops of the ranks in `set` (bits) once. */
-static void
-turn(struct cluster *c, unsigned set)
-{
-    for (unsigned r = 0; r < NODES_MAX; r++) {
-        if (set & 1u << r && c->nodes[r].overlay)
-            loop_turn(c->nodes[r].loop, 1);
-    }
-}
-
-#define ALL 0x7fu
-
-/* Turn them until `rank` has that word in its trace. */
-static void
-turn_until_traced(struct cluster *c, unsigned set, uint32_t rank, const char *word)
-{
-    int64_t start_ms = clock_ms();
-
-    while (!strstr(buf_str(&c->nodes[rank].trace), word)) {
-        if (clock_ms() - start_ms > PATIENCE_MS)
-            fail_msg("rank %u: \"%s\" has no \"%s\"", rank, buf_str(&c->nodes[rank].trace), word);
-        turn(c, set);
-    }
-}
-
-static void
-turn_until_status(struct cluster *c, unsigned set, uint32_t rank, enum subtree_status status)
-{
-    int64_t start_ms = clock_ms();
-
-    while (overlay_status(c->nodes[rank].overlay) != status) {
-        if (clock_ms() - start_ms > PATIENCE_MS)
-            fail_msg("rank %u does not become %s", rank, peer_status_name(status));
-        turn(c, set);
-    }
-}
-
-static void
-assert_traced(struct cluster *c, uint32_t rank, const char *words)
-{
-    assert_string_equal(buf_str(&c->nodes[rank].trace), words);
-    buf_reset(&c->nodes[rank].trace);
-}
 
 static void
 assert_logged(const char *words)
@@ -202,16 +24,6 @@ assert_logged(const char *words)
     close(fd);
     if (!strstr(buf_str(&log), words))
         fail_msg("the log has no \"%s\":\n%s", words, buf_str(&log));
-}
-
-static struct msg
-request(const char *topic)
-{
-    struct msg m;
-
-    msg_init(&m, MSG_REQUEST);
-    assert_int_equal(msg_set_topic(&m, topic), 0);
-    return m;
 }
 
 /* --- joining --- */
@@ -541,72 +353,6 @@ next_hop_leads_through_the_online_child(void **state)
 
 /* --- strangers --- */
 
-/* A socket of our own that says what it likes to rank 0. */
-static zsock_t *
-stranger(struct cluster *c)
-{
-    zsock_t *sock = zsock_new(ZMQ_DEALER);
-
-    assert_int_equal(zsock_connect(sock, "%s", c->uris[0]), 0);
-    return sock;
-}
-
-static void
-say(zsock_t *sock, uint32_t control, const char *text)
-{
-    struct msg m;
-
-    msg_init(&m, MSG_CONTROL);
-    m.control = control;
-    if (text)
-        msg_set_text(&m, text);
-    assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
-}
-
-static void
-say_hello(zsock_t *sock, uint32_t rank)
-{
-    char text[300];
-
-    snprintf(text, sizeof(text),
-             "{\"rank\":%u,\"size\":3,\"fanout\":2,\"protocol\":1,\"version\":\"t\","
-             "\"instance\":\"oak\",\"hash\":\"blake2b\",\"uuid\":\"%u\",\"hostname\":\"h\"}",
-             rank, rank);
-    say(sock, 1, text);
-}
-
-static struct msg
-hear(struct cluster *c, zsock_t *sock)
-{
-    int64_t start_ms = clock_ms();
-    struct msg m;
-    int rc;
-
-    while ((rc = msg_zmq_recv(zsock_resolve(sock), NULL, 100000, &m)) == 0) {
-        assert_true(clock_ms() - start_ms < PATIENCE_MS);
-        turn(c, ALL);
-    }
-    assert_int_equal(rc, 1);
-    return m;
-}
-
-/* The next control message. */
-static uint32_t
-hear_control(struct cluster *c, zsock_t *sock)
-{
-    AUTO(msg) struct msg m = hear(c, sock);
-
-    assert_int_equal(m.type, MSG_CONTROL);
-    return m.control;
-}
-
-static void
-start_root_of_three(struct cluster *c)
-{
-    c->topo = (struct topo){.size = 3, .fanout = 2};
-    start(c, 0);
-}
-
 static void
 who_has_not_greeted_is_a_client(void **state)
 {
@@ -660,7 +406,7 @@ grandchild_is_refused(void **state)
     start(c, 0);
     sock = stranger(c);
     say(sock, 1,
-        "{\"rank\":2,\"size\":3,\"fanout\":1,\"protocol\":1,\"version\":\"t\",\"instance\":\"oak\","
+        "{\"rank\":2,\"size\":3,\"fanout\":1,\"protocol\":2,\"version\":\"t\",\"instance\":\"oak\","
         "\"hash\":\"blake2b\",\"uuid\":\"u\",\"hostname\":\"h\"}");
     m = hear(c, sock);
     assert_string_equal(msg_text(&m), "rank 2 is not a child of rank 0");

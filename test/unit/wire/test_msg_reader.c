@@ -443,10 +443,60 @@ mutated_streams_break_or_deliver(void **state UNUSED)
     assert_true(broken > 100);
 }
 
+struct gate {
+    bool open;
+    size_t body;
+    int asked;
+};
+
+static bool
+ask_gate(void *arg, size_t body)
+{
+    struct gate *g = arg;
+
+    g->body = body;
+    g->asked++;
+    return g->open;
+}
+
+static void
+gate_is_asked_before_each_message_and_again_until_it_opens(void **state UNUSED)
+{
+    struct msg_reader *r = msg_reader_new(LIMIT);
+    AUTO(buf) struct buf bytes = BUF_INIT;
+    struct gate gate = {0};
+    struct msg m;
+
+    msg_reader_set_gate(r, ask_gate, &gate);
+    msg_init(&m, MSG_REQUEST);
+    assert_int_equal(msg_set_topic(&m, "a.b"), 0);
+    add_frame(&bytes, &m);
+    add_frame(&bytes, &m);
+    msg_fini(&m);
+    assert_int_equal(feed(r, bytes.data, 7, 7), 7);
+    assert_int_equal(msg_reader_next(r, &m), 0);
+    assert_int_equal(gate.asked, 0); // the length is not known yet
+    feed(r, bytes.data + 7, bytes.size - 7, bytes.size);
+    assert_int_equal(msg_reader_next(r, &m), 0);
+    assert_int_equal(msg_reader_next(r, &m), 0);
+    assert_int_equal(gate.asked, 2);
+    assert_int_equal(gate.body, bytes.size / 2 - MSG_STREAM_HEADER_SIZE);
+    gate.open = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(msg_reader_next(r, &m), 1);
+        assert_string_equal(m.topic, "a.b");
+        msg_fini(&m);
+    }
+    assert_int_equal(gate.asked, 4);
+    assert_int_equal(msg_reader_next(r, &m), 0);
+    msg_reader_free(&r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gate_is_asked_before_each_message_and_again_until_it_opens),
         cmocka_unit_test(portions_of_any_size_give_the_same_messages),
         cmocka_unit_test(payloads_around_the_buffer_size_arrive),
         cmocka_unit_test(large_payload_arrives),
