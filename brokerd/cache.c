@@ -6,22 +6,25 @@
  *          load           store          insert  fetched     slot     stored          full
  * (absent) LOADING,fetch  DIRTY          CLEAN   -           -        -               -
  * LOADING  join           DIRTY,answer   CLEAN   CLEAN/drop  -        -               -
- * CLEAN    hit, to front  answer         -       -           -        -               drop
+ * CLEAN    hit, to front  answer/DIRTY   -       -           -        -               drop
  * DIRTY    hit            join (answer)  CLEAN   -           STORING  -               -
  * STORING  hit            join (answer)  -       -           -        CLEAN/see text  -
  *
- * slot: fewer than max_puts are in flight.  join (answer): under write-through the store waits for
- * the put; otherwise it is answered at once.  A failed put drops the entry under write-through (the
- * client is told) and makes it DIRTY with the error under write-back (it was acknowledged; it waits
- * for cache_retry()).  Under CACHE_RETAIN nothing is below: a miss is -ENOENT, DIRTY is final.
+ * slot: less than max_puts and max_put_bytes are in flight.  join (answer): under write-through, and
+ * beyond max_dirty, the store waits for the put; otherwise it is answered at once, and owed.  A failed
+ * put makes an entry that is owed DIRTY with the error (it waits for cache_retry()) and drops one that
+ * is not: its clients are told.  A store of a CLEAN entry is answered at once when it is trusted: put
+ * in this period or the last; else it is put again.  Under CACHE_RETAIN nothing is below: a miss is
+ * -ENOENT, DIRTY is final.
+ * Not found is the answer to the loads that were there when it was asked; for later ones it is asked
+ * again, because the blob may have been stored meanwhile.
  * Bytes nobody hashed are `verified` on demand; a mismatch drops the entry in whatever state.
  *
- * I1  Load waiters are in LOADING only; store waiters in DIRTY and STORING, under write-through.
- * I2  At most max_puts entries are STORING.
- * I3  Only write-back leaves an error in an entry.
+ * I1  Load waiters are in LOADING only; store waiters in DIRTY and STORING.
+ * I2  At most max_puts entries are STORING, and max_put_bytes of them, but for a single one.
+ * I3  Only what is owed has an error.
  * I4  Waiters are taken out and the entry is updated before any of them is called, so done() may do
  *     anything but free the cache.  No entry is touched after a call to done(), fetch() or put().
- * I5  A waiter that was not called yet is within reach of cache_forget() whenever done() runs.
  * Those of the entries themselves are in cache_table.c.
  */
 #include "cache_table.h"
@@ -29,19 +32,13 @@
 
 #include <errno.h>
 
-/* Waiters that are being called right now, by wake(). */
-struct wakeup {
-    struct waitq waiters; // owned
-    struct wakeup *outer; // the one whose done() led here, borrowed
-};
-
 struct cache {
     struct cache_conf conf;
     const struct cache_ops *ops; // borrowed
     void *arg;                   // for ops, borrowed
     struct cache_table table;    // entries, requests below, figures
     struct waitq flushes;        // waiters of cache_flush()
-    struct wakeup *wakeups;      // innermost first, on the stack
+    unsigned answering;          // calls of done() on the stack
     bool is_pumping;             // puts are being started further up the stack
     bool is_closing;             // every request is cancelled
 };
@@ -51,33 +48,22 @@ struct cache {
 static void
 answer(struct cache *c, void *waiter, int rc, const struct blob *b)
 {
-    if (waiter)
-        c->ops->done(c->arg, waiter, rc, b);
+    if (!waiter)
+        return;
+    c->answering++;
+    c->ops->done(c->arg, waiter, rc, b);
+    c->answering--;
 }
 
-/* Answer everybody in q.  Those not served yet stay within reach of cache_forget(). */
+/* Answer everybody in q. */
 static void
 wake(struct cache *c, struct waitq *q, int rc, const struct blob *b)
 {
-    struct wakeup w = {waitq_take(q), c->wakeups};
+    struct waitq waiters = waitq_take(q);
     void *waiter;
 
-    c->wakeups = &w;
-    while ((waiter = waitq_pop(&w.waiters)))
+    while ((waiter = waitq_pop(&waiters)))
         answer(c, waiter, rc, b);
-    c->wakeups = w.outer;
-}
-
-/* The same for loads and the store that brought their blob: neither is out of reach meanwhile. */
-static void
-wake_both(struct cache *c, struct waitq *loads, const struct blob *b, struct waitq *stores)
-{
-    struct wakeup w = {waitq_take(stores), c->wakeups};
-
-    c->wakeups = &w;
-    wake(c, loads, 0, b);
-    c->wakeups = w.outer;
-    wake(c, &w.waiters, 0, NULL);
 }
 
 static bool
@@ -100,6 +86,15 @@ is_usable(struct cache *c, struct cache_entry *e, bool verified)
 
 /* --- puts --- */
 
+static bool
+may_put(const struct cache *c, const struct cache_entry *e)
+{
+    const struct cache_stats *s = &c->table.stats;
+
+    return s->storing == 0 || (s->storing < c->conf.max_puts &&
+                               s->storing_bytes + blob_memory(e->blob) <= c->conf.max_put_bytes);
+}
+
 static void
 start_put(struct cache *c, struct cache_entry *e)
 {
@@ -109,6 +104,7 @@ start_put(struct cache *c, struct cache_entry *e)
 
     cache_table_set_state(&c->table, e, CACHE_STORING, 0);
     tag = cache_table_add_request(&c->table, e);
+    c->table.stats.puts++;
     c->ops->put(c->arg, &d, b, tag);
     blob_unref(&b);
 }
@@ -123,7 +119,7 @@ pump(struct cache *c)
     if (c->conf.policy == CACHE_RETAIN || c->is_pumping)
         return;
     c->is_pumping = true;
-    while (c->table.stats.storing < c->conf.max_puts && !list_is_empty(queue))
+    while (!list_is_empty(queue) && may_put(c, list_entry(queue->next, struct cache_entry, link)))
         start_put(c, list_entry(queue->next, struct cache_entry, link));
     c->is_pumping = false;
 }
@@ -184,6 +180,7 @@ load_absent(struct cache *c, const struct digest *d, bool verified, void *waiter
     e = cache_table_add(&c->table, &key, CACHE_LOADING);
     cache_table_shrink(&c->table);
     waitq_add(&e->waiters, waiter, verified);
+    c->table.stats.fetches++;
     c->ops->fetch(c->arg, &key, cache_table_add_request(&c->table, e));
 }
 
@@ -242,9 +239,26 @@ accept_fetched(struct cache *c, struct cache_entry *e, const struct blob *b, boo
         }
     }
     cache_table_set_blob(&c->table, e, b, verified);
-    cache_table_make_clean(&c->table, e);
+    cache_table_make_clean(&c->table, e, false);
     wake(c, &loads, 0, held);
     blob_unref(&held);
+}
+
+/* The blob was not there.  Loads that came after the question may be about one that was stored meanwhile:
+ * for them it is asked again. */
+static void
+fetch_again(struct cache *c, struct cache_entry *e)
+{
+    struct digest key = e->digest;
+    struct waitq early = {NULL};
+    uint32_t tag;
+
+    for (size_t n = cache_table_covered(&c->table, e); n > 0; n--)
+        waitq_add(&early, waitq_pop(&e->waiters), false);
+    tag = cache_table_add_request(&c->table, e);
+    c->table.stats.fetches++;
+    wake(c, &early, -ENOENT, NULL);
+    c->ops->fetch(c->arg, &key, tag);
 }
 
 void
@@ -257,11 +271,13 @@ cache_fetched(struct cache *c, uint32_t tag, int rc, const struct blob *b, bool 
         return;
     if (rc == 0) {
         accept_fetched(c, e, b, verified);
-        return;
+    } else if (rc == -ENOENT && cache_table_covered(&c->table, e) < waitq_count(&e->waiters)) {
+        fetch_again(c, e);
+    } else {
+        loads = waitq_take(&e->waiters);
+        cache_table_remove(&c->table, e);
+        wake(c, &loads, rc, NULL);
     }
-    loads = waitq_take(&e->waiters);
-    cache_table_remove(&c->table, e);
-    wake(c, &loads, rc, NULL);
 }
 
 /* --- stores --- */
@@ -274,13 +290,18 @@ heal(struct cache *c, struct cache_entry *e, const struct blob *b, bool verified
         cache_table_set_blob(&c->table, e, b, true);
 }
 
-/* The entry is DIRTY or STORING.  Under write-through the store waits for the put, else it is moved
- * to `now`, whose waiters the caller answers. */
-static void
-await_put(struct cache *c, struct cache_entry *e, void *waiter, struct waitq *now)
+/* The entry is DIRTY or STORING.  The store waits for the put: true; or it is to be answered now. */
+static bool
+await_put(struct cache *c, struct cache_entry *e, void *waiter)
 {
-    if (waiter)
-        waitq_add(c->conf.policy == CACHE_WRITE_THROUGH ? &e->waiters : now, waiter, false);
+    bool wait =
+        c->conf.policy == CACHE_WRITE_THROUGH || (c->conf.policy == CACHE_WRITE_BACK && !e->owed &&
+                                                  c->table.stats.dirty_bytes > c->conf.max_dirty);
+
+    if (wait && waiter)
+        waitq_add(&e->waiters, waiter, false);
+    e->owed = e->owed || !wait;
+    return wait;
 }
 
 /* The bytes are here before the fetch that asked for them: it does not matter any more. */
@@ -288,8 +309,9 @@ static void
 store_loading(struct cache *c, struct cache_entry *e, const struct blob *b, bool verified,
               void *waiter)
 {
-    struct waitq loads, now = {NULL};
+    struct waitq loads;
     struct blob *held;
+    bool waits;
 
     if (!verified && waitq_has_strict(&e->waiters)) {
         verified = matches(c, &e->digest, b);
@@ -303,8 +325,10 @@ store_loading(struct cache *c, struct cache_entry *e, const struct blob *b, bool
     cache_table_set_blob(&c->table, e, b, verified);
     cache_table_set_state(&c->table, e, CACHE_DIRTY, 0);
     cache_table_shrink(&c->table);
-    await_put(c, e, waiter, &now);
-    wake_both(c, &loads, held, &now);
+    waits = await_put(c, e, waiter);
+    wake(c, &loads, 0, held);
+    if (!waits)
+        answer(c, waiter, 0, NULL);
     blob_unref(&held);
 }
 
@@ -313,19 +337,20 @@ static void
 store_settled(struct cache *c, struct cache_entry *e, const struct blob *b, bool verified,
               void *waiter)
 {
-    struct waitq now = {NULL};
-    bool clean = e->state == CACHE_CLEAN;
+    bool kept = e->state == CACHE_CLEAN && cache_table_trusts(&c->table, e);
+    bool waits = false;
 
     heal(c, e, b, verified);
     cache_table_touch(&c->table, e);
-    if (!clean)
-        await_put(c, e, waiter, &now);
+    c->table.stats.stores_clean += kept;
+    if (!kept) {
+        if (e->state == CACHE_CLEAN)
+            cache_table_set_state(&c->table, e, CACHE_DIRTY, 0);
+        waits = await_put(c, e, waiter);
+    }
     cache_table_shrink(&c->table); // may evict it
-    c->table.stats.stores_clean += clean;
-    if (clean)
+    if (!waits)
         answer(c, waiter, 0, NULL);
-    else
-        wake(c, &now, 0, NULL);
 }
 
 void
@@ -360,7 +385,7 @@ insert_awaited(struct cache *c, struct cache_entry *e, const struct blob *b)
     bool loading = e->state == CACHE_LOADING;
 
     cache_table_set_blob(&c->table, e, b, true);
-    cache_table_make_clean(&c->table, e);
+    cache_table_make_clean(&c->table, e, true);
     wake(c, &waiters, 0, loading ? held : NULL);
     settle_flushes(c, 0);
     blob_unref(&held);
@@ -375,10 +400,12 @@ cache_insert(struct cache *c, const struct digest *d, const struct blob *b)
         return;
     if (c->conf.policy == CACHE_RETAIN) {
         cache_store(c, d, b, true, NULL);
-    } else if (e && (e->state == CACHE_CLEAN || e->state == CACHE_STORING)) {
+    } else if (e && e->state == CACHE_STORING) {
         heal(c, e, b, true);
-        cache_table_touch(&c->table, e);
         cache_table_shrink(&c->table);
+    } else if (e && e->state == CACHE_CLEAN) {
+        heal(c, e, b, true);
+        cache_table_make_clean(&c->table, e, true);
     } else {
         insert_awaited(c, e ? e : cache_table_add(&c->table, d, CACHE_LOADING), b);
     }
@@ -394,8 +421,8 @@ cache_stored(struct cache *c, uint32_t tag, int rc)
         return;
     stores = waitq_take(&e->waiters);
     if (rc == 0)
-        cache_table_make_clean(&c->table, e);
-    else if (c->conf.policy == CACHE_WRITE_BACK)
+        cache_table_make_clean(&c->table, e, true);
+    else if (e->owed)
         cache_table_set_state(&c->table, e, CACHE_DIRTY, rc);
     else
         cache_table_remove(&c->table, e);
@@ -436,25 +463,24 @@ cache_drop(struct cache *c)
     }
 }
 
-static void
-forget_in_list(struct list *l, const void *waiter)
+void
+cache_age(struct cache *c)
 {
-    LIST_FOR_EACH (it, l) {
-        waitq_forget(&list_entry(it, struct cache_entry, link)->waiters, waiter);
-    }
+    cache_table_next_period(&c->table);
 }
 
 void
-cache_forget(struct cache *c, void *waiter)
+cache_distrust(struct cache *c)
 {
-    forget_in_list(&c->table.lists[CACHE_LOADING], waiter);
-    if (c->conf.policy == CACHE_WRITE_THROUGH) { /* I1 */
-        forget_in_list(&c->table.lists[CACHE_DIRTY], waiter);
-        forget_in_list(&c->table.lists[CACHE_STORING], waiter);
-    }
-    waitq_forget(&c->flushes, waiter);
-    for (struct wakeup *w = c->wakeups; w; w = w->outer)
-        waitq_forget(&w->waiters, waiter);
+    cache_table_distrust(&c->table);
+}
+
+const struct digest *
+cache_fetching(const struct cache *c, uint32_t tag)
+{
+    const struct cache_entry *e = cache_table_find_request(&c->table, tag, CACHE_LOADING);
+
+    return e ? &e->digest : NULL;
 }
 
 const struct cache_stats *
@@ -468,7 +494,6 @@ cache_new(const struct cache_conf *conf, const struct cache_ops *ops, void *arg)
 {
     struct cache *c = xcalloc(1, sizeof(*c));
 
-    assert(conf->max_puts > 0 || conf->policy == CACHE_RETAIN);
     c->conf = *conf;
     c->ops = ops;
     c->arg = arg;
@@ -496,7 +521,7 @@ cache_free(struct cache **c_p)
 
     if (!c)
         return;
-    assert(!c->wakeups && !c->is_pumping); /* I4 */
+    assert(!c->answering && !c->is_pumping); /* I4 */
     c->is_closing = true;
     for (int i = 0; i < CACHE_STATES; i++)
         clear_list(c, &c->table.lists[i], &all);
@@ -509,24 +534,17 @@ cache_free(struct cache **c_p)
 
 /* --- self-check --- */
 
-static bool
-may_have_waiters(const struct cache *c, const struct cache_entry *e)
-{
-    bool waits_for_put = cache_entry_is_dirty(e) && c->conf.policy == CACHE_WRITE_THROUGH;
-
-    return e->state == CACHE_LOADING || waits_for_put;
-}
-
 void
 cache_check(const struct cache *c)
 {
+    const struct cache_stats *s = &c->table.stats;
     const struct cache_entry *e;
     size_t pos = 0;
 
     cache_table_check(&c->table);
     while ((e = map_next(&c->table.entries, &pos))) {
-        assert(waitq_is_empty(&e->waiters) || may_have_waiters(c, e)); /* I1 */
-        assert(!e->error || c->conf.policy == CACHE_WRITE_BACK);       /* I3 */
+        assert(waitq_is_empty(&e->waiters) || e->state != CACHE_CLEAN); /* I1 */
+        assert(!e->error || e->owed);                                   /* I3 */
     }
-    assert(c->table.stats.storing <= c->conf.max_puts); /* I2 */
+    assert(s->storing <= 1 || s->storing <= c->conf.max_puts); /* I2 */
 }

@@ -17,9 +17,14 @@ enum cache_policy {
 
 struct cache_conf {
     enum cache_policy policy;
-    size_t limit;      // bytes, with overhead; clean entries are evicted above it
-    unsigned max_puts; // puts in flight; further dirty entries wait their turn
+    size_t limit;         // bytes, with overhead; clean entries are evicted above it
+    unsigned max_puts;    // puts in flight; further dirty entries wait their turn
+    size_t max_put_bytes; // the same in bytes; a larger one goes alone
+    size_t max_dirty; // bytes; beyond it stores wait for their put under every policy but RETAIN
 };
+
+/* No request ever has this tag. */
+#define CACHE_NO_TAG UINT32_MAX
 
 /* Effects.  fetch and put answer later through cache_fetched()/cache_stored(), or at once from
  * inside the call.  done() may call back into the cache,
@@ -36,9 +41,11 @@ struct cache_ops {
 
 struct cache_stats {
     uint64_t loads, hits, misses, coalesced, stores, stores_clean, evictions, verify_failures;
+    uint64_t fetches, puts;            // requests below
     size_t entries, bytes;             // all entries; bytes with overhead
     size_t dirty_entries, dirty_bytes; // DIRTY and STORING
     size_t loading, storing;           // requests below, in flight
+    size_t storing_bytes;              // STORING
 };
 
 struct cache;
@@ -56,7 +63,8 @@ void cache_free(struct cache **c);
  * CACHE_RETAIN; otherwise the rc of cache_fetched(). */
 void cache_load(struct cache *c, const struct digest *d, bool verified, void *waiter);
 
-/* Keep a blob under its digest.  verified: the caller has hashed it.  waiter may be NULL. */
+/* Keep a blob under its digest.  verified: the caller has hashed it.  waiter may be NULL.  Answered at
+ * once when a put of it was acknowledged lately (cache_age()); older ones are put again. */
 void cache_store(struct cache *c, const struct digest *d, const struct blob *b, bool verified,
                  void *waiter);
 
@@ -74,8 +82,11 @@ void cache_retry(struct cache *c);
 /* Forget all clean entries. */
 void cache_drop(struct cache *c);
 
-/* Forget a load's, store's or flush's waiter (its client is gone): done() will not be called. */
-void cache_forget(struct cache *c, void *waiter);
+/* A period has passed: what was acknowledged below before the last one is not taken on trust any more
+ * by cache_store(), because below it may have been collected as garbage since. */
+void cache_age(struct cache *c);
+/* Nothing that was acknowledged so far is. */
+void cache_distrust(struct cache *c);
 
 /* --- answers from below; stale tags are ignored --- */
 void cache_fetched(struct cache *c, uint32_t tag, int rc, const struct blob *b, bool verified);
@@ -84,6 +95,8 @@ void cache_stored(struct cache *c, uint32_t tag, int rc);
 /* --- questions --- */
 /* The blob if it is here and needs no waiting (counts as a hit and a use), else NULL.  Borrowed. */
 const struct blob *cache_peek(struct cache *c, const struct digest *d, bool verified);
+/* What a fetch is for; NULL: the tag is stale.  Borrowed. */
+const struct digest *cache_fetching(const struct cache *c, uint32_t tag);
 const struct cache_stats *cache_stats(const struct cache *c);
 
 /* Recount everything and assert every invariant.  Tests call it after each step. */

@@ -16,6 +16,7 @@
 struct request {
     uint64_t tag;              // key; a uint32_t, as wide as a map wants it
     struct cache_entry *entry; // borrowed
+    size_t covers;             // waiters that were there when it was made
 };
 
 /* An entry, its malloc() header, and two to four slots (12 bytes) of a map at load 1/4 to 1/2. */
@@ -43,8 +44,10 @@ account(struct cache_stats *s, const struct cache_entry *e, bool add)
     }
     if (e->state == CACHE_LOADING)
         s->loading += sign;
-    if (e->state == CACHE_STORING)
+    if (e->state == CACHE_STORING) {
         s->storing += sign;
+        s->storing_bytes += sign * entry_cost(e);
+    }
 }
 
 static struct list *
@@ -54,21 +57,6 @@ home_of(struct cache_table *t, const struct cache_entry *e)
 }
 
 /* --- requests below --- */
-
-uint32_t
-cache_table_add_request(struct cache_table *t, struct cache_entry *e)
-{
-    struct request *r = xmalloc(sizeof(*r));
-
-    assert(!e->tag); /* I2 */
-    do {
-        r->tag = ++t->last_tag;
-    } while (r->tag == 0 || map_get(&t->requests, &r->tag));
-    r->entry = e;
-    map_put(&t->requests, r);
-    e->tag = (uint32_t)r->tag;
-    return e->tag;
-}
 
 static void
 forget_request(struct cache_table *t, struct cache_entry *e)
@@ -81,6 +69,22 @@ forget_request(struct cache_table *t, struct cache_entry *e)
     e->tag = 0;
 }
 
+uint32_t
+cache_table_add_request(struct cache_table *t, struct cache_entry *e)
+{
+    struct request *r = xmalloc(sizeof(*r));
+
+    forget_request(t, e); /* I2 */
+    do {
+        r->tag = ++t->last_tag;
+    } while (r->tag == 0 || r->tag == CACHE_NO_TAG || map_get(&t->requests, &r->tag));
+    r->entry = e;
+    r->covers = waitq_count(&e->waiters);
+    map_put(&t->requests, r);
+    e->tag = (uint32_t)r->tag;
+    return e->tag;
+}
+
 struct cache_entry *
 cache_table_find_request(const struct cache_table *t, uint32_t tag, enum cache_state state)
 {
@@ -88,6 +92,15 @@ cache_table_find_request(const struct cache_table *t, uint32_t tag, enum cache_s
     struct request *r = map_get(&t->requests, &key);
 
     return r && r->entry->state == state ? r->entry : NULL;
+}
+
+size_t
+cache_table_covered(const struct cache_table *t, const struct cache_entry *e)
+{
+    uint64_t tag = e->tag;
+    const struct request *r = map_get(&t->requests, &tag);
+
+    return r ? r->covers : 0;
 }
 
 /* --- entries --- */
@@ -127,6 +140,7 @@ cache_table_set_state(struct cache_table *t, struct cache_entry *e, enum cache_s
     list_remove(&e->link);
     e->state = (uint8_t)state;
     e->error = (int16_t)error;
+    e->trust = 0;
     if (state == CACHE_CLEAN)
         list_push_front(home_of(t, e), &e->link);
     else
@@ -165,9 +179,12 @@ cache_table_shrink(struct cache_table *t)
 
 /* An entry that will never fit must not push everything else out on its way. */
 void
-cache_table_make_clean(struct cache_table *t, struct cache_entry *e)
+cache_table_make_clean(struct cache_table *t, struct cache_entry *e, bool acknowledged)
 {
     cache_table_set_state(t, e, CACHE_CLEAN, 0);
+    e->owed = false;
+    if (acknowledged)
+        e->trust = t->period & 63u;
     if (entry_cost(e) > t->limit)
         evict(t, e);
     cache_table_shrink(t);
@@ -182,6 +199,33 @@ cache_table_touch(struct cache_table *t, struct cache_entry *e)
     list_push_front(&t->lists[CACHE_CLEAN], &e->link);
 }
 
+/* --- trust --- */
+
+bool
+cache_table_trusts(const struct cache_table *t, const struct cache_entry *e)
+{
+    return e->trust != 0 && e->trust + 1 >= t->period;
+}
+
+void
+cache_table_distrust(struct cache_table *t)
+{
+    LIST_FOR_EACH (it, &t->lists[CACHE_CLEAN])
+        list_entry(it, struct cache_entry, link)->trust = 0;
+}
+
+/* Periods are counted anew after the last: those of the old count are forgotten, rather than trusted by
+ * mistake. */
+void
+cache_table_next_period(struct cache_table *t)
+{
+    if (t->period == CACHE_PERIODS) {
+        cache_table_distrust(t);
+        t->period = 0;
+    }
+    t->period++;
+}
+
 /* --- life --- */
 
 void
@@ -189,6 +233,7 @@ cache_table_init(struct cache_table *t, size_t limit)
 {
     memset(t, 0, sizeof(*t));
     t->limit = limit;
+    t->period = 1;
     map_init(&t->entries, offsetof(struct cache_entry, digest), sizeof(struct digest));
     map_init(&t->requests, offsetof(struct request, tag), sizeof(uint64_t));
     for (int i = 0; i < CACHE_STATES; i++)
@@ -222,6 +267,8 @@ check_entry(const struct cache_table *t, const struct cache_entry *e)
     assert(map_get(&t->entries, &e->digest) == e);
     assert(waits ? r && r->entry == e : !tag);       /* I2 */
     assert((e->state == CACHE_LOADING) == !e->blob); /* I3 */
+    assert(!e->trust || (e->state == CACHE_CLEAN && e->trust <= t->period));
+    assert(!e->owed || cache_entry_is_dirty(e));
 }
 
 static void
@@ -252,4 +299,5 @@ cache_table_check(const struct cache_table *t)
     assert(s->entries == sum.entries && s->bytes == sum.bytes);             /* I5 */
     assert(s->dirty_entries == sum.dirty_entries && s->dirty_bytes == sum.dirty_bytes);
     assert(s->loading == sum.loading && s->storing == sum.storing);
+    assert(s->storing_bytes == sum.storing_bytes);
 }

@@ -19,7 +19,9 @@ struct cache_entry {
     uint32_t tag;         // of the live request, 0 = none (I2)
     int16_t error;        // -errno of the last put, 0 = none; CACHE_DIRTY only
     uint8_t state;        // enum cache_state
-    bool verified;        // the bytes are known to match the digest
+    bool verified : 1;    // the bytes are known to match the digest
+    bool owed : 1;        // a store of it was answered before it was put; DIRTY and STORING only
+    unsigned trust : 6;   // CLEAN: period of the last acknowledged put, 0 = none that counts
 };
 
 struct cache_table {
@@ -30,7 +32,11 @@ struct cache_table {
     struct list failed;              // DIRTY entries with an error
     struct cache_stats stats;        // sizes and evictions are counted here, requests in cache.c
     uint32_t last_tag;               // tag of the newest request
+    uint8_t period;                  // 1 to CACHE_PERIODS
 };
+
+/* trust must hold them; and the more of them, the rarer all entries are looked at to forget the oldest */
+enum { CACHE_PERIODS = 63 };
 
 void cache_table_init(struct cache_table *t, size_t limit);
 void cache_table_fini(struct cache_table *t); // the entries must be gone
@@ -48,18 +54,25 @@ void cache_table_set_state(struct cache_table *t, struct cache_entry *e, enum ca
                            int error);
 void cache_table_set_blob(struct cache_table *t, struct cache_entry *e, const struct blob *b,
                           bool verified);
-/* To CLEAN, and down to the limit: e may be gone afterwards. */
-void cache_table_make_clean(struct cache_table *t, struct cache_entry *e);
+/* To CLEAN, and down to the limit: e may be gone afterwards.  acknowledged: it was put now. */
+void cache_table_make_clean(struct cache_table *t, struct cache_entry *e, bool acknowledged);
+/* Was it put in this period or the one before? */
+bool cache_table_trusts(const struct cache_table *t, const struct cache_entry *e);
+void cache_table_next_period(struct cache_table *t);
+void cache_table_distrust(struct cache_table *t);
 /* Evict clean entries, the least recently used first, down to the limit. */
 void cache_table_shrink(struct cache_table *t);
 /* The entry was used. */
 void cache_table_touch(struct cache_table *t, struct cache_entry *e);
 
-/* Give the entry the tag of a new request. */
+/* Give the entry the tag of a new request, instead of the one it has. */
 uint32_t cache_table_add_request(struct cache_table *t, struct cache_entry *e);
 /* The entry in this state whose live request it is; NULL: the tag is stale. */
 struct cache_entry *cache_table_find_request(const struct cache_table *t, uint32_t tag,
                                              enum cache_state state);
+
+/* How many waiters were there when the live request of the entry was made. */
+size_t cache_table_covered(const struct cache_table *t, const struct cache_entry *e);
 
 /* Assert the invariants of cache_table.c. */
 void cache_table_check(const struct cache_table *t);

@@ -277,6 +277,7 @@ write_group(struct committer *c, struct space *s, double now)
         *change->checkpoint = (struct checkpoint){s->next.root, s->next.sequence, now};
     }
     s->state = SPACE_WRITING;
+    change->ncommits = s->group_size;
     c->ops->write(c->arg, s->root.name, &change);
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* connector.c - see connector.h.
  *
- * state     request in                 answer out          output > OUTPUT_MAX or     peer closes,
- *                                                          UNANSWERED_MAX requests    bad bytes
+ * state     request in                 answer out          too much output,           peer closes,
+ *                                                          or no credit               bad bytes
  * OPEN      pass it on                 queue               HELD                       CLOSED
  * HELD      (neither read nor decoded) queue; OPEN again   -                          CLOSED
- *                                      below the marks
+ *                                      when neither holds
  * CLOSED    -                          dropped             -                          -
+ *
+ * Credit is asked for when the header of a message has come, before memory is taken for the rest.  Who
+ * then lets the rest wait, while others wait for credit, is cut off in the end.
  *
  * A connection that closes is unlinked at once and freed at the end of the turn, so that a handler
  * up the stack may go on using it.
@@ -26,9 +29,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX (4u << 20) // bytes queued for a client that does not read
-#define UNANSWERED_MAX 4096   // requests of one client being served
-#define READ_ROUNDS 4         // reads per turn and client, so that one client cannot hold the loop
+#define OUTPUT_MAX ((size_t)4 << 20)        // bytes queued for a client that does not read
+#define OUTPUT_TOTAL_MAX ((size_t)16 << 20) // for all of them; beyond it OUTPUT_MAX shrinks
+#define OUTPUT_MIN ((size_t)256 << 10)      // to this
+#define MESSAGE_COST 256  // bytes of memory a request takes beside its payload: a guess
+#define READ_ROUNDS 4     // reads per turn and client, so that one client cannot hold the loop
+#define STALL_BYTES 65536 // progress that saves a message from being called stalled
 #define BACKLOG 512
 #define PAUSE_MS 100 // no accept for so long after one failed: descriptors have run out
 
@@ -39,14 +45,20 @@ struct conn {
     struct connector *owner; // borrowed
     int fd;                  // owned; -1 when closed
     enum conn_state state;
-    uint32_t uid;               // of the peer
-    bool waits_for_room;        // LOOP_WRITE is set: the kernel's buffer was full
-    size_t unanswered;          // requests passed on that want an answer not given yet
-    struct msg_reader *reader;  // owned
-    struct msg_writer *writer;  // owned
-    struct loop_source *source; // owned
-    struct list output;         // on connector.output while something is queued this turn
-    struct list closed;         // on connector.closed when CLOSED
+    uint32_t uid;                   // of the peer
+    bool waits_for_room;            // LOOP_WRITE is set: the kernel's buffer was full
+    bool lacks_credit;              // the next message has to wait
+    bool was_full;                  // somebody waits for drained()
+    size_t queued;                  // bytes of output, as counted in stats.output_bytes
+    size_t progress;                // bytes read since stalls were looked for
+    struct credit_account *account; // owned
+    struct credit_charge charge;    // of the message that is coming in, owned
+    struct msg_reader *reader;      // owned
+    struct msg_writer *writer;      // owned
+    struct loop_source *source;     // owned
+    struct list output;             // on connector.output while something is queued this turn
+    struct list resumed;            // on connector.resumed when there is credit again
+    struct list closed;             // on connector.closed when CLOSED
 };
 
 struct connector {
@@ -57,11 +69,16 @@ struct connector {
     char *path;                      // owned
     size_t max_payload;              // bytes
     struct loop_source *source;      // owned
+    struct credit *credit;           // borrowed
+    int64_t stall_ms;                // see connector.h
     struct loop_timer pause;         // runs while nobody is accepted
+    struct loop_timer stalls;        // runs while clients wait for credit
     struct map by_id;                // struct conn
     uint64_t last_id;
-    struct list output; // conns to be written before the loop sleeps
-    struct list closed; // conns to be freed
+    struct list output;  // conns to be written before the loop sleeps
+    struct list resumed; // conns to be read from again, likewise
+    struct list closed;  // conns to be freed
+    struct connector_stats stats;
 };
 
 /* --- state --- */
@@ -76,20 +93,45 @@ set_events(struct conn *c)
 }
 
 static void
+set_state(struct conn *c, enum conn_state state)
+{
+    if (c->state == CONN_HELD)
+        c->owner->stats.held--;
+    if (state == CONN_HELD)
+        c->owner->stats.held++;
+    c->state = state;
+}
+
+/* What is queued for the client has changed. */
+static void
+count_output(struct conn *c)
+{
+    size_t now = msg_writer_pending(c->writer);
+
+    c->owner->stats.output_bytes += now - c->queued; // unsigned arithmetic wraps as wanted
+    c->queued = now;
+}
+
+static void
 close_conn(struct conn *c)
 {
     struct connector *owner = c->owner;
 
     if (c->state == CONN_CLOSED)
         return;
-    c->state = CONN_CLOSED;
+    set_state(c, CONN_CLOSED);
     loop_remove(&c->source);
     close(c->fd);
     c->fd = -1;
     map_remove(&owner->by_id, &c->id);
     list_remove(&c->output);
+    list_remove(&c->resumed);
     list_push_back(&owner->closed, &c->closed);
+    owner->stats.output_bytes -= c->queued;
+    owner->stats.clients--;
     owner->ops->closed(owner->arg, c->id);
+    credit_settle(&c->charge);
+    credit_close(&c->account);
 }
 
 static void
@@ -101,16 +143,22 @@ free_conn(struct conn *c)
     free(c);
 }
 
+static size_t
+output_limit(const struct connector *owner)
+{
+    return owner->stats.output_bytes > OUTPUT_TOTAL_MAX ? OUTPUT_MIN : OUTPUT_MAX;
+}
+
 /* Hold a client back, or let it go on, by what it has outstanding. */
 static void
 regulate(struct conn *c)
 {
-    bool over = msg_writer_pending(c->writer) > OUTPUT_MAX || c->unanswered >= UNANSWERED_MAX;
+    bool over = c->queued > output_limit(c->owner) || c->lacks_credit;
     enum conn_state next = over ? CONN_HELD : CONN_OPEN;
 
     if (c->state == CONN_CLOSED || c->state == next)
         return;
-    c->state = next;
+    set_state(c, next);
     set_events(c);
 }
 
@@ -118,9 +166,22 @@ regulate(struct conn *c)
 
 static void decode_input(struct conn *c);
 
+/* What could be answered again may be answered now. */
+static void
+tell_drained(struct conn *c)
+{
+    struct connector *owner = c->owner;
+
+    if (!c->was_full || c->state == CONN_CLOSED || c->queued > output_limit(owner) / 2)
+        return;
+    c->was_full = false;
+    owner->ops->drained(owner->arg, c->id);
+}
+
 static void
 write_out(struct conn *c)
 {
+    size_t before = c->queued;
     int rc = msg_writer_flush(c->writer, c->fd);
     bool full = rc == -EAGAIN;
 
@@ -128,12 +189,23 @@ write_out(struct conn *c)
         close_conn(c);
         return;
     }
+    count_output(c);
+    c->owner->stats.bytes_out += before - c->queued;
     if (full != c->waits_for_room) {
         c->waits_for_room = full;
         set_events(c);
     }
     regulate(c);
+    tell_drained(c);
     decode_input(c); // what was left undecoded while it was held
+}
+
+static void
+resume(struct conn *c)
+{
+    c->lacks_credit = false;
+    regulate(c);
+    decode_input(c);
 }
 
 static void
@@ -142,8 +214,12 @@ write_all(void *arg)
     struct connector *owner = arg;
     struct list *node;
 
-    while ((node = list_pop_front(&owner->output)))
-        write_out(list_entry(node, struct conn, output));
+    do {
+        while ((node = list_pop_front(&owner->resumed)))
+            resume(list_entry(node, struct conn, resumed));
+        while ((node = list_pop_front(&owner->output)))
+            write_out(list_entry(node, struct conn, output));
+    } while (!list_is_empty(&owner->resumed));
     while ((node = list_pop_front(&owner->closed)))
         free_conn(list_entry(node, struct conn, closed));
 }
@@ -157,27 +233,59 @@ connector_send(struct connector *owner, uint64_t id, struct msg *m)
         msg_fini(m);
         return;
     }
-    if (m->type == MSG_RESPONSE && c->unanswered > 0 &&
-        (!(m->flags & MSG_STREAMING) || m->errnum != 0))
-        c->unanswered--;
+    owner->stats.messages_out++;
     msg_writer_push(c->writer, m);
+    count_output(c);
     if (!list_is_linked(&c->output))
         list_push_back(&owner->output, &c->output);
 }
 
+bool
+connector_is_full(struct connector *owner, uint64_t id)
+{
+    struct conn *c = map_get(&owner->by_id, &id);
+
+    if (!c || c->queued <= output_limit(owner))
+        return false;
+    c->was_full = true;
+    return true;
+}
+
 /* --- input --- */
+
+/* May a message of that length come in?  One that is too long is thrown away as it comes. */
+static bool
+admit(void *arg, size_t body)
+{
+    struct conn *c = arg;
+    struct connector *owner = c->owner;
+    size_t kept = body <= owner->max_payload + MSG_HEAD_MAX ? body : 0;
+
+    c->lacks_credit = !credit_take(c->account, kept + MESSAGE_COST, &c->charge);
+    if (c->lacks_credit && !loop_timer_is_running(&owner->stalls))
+        loop_timer_start(owner->loop, &owner->stalls, owner->stall_ms);
+    return !c->lacks_credit;
+}
+
+static void
+on_room(void *arg)
+{
+    struct conn *c = arg;
+
+    list_push_back(&c->owner->resumed, &c->resumed);
+}
 
 static void
 receive_one(struct conn *c, struct msg *m)
 {
     struct connector *owner = c->owner;
 
+    owner->stats.messages_in++;
     m->userid = c->uid;
     m->rolemask = MSG_ROLE_OWNER | MSG_ROLE_LOCAL;
-    if (m->type == MSG_REQUEST && !(m->flags & MSG_NORESPONSE))
-        c->unanswered++;
-    owner->ops->received(owner->arg, c->id, m);
+    owner->ops->received(owner->arg, c->id, m, &c->charge);
     msg_fini(m);
+    credit_settle(&c->charge);
 }
 
 static void
@@ -196,6 +304,7 @@ decode_input(struct conn *c)
         receive_one(c, &m);
         regulate(c);
     }
+    regulate(c);
 }
 
 static void
@@ -212,11 +321,53 @@ read_input(struct conn *c)
             close_conn(c);
             return;
         }
+        c->progress += (size_t)got;
+        c->owner->stats.bytes_in += (size_t)got;
         msg_reader_filled(c->reader, (size_t)got);
         decode_input(c);
         if ((size_t)got < room)
             return;
     }
+}
+
+static bool
+has_stalled(const struct conn *c)
+{
+    return c->charge.account && c->progress < STALL_BYTES;
+}
+
+/* The first that has stalled, NULL if nobody has. */
+static struct conn *
+find_stalled(const struct connector *owner)
+{
+    struct conn *c;
+    size_t pos = 0;
+
+    while ((c = map_next(&owner->by_id, &pos))) {
+        if (has_stalled(c))
+            return c;
+    }
+    return NULL;
+}
+
+/* Others wait for credit that a message holds which does not come. */
+static void
+cut_stalled(void *arg)
+{
+    struct connector *owner = arg;
+    struct conn *c;
+    size_t pos = 0;
+
+    while ((c = find_stalled(owner))) {
+        elog(ELOG_WARN, "a local client of uid %u has stalled in the middle of a message: closed",
+             c->uid);
+        owner->stats.cut_off++;
+        close_conn(c);
+    }
+    while ((c = map_next(&owner->by_id, &pos)))
+        c->progress = 0;
+    if (credit_stats(owner->credit)->waiting > 0)
+        loop_timer_start(owner->loop, &owner->stalls, owner->stall_ms);
 }
 
 static void
@@ -246,10 +397,14 @@ add_conn(struct connector *owner, int fd, uint32_t uid)
     c->uid = uid;
     c->reader = msg_reader_new(owner->max_payload);
     c->writer = msg_writer_new();
+    c->account = credit_open(owner->credit, on_room, c);
+    msg_reader_set_gate(c->reader, admit, c);
     list_init(&c->output);
+    list_init(&c->resumed);
     list_init(&c->closed);
     c->source = loop_add_fd(owner->loop, fd, LOOP_READ, on_conn_event, c);
     map_put(&owner->by_id, c);
+    owner->stats.clients++;
 }
 
 /* The greeting: one byte, 0 for welcome or an errno. */
@@ -319,10 +474,10 @@ bind_socket(const char *path, struct err *err)
 }
 
 int
-connector_new(struct connector **ret, const char *path, size_t max_payload, struct loop *loop,
+connector_new(struct connector **ret, const struct connector_conf *conf, struct loop *loop,
               const struct connector_ops *ops, void *arg, struct err *err)
 {
-    int fd = bind_socket(path, err);
+    int fd = bind_socket(conf->path, err);
     struct connector *c;
 
     if (fd < 0)
@@ -332,12 +487,16 @@ connector_new(struct connector **ret, const char *path, size_t max_payload, stru
     c->ops = ops;
     c->arg = arg;
     c->fd = fd;
-    c->path = xstrdup(path);
-    c->max_payload = max_payload;
+    c->path = xstrdup(conf->path);
+    c->max_payload = conf->max_payload;
+    c->credit = conf->credit;
+    c->stall_ms = conf->stall_ms;
     map_init(&c->by_id, offsetof(struct conn, id), sizeof(uint64_t));
     list_init(&c->output);
+    list_init(&c->resumed);
     list_init(&c->closed);
     loop_timer_init(&c->pause, end_pause, c);
+    loop_timer_init(&c->stalls, cut_stalled, c);
     c->source = loop_add_fd(loop, fd, LOOP_READ, accept_conns, c);
     loop_add_hook(loop, write_all, c);
     *ret = c;
@@ -354,6 +513,7 @@ connector_free(struct connector **connector)
     if (!c)
         return;
     loop_timer_stop(&c->pause);
+    loop_timer_stop(&c->stalls);
     loop_remove(&c->source);
     close(c->fd);
     unlink(c->path);
@@ -371,5 +531,11 @@ connector_free(struct connector **connector)
 size_t
 connector_count(const struct connector *c)
 {
-    return c->by_id.count;
+    return c->stats.clients;
+}
+
+const struct connector_stats *
+connector_stats(const struct connector *c)
+{
+    return &c->stats;
 }

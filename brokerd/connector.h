@@ -2,12 +2,13 @@
 /* connector.h - local clients: the UNIX stream socket of a rank (xylem-message(7), "Local clients").
  *
  * Only the instance owner's uid is let in.  Input is read in large pieces, output gathered and
- * written once per turn.  A client that does not read is not read from either: its requests wait in
- * the kernel until its answers have drained.
+ * written once per turn.  A client that does not read, or has as much in flight as it may, is not read
+ * from either: its requests wait in the kernel.
  */
 #ifndef XYLEM_CONNECTOR_H
 #define XYLEM_CONNECTOR_H
 
+#include "credit.h"
 #include "loop.h"
 #include "msg.h"
 #include "xerr.h"
@@ -15,15 +16,25 @@
 struct connector;
 
 struct connector_ops {
-    /* A message; userid and rolemask are stamped.  *m is finished by the caller afterwards. */
-    void (*received)(void *arg, uint64_t conn, struct msg *m);
+    /* A message; userid and rolemask are stamped.  *charge: what it holds until it is answered.  Both
+     * are finished by the caller afterwards unless they were moved out. */
+    void (*received)(void *arg, uint64_t conn, struct msg *m, struct credit_charge *charge);
+    /* A client that connector_is_full() was said of reads again.  From the loop only. */
+    void (*drained)(void *arg, uint64_t conn);
     /* The client is gone: what it asked need not be answered. */
     void (*closed)(void *arg, uint64_t conn);
 };
 
-/* Bind PATH (mode 0600); a stale socket is replaced: the caller holds the rank's lock.  -errno with
- * text. */
-int connector_new(struct connector **ret, const char *path, size_t max_payload, struct loop *loop,
+struct connector_conf {
+    const char *path;      // of the socket; borrowed during the call
+    size_t max_payload;    // bytes
+    struct credit *credit; // borrowed
+    int64_t stall_ms;      // who lets others wait for so long for the rest of a message is cut off
+};
+
+/* Bind conf->path (mode 0600); a stale socket is replaced: the caller holds the rank's lock.  -errno
+ * with text. */
+int connector_new(struct connector **ret, const struct connector_conf *conf, struct loop *loop,
                   const struct connector_ops *ops, void *arg, struct err *err);
 /* Writes out what it can without waiting, closes all, removes the socket file. */
 void connector_free(struct connector **c);
@@ -32,5 +43,18 @@ void connector_free(struct connector **c);
 void connector_send(struct connector *c, uint64_t conn, struct msg *m);
 
 size_t connector_count(const struct connector *c);
+
+/* So much is queued for the client that an answer that can be made again should wait for drained(). */
+bool connector_is_full(struct connector *c, uint64_t conn);
+
+struct connector_stats {
+    size_t clients;
+    size_t held;         // of them, not read from at the moment
+    size_t output_bytes; // queued for all
+    uint64_t messages_in, messages_out;
+    uint64_t bytes_in, bytes_out;
+    uint64_t cut_off; // clients that stalled in the middle of a message
+};
+const struct connector_stats *connector_stats(const struct connector *c);
 
 #endif

@@ -8,185 +8,39 @@
  *                                                          in the topic, so that ranks which only
  *                                                          pass a blob on need not hash it
  * content.flush, .dropcache nothing -> nothing             any rank
+ * content.salvage           digest -> blob                 any rank, for its parent: see salvage.h
  * content-backing.load, .store, .validate                  rank 0
  *
  * Where bytes are verified (I3): a client's store is hashed here; a child's put is taken as
  * unverified, and hashed before it goes to the disk (rank 0) or to a client (cache.c asks).
+ *
+ * While a flush is under way new stores are held: otherwise a rank that is stored to all the time would
+ * never have nothing dirty.
  */
-#include "content.h"
+#include "content_priv.h"
 #include "blobref.h"
-#include "elog.h"
 #include "waiter.h"
 #include "xmem.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#define MAX_PUTS 256  // puts to the parent or the store in flight
-#define RETRY_MS 1000 // how long a put that failed waits to be tried again
-#define PUT_TOPIC "content.put."
-
-struct content {
-    struct content_conf conf;
-    struct router *router;      // borrowed
-    struct store *store;        // borrowed; NULL: rank > 0, or no backing
-    struct cache *cache;        // owned
-    struct loop *loop;          // borrowed
-    struct loop_timer retry;    // puts that failed are tried again (write-back)
-    void (*on_drop)(void *arg); // may be NULL
-    void *on_drop_arg;          // borrowed
-};
+#define MAX_PUTS 256                   // puts to the parent or the store in flight
+#define PUT_BYTES ((size_t)8 << 20)    // likewise
+#define DIRTY_BYTES ((size_t)16 << 20) // beyond it stores wait also under write-back
+#define AGE_MS 30000 // a put that was acknowledged is trusted for one or two of these
+#define DISTRUST_EVENT "content.distrust"
 
 /* A client's or child's request that waits for the cache. */
 struct pending {
+    struct list node; // on content.held
     struct content_waiter waiter;
     struct validate_waiter validate;
     struct content *content; // borrowed
     struct request *request; // owned
     struct digest digest;    // of a store: what is answered
+    bool verified;           // of a store: the bytes were hashed
 };
-
-/* --- below the cache --- */
-
-struct below {
-    struct content *content; // borrowed
-    uint32_t tag;            // the cache's
-};
-
-static struct below *
-new_below(struct content *c, uint32_t tag)
-{
-    struct below *b = xmalloc(sizeof(*b));
-
-    *b = (struct below){c, tag};
-    return b;
-}
-
-static void
-on_fetch_answer(void *arg, struct msg *response)
-{
-    struct below *below = arg;
-    AUTO(blob) struct blob *b = blob_ref(response->payload);
-
-    if (response->errnum == 0 && !b)
-        b = blob_empty();
-    cache_fetched(below->content->cache, below->tag, -(int)response->errnum, b, false);
-    free(below);
-}
-
-static void
-fetch(void *arg, const struct digest *d, uint32_t tag)
-{
-    struct content *c = arg;
-    struct blob *payload;
-    struct msg m;
-
-    if (c->store) {
-        store_load(c->store, d, tag);
-        return;
-    }
-    if (c->conf.rank == 0) {
-        cache_fetched(c->cache, tag, -ENOENT, NULL, false);
-        return;
-    }
-    msg_init(&m, MSG_REQUEST);
-    msg_set_topic(&m, "content.load");
-    payload = blob_new(d->bytes, digest_size(c->conf.alg));
-    msg_set_payload(&m, &payload);
-    router_call_parent(c->router, &m, ROUTER_REPLAY, on_fetch_answer, new_below(c, tag));
-}
-
-static void
-on_put_answer(void *arg, struct msg *response)
-{
-    struct below *below = arg;
-
-    cache_stored(below->content->cache, below->tag, -(int)response->errnum);
-    free(below);
-}
-
-static void
-format_put_topic(const struct content *c, const struct digest *d, char topic[MSG_TOPIC_MAX])
-{
-    static const char hex[] = "0123456789abcdef";
-    char *p = topic + sizeof(PUT_TOPIC) - 1;
-
-    memcpy(topic, PUT_TOPIC, sizeof(PUT_TOPIC) - 1);
-    for (size_t i = 0; i < digest_size(c->conf.alg); i++) {
-        *p++ = hex[d->bytes[i] >> 4];
-        *p++ = hex[d->bytes[i] & 15];
-    }
-    *p = '\0';
-}
-
-static void
-put(void *arg, const struct digest *d, const struct blob *b, uint32_t tag)
-{
-    struct content *c = arg;
-    struct blob *payload;
-    char topic[MSG_TOPIC_MAX];
-    struct msg m;
-
-    if (c->store) {
-        store_put(c->store, d, b, tag);
-        return;
-    }
-    assert(c->conf.rank > 0);
-    format_put_topic(c, d, topic);
-    msg_init(&m, MSG_REQUEST);
-    msg_set_topic(&m, topic);
-    payload = blob_ref(b);
-    msg_set_payload(&m, &payload);
-    router_call_parent(c->router, &m, ROUTER_REPLAY, on_put_answer, new_below(c, tag));
-}
-
-static bool
-verify(void *arg, const struct digest *d, const struct blob *b)
-{
-    struct content *c = arg;
-    char expected[BLOBREF_MAX];
-    struct digest actual;
-
-    digest_compute(c->conf.alg, blob_data(b), blob_size(b), &actual);
-    if (digest_equal(&actual, d))
-        return true;
-    elog(ELOG_ERR, "%s: the bytes received do not match the digest: dropped",
-         blobref_format(c->conf.alg, d, expected));
-    return false;
-}
-
-static void
-done(void *arg, void *waiter, int rc, const struct blob *b)
-{
-    struct content_waiter *w = waiter;
-
-    (void)arg;
-    w->fn(w, rc, b);
-}
-
-static const struct cache_ops cache_ops = {fetch, put, verify, done};
-
-void
-content_store_loaded(struct content *c, uint32_t tag, int rc, const struct blob *b)
-{
-    cache_fetched(c->cache, tag, rc, b, true);
-}
-
-void
-content_store_stored(struct content *c, uint32_t tag, int rc)
-{
-    cache_stored(c->cache, tag, rc);
-    if (rc < 0 && !loop_timer_is_running(&c->retry))
-        loop_timer_start(c->loop, &c->retry, RETRY_MS);
-}
-
-static void
-retry_puts(void *arg)
-{
-    struct content *c = arg;
-
-    cache_retry(c->cache);
-}
 
 /* --- inside this rank --- */
 
@@ -243,6 +97,7 @@ new_pending(struct content *c, struct request *req,
     p->waiter.fn = fn;
     p->content = c;
     p->request = request_keep(req);
+    list_init(&p->node);
     return p;
 }
 
@@ -332,19 +187,45 @@ on_stored(struct content_waiter *w, int rc, const struct blob *none)
     free_pending(p);
 }
 
+/* Into the cache, or to those that wait for the end of a flush. */
+static void
+store_pending(struct pending *p)
+{
+    struct content *c = p->content;
+    AUTO(blob) struct blob *b = NULL;
+
+    if (c->flushes > 0) {
+        list_push_back(&c->held, &p->node);
+        c->stats.held++;
+        return;
+    }
+    b = take_blob(p->request);
+    cache_store(c->cache, &p->digest, b, p->verified, &p->waiter);
+}
+
+static void
+release_held(struct content *c)
+{
+    while (c->flushes == 0 && !list_is_empty(&c->held)) {
+        struct list *node = list_pop_front(&c->held);
+
+        c->stats.held--;
+        store_pending(list_entry(node, struct pending, node));
+    }
+}
+
 static void
 serve_store(void *arg, struct request *req)
 {
     struct content *c = arg;
-    AUTO(blob) struct blob *b = NULL;
     struct pending *p;
 
     if (!check_size(c, req))
         return;
-    b = take_blob(req);
     p = new_pending(c, req, on_stored);
-    digest_compute(c->conf.alg, blob_data(b), blob_size(b), &p->digest);
-    cache_store(c->cache, &p->digest, b, true, &p->waiter);
+    p->verified = true;
+    digest_compute(c->conf.alg, msg_data(&p->request->msg), msg_size(&p->request->msg), &p->digest);
+    store_pending(p);
 }
 
 static void
@@ -363,7 +244,7 @@ parse_put_topic(struct content *c, const struct request *req, struct digest *ret
     char text[BLOBREF_MAX];
     enum digest_alg alg;
     int len = snprintf(text, sizeof(text), "%s-%s", digest_name(c->conf.alg),
-                       req->msg.topic + sizeof(PUT_TOPIC) - 1);
+                       req->msg.topic + sizeof(CONTENT_PUT_TOPIC) - 1);
 
     return len < (int)sizeof(text) && blobref_parse(text, &alg, ret) == 0;
 }
@@ -373,6 +254,8 @@ serve_put(void *arg, struct request *req)
 {
     struct content *c = arg;
     AUTO(blob) struct blob *b = NULL;
+    bool verify = c->conf.rank == 0 || request_is_from_client(req);
+    struct pending *p;
     struct digest d;
 
     if (!parse_put_topic(c, req, &d)) {
@@ -382,19 +265,34 @@ serve_put(void *arg, struct request *req)
     if (!check_size(c, req))
         return;
     b = take_blob(req);
-    if (c->conf.rank == 0 && !verify(c, &d, b)) {
+    if (verify && !content_verify(c, &d, b)) {
         respond_rc(c, req, -EIO);
         return;
     }
-    cache_store(c->cache, &d, b, c->conf.rank == 0, &new_pending(c, req, on_done)->waiter);
+    p = new_pending(c, req, on_done);
+    p->digest = d;
+    p->verified = verify;
+    store_pending(p);
+}
+
+static void
+on_flushed(struct content_waiter *w, int rc, const struct blob *none)
+{
+    struct content *c = container_of(w, struct pending, waiter)->content;
+
+    on_done(w, rc, none);
+    c->flushes--;
+    release_held(c);
 }
 
 static void
 serve_flush(void *arg, struct request *req)
 {
     struct content *c = arg;
+    struct pending *p = new_pending(c, req, on_flushed);
 
-    cache_flush(c->cache, &new_pending(c, req, on_done)->waiter);
+    c->flushes++;
+    cache_flush(c->cache, &p->waiter);
 }
 
 static void
@@ -464,25 +362,39 @@ serve_validate(void *arg, struct request *req)
     store_validate(c->store, &d, &p->validate);
 }
 
-static const struct service services[] = {
+static const struct service readers[] = {
     {"content.load", serve_load},
+    {"content-backing.load", serve_backing_load},
+};
+static const struct service services[] = {
     {"content.store", serve_store},
-    {PUT_TOPIC, serve_put},
+    {CONTENT_PUT_TOPIC, serve_put},
     {"content.flush", serve_flush},
     {"content.dropcache", serve_dropcache},
-    {"content-backing.load", serve_backing_load},
     {"content-backing.store", serve_backing_store},
     {"content-backing.validate", serve_validate},
 };
 
 /* --- life --- */
 
+static void
+age(void *arg)
+{
+    struct content *c = arg;
+
+    cache_age(c->cache);
+    loop_timer_start(c->loop, &c->age, AGE_MS);
+}
+
 struct content *
 content_new(const struct content_conf *conf, struct loop *loop, struct router *router,
             struct service_table *table)
 {
     struct content *c = xcalloc(1, sizeof(*c));
-    struct cache_conf cache_conf = {.limit = conf->cache_limit, .max_puts = MAX_PUTS};
+    struct cache_conf cache_conf = {.limit = conf->cache_limit,
+                                    .max_puts = MAX_PUTS,
+                                    .max_put_bytes = PUT_BYTES,
+                                    .max_dirty = DIRTY_BYTES};
 
     if (conf->rank > 0 || conf->durability != STORE_MEMORY)
         cache_conf.policy = CACHE_WRITE_THROUGH;
@@ -493,8 +405,13 @@ content_new(const struct content_conf *conf, struct loop *loop, struct router *r
     c->conf = *conf;
     c->router = router;
     c->loop = loop;
-    loop_timer_init(&c->retry, retry_puts, c);
-    c->cache = cache_new(&cache_conf, &cache_ops, c);
+    list_init(&c->held);
+    loop_timer_init(&c->retry, content_retry_puts, c);
+    loop_timer_init(&c->age, age, c);
+    loop_timer_start(loop, &c->age, AGE_MS);
+    c->cache = cache_new(&cache_conf, &content_below, c);
+    c->salvage = salvage_new(c->cache, conf->alg, router, table);
+    service_table_add_readers(table, readers, ARRAY_SIZE(readers), c);
     service_table_add(table, services, ARRAY_SIZE(services), c);
     return c;
 }
@@ -502,7 +419,11 @@ content_new(const struct content_conf *conf, struct loop *loop, struct router *r
 void
 content_cancel(struct content *c)
 {
+    struct list *node;
+
     cache_free(&c->cache);
+    while ((node = list_pop_front(&c->held)))
+        on_done(&list_entry(node, struct pending, node)->waiter, -ECANCELED, NULL);
 }
 
 void
@@ -513,7 +434,9 @@ content_free(struct content **content)
     if (!c)
         return;
     loop_timer_stop(&c->retry);
+    loop_timer_stop(&c->age);
     content_cancel(c);
+    salvage_free(&c->salvage);
     free(c);
 }
 
@@ -528,6 +451,33 @@ void
 content_set_store(struct content *c, struct store *store)
 {
     c->store = store;
+}
+
+bool
+content_on_event(struct content *c, const struct msg *event)
+{
+    if (strcmp(event->topic, DISTRUST_EVENT) != 0)
+        return false;
+    cache_distrust(c->cache);
+    return true;
+}
+
+void
+content_distrust_all(struct content *c)
+{
+    struct msg event;
+
+    cache_distrust(c->cache);
+    msg_init(&event, MSG_EVENT);
+    msg_set_topic(&event, DISTRUST_EVENT);
+    router_send_down(c->router, &event);
+    msg_fini(&event);
+}
+
+const struct content_stats *
+content_stats(const struct content *c)
+{
+    return &c->stats;
 }
 
 const struct cache_stats *

@@ -32,6 +32,16 @@ void content_free(struct content **c);
 /* The rank stops: whoever waits is answered with ECANCELED. */
 void content_cancel(struct content *c);
 
+/* An event from the parent; true: it was ours. */
+bool content_on_event(struct content *c, const struct msg *event);
+/* Garbage is going to be collected (rank 0), or the parent was away, and may have lost what it has
+ * acknowledged.  What this rank and those below know to be kept is not taken on trust any more: a store
+ * goes all the way to the disk again. */
+void content_distrust_all(struct content *c);
+
+/* Rank 0: the row of a blob is damaged; if any rank has it in its cache, it is stored again. */
+void content_heal(struct content *c, const struct digest *d);
+
 /* Called at content.dropcache, for what others keep of blobs' content.  One at most. */
 void content_set_drop_handler(struct content *c, void (*fn)(void *arg), void *arg);
 
@@ -54,6 +64,12 @@ void content_flush(struct content *c, struct content_waiter *w);
 void content_store_loaded(struct content *c, uint32_t tag, int rc, const struct blob *b);
 void content_store_stored(struct content *c, uint32_t tag, int rc);
 
+struct content_stats {
+    uint64_t healed;   // damaged rows stored again
+    uint64_t salvages; // blobs other ranks were asked for
+    size_t held;       // stores that wait for a flush to end
+};
+const struct content_stats *content_stats(const struct content *c);
 const struct cache_stats *content_cache_stats(const struct content *c);
 
 #endif

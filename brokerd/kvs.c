@@ -28,6 +28,7 @@ serve_lookup(void *arg, struct request *req)
     struct err err = {0};
     int rc = kvs_json_decode_lookup(k->conf.alg, msg_text(&req->msg), &l, &err);
 
+    metrics_add(k->conf.metrics, METRIC_KVS_LOOKUPS, 1);
     if (rc < 0)
         router_respond_error(k->router, req, -rc, "%s", err.text);
     else
@@ -139,8 +140,10 @@ kvs_primary(const struct kvs *k)
 
 /* --- life --- */
 
-static const struct service services[] = {
+static const struct service readers[] = {
     {"kvs.lookup", serve_lookup},
+};
+static const struct service services[] = {
     {"kvs.getroot", kvs_root_serve_getroot},
     {"kvs.wait-version", kvs_root_serve_wait_version},
     {"kvs.commit", kvs_commit_serve},
@@ -165,6 +168,7 @@ kvs_new(const struct kvs_conf *conf, struct router *router, struct content *cont
     zuuid_destroy(&uuid);
     list_init(&k->spaces);
     kvs_root_init(k);
+    service_table_add_readers(table, readers, ARRAY_SIZE(readers), k);
     service_table_add(table, services, ARRAY_SIZE(services), k);
     return k;
 }

@@ -13,7 +13,8 @@ struct kvs;
 struct kvs_conf {
     uint32_t rank;
     enum digest_alg alg;
-    size_t blob_size_limit; // bytes
+    size_t blob_size_limit;  // bytes
+    struct metrics *metrics; // to count into; borrowed
 };
 
 /* All borrowed. */

@@ -45,12 +45,23 @@ take_in(struct kvs *k, const struct store_change *made)
 }
 
 static void
+count(struct kvs *k, const struct store_change *made)
+{
+    metrics_add(k->conf.metrics, METRIC_KVS_ROOTS, made->nroots);
+    metrics_add(k->conf.metrics, METRIC_KVS_COMMITS, made->ncommits);
+    if (made->ncommits > 0)
+        metrics_observe(k->conf.metrics, METRIC_KVS_COMMITS_PER_ROOT, (int64_t)made->ncommits);
+}
+
+static void
 on_changed(struct change_waiter *w, int rc, struct store_change **made)
 {
     struct change *change = container_of(w, struct change, waiter);
 
-    if (rc == 0)
+    if (rc == 0) {
+        count(change->kvs, *made);
         take_in(change->kvs, *made);
+    }
     store_change_free(made);
     if (change->done)
         change->done(change->arg, rc);

@@ -186,6 +186,20 @@ add_common(struct buf *cmd, const struct launch_conf *conf, const struct launch_
         add_option(cmd, conf->options.values[i]);
 }
 
+/* What rank 0 has and the others have not. */
+static void
+add_root(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d)
+{
+    AUTO(free) char *end = launch_dir_path(d, LAUNCH_END, 0);
+
+    add_pair(cmd, "--shutdown-file", end);
+    if (conf->statedir) {
+        AUTO(free) char *statedir = make_absolute(conf->statedir);
+
+        add_pair(cmd, "--statedir", statedir);
+    }
+}
+
 static int
 write_command(const struct launch_conf *conf, const struct launch_dir *d, unsigned rank,
               const struct buf *common, struct err *err)
@@ -196,11 +210,8 @@ write_command(const struct launch_conf *conf, const struct launch_dir *d, unsign
 
     add_arg(&cmd, broker);
     add_number(&cmd, "--rank", rank);
-    if (rank == 0 && conf->statedir) {
-        AUTO(free) char *statedir = make_absolute(conf->statedir);
-
-        add_pair(&cmd, "--statedir", statedir);
-    }
+    if (rank == 0)
+        add_root(&cmd, conf, d);
     buf_add(&cmd, common->data, common->size);
     return launch_dir_write(d, path, cmd.data, cmd.size, err);
 }

@@ -37,6 +37,7 @@ static const struct {
     [LAUNCH_LOCAL] = {"local-", ""},  [LAUNCH_TREE] = {"tree-", ""},
     [LAUNCH_PID] = {"rank-", ".pid"}, [LAUNCH_LOG] = {"rank-", ".log"},
     [LAUNCH_CMD] = {"rank-", ".cmd"}, [LAUNCH_LOCK] = {"rank-", ".lock"},
+    [LAUNCH_END] = {"rank-", ".end"},
 };
 
 /* ---- making and finding it ---- */

@@ -4,7 +4,8 @@
  *
  * Each rank R has local-R (socket for clients), tree-R (socket for child ranks), rank-R.pid,
  * rank-R.log, rank-R.lock (held by the broker), and rank-R.cmd (its command line, NUL-separated:
- * what --respawn runs again).
+ * what --respawn runs again).  Rank 0 leaves rank-0.end when it has ended because the instance was
+ * shut down.
  * cluster.conf exists with TCP only.
  */
 #ifndef XYLEM_LAUNCH_DIR_H
@@ -23,6 +24,7 @@ enum launch_file {
     LAUNCH_LOG,
     LAUNCH_CMD,
     LAUNCH_LOCK,
+    LAUNCH_END,
     LAUNCH_FILES, // how many there are
 };
 

@@ -10,6 +10,9 @@
  *   SERVE    one line on stderr                      passed on to COMMAND, or the end without one
  *   STOP     a line only if it did not end well      ignored
  *
+ * A shutdown of the instance (xylem(1)) ends the ranks in order, leaves first, and rank 0 says in a
+ * file that it was one.  What is left when rank 0 has ended was cut off and has not heard of it.
+ *
  * A respawned rank is an orphan of `xylem-launch --respawn`; being the reaper of our descendants
  * makes it a child of ours, unless that command was run from elsewhere: then it has a pidfd.
  *
@@ -32,7 +35,8 @@
 
 #define GRACE_MS INT64_C(10000) // from SIGTERM to SIGKILL
 #define FOREVER INT64_MAX
-#define NOT_FOUND 127 // exit statuses of shells
+#define REFRESH_MS 1000 // how often ranks that are gone are looked for: they may have come again
+#define NOT_FOUND 127   // exit statuses of shells
 #define NOT_EXECUTABLE 126
 
 static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -335,13 +339,32 @@ launch_fleet_run(struct launch_fleet *f, char **argv)
     return WEXITSTATUS(f->command_status);
 }
 
+/* Ranks started again by others are not known until we look for them. */
+static void
+refresh_all(struct launch_fleet *f)
+{
+    for (unsigned rank = 0; rank < f->size; rank++)
+        launch_rank_refresh(&f->ranks[rank], f->dir);
+}
+
+static bool
+is_shut_down(const struct launch_fleet *f)
+{
+    AUTO(free) char *path = launch_dir_path(f->dir, LAUNCH_END, 0);
+
+    return f->ranks[0].state == LAUNCH_RANK_GONE && access(path, F_OK) == 0;
+}
+
 void
 launch_fleet_serve(struct launch_fleet *f)
 {
     while (f->stop_signal == 0) {
-        if (f->failed == 0 && count_state(f, LAUNCH_RANK_GONE) == f->size)
+        unsigned gone = count_state(f, LAUNCH_RANK_GONE);
+
+        if (is_shut_down(f) || (f->failed == 0 && gone == f->size))
             return;
-        wait_once(f, FOREVER);
+        wait_once(f, gone > 0 ? clock_ms() + REFRESH_MS : FOREVER);
+        refresh_all(f);
     }
 }
 
@@ -392,8 +415,7 @@ launch_fleet_stop(struct launch_fleet *f)
 {
     f->phase = LAUNCH_PHASE_STOP;
     reap_children(f);
-    for (unsigned rank = 0; rank < f->size; rank++)
-        launch_rank_refresh(&f->ranks[rank], f->dir);
+    refresh_all(f);
     if (f->size > 1)
         stop_range(f, 1, f->size - 1);
     stop_range(f, 0, 0);

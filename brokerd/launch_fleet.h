@@ -46,7 +46,8 @@ int launch_fleet_start(struct launch_fleet *f, int64_t timeout_ms, struct err *e
 /* Run argv, pass signals on to it, and return its exit status as a shell would (128 + signal). */
 int launch_fleet_run(struct launch_fleet *f, char **argv);
 
-/* Serve until a signal asks us to end, or until every rank has ended in good order. */
+/* Serve until a signal asks us to end, the instance is shut down, or every rank has ended in good
+ * order. */
 void launch_fleet_serve(struct launch_fleet *f);
 
 /* Ask all ranks to end, rank 0 last because the others flush to it, and make sure that they do. */

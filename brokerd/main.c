@@ -2,7 +2,7 @@
 /* main.c - xylem-brokerd: options, directories and signals around one rank (rank.h).
  *
  * The main thread sleeps until a signal or news from the rank comes in.  Exit status: 0 after
- * SIGTERM or SIGINT, 1 when the rank could not start or was refused, 2 for a wrong command line.
+ * SIGTERM or SIGINT and after a shutdown of the instance, 1 when the rank could not start or was refused, 2 for a wrong command line.
  */
 #include "actor.h"
 #include "boot.h"
@@ -14,6 +14,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <malloc.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,10 +40,12 @@ static struct settings {
     bool no_kvs;
     uint64_t cache_size;
     uint64_t blob_size_limit;
+    uint64_t scrub_rate;
     long max_checkpoints;
     int64_t heartbeat;
     int64_t timeout;
     long ready_fd;
+    const char *shutdown_file;
     const char *log_level;
     const char *log_file;
 } settings = {
@@ -83,6 +86,8 @@ static const struct opt options[] = {
     {0, "cache-size", "SIZE", OPT_SIZE, &settings.cache_size, "memory for clean blobs (64M)", 0, 0},
     {0, "blob-size-limit", "SIZE", OPT_SIZE, &settings.blob_size_limit,
      "largest blob, 1 to 1G (1M)", 0, 0},
+    {0, "scrub-rate", "SIZE", OPT_SIZE, &settings.scrub_rate,
+     "rank 0: read the store again at so many bytes a second (0 = off)", 0, 0},
     {0, "max-checkpoints", "N", OPT_LONG, &settings.max_checkpoints, "newest N are kept (5)", 1,
      1000},
     {0, "heartbeat", "TIME", OPT_DURATION, &settings.heartbeat,
@@ -91,6 +96,8 @@ static const struct opt options[] = {
      "a neighbour silent for this long is lost (5s)", 0, 0},
     {0, "ready-fd", "FD", OPT_LONG, &settings.ready_fd,
      "write a byte there when the subtree is complete", 3, INT_MAX},
+    {0, "shutdown-file", "FILE", OPT_STRING, &settings.shutdown_file,
+     "make FILE at the end if it is a shutdown of the instance", 0, 0},
     {0, "log-level", "LEVEL", OPT_STRING, &settings.log_level, "err, warn, info or debug (info)", 0,
      0},
     {0, "log-file", "FILE", OPT_STRING, &settings.log_file, "append the log to FILE (stderr)", 0,
@@ -178,6 +185,7 @@ fill_conf(struct rank_conf *conf, const struct boot *boot)
     conf->kvs = !settings.no_kvs;
     conf->cache_size = settings.cache_size;
     conf->blob_size_limit = settings.blob_size_limit;
+    conf->scrub_rate = settings.scrub_rate;
     conf->max_checkpoints = settings.max_checkpoints;
     conf->heartbeat_ms = settings.heartbeat;
     conf->timeout_ms = settings.timeout;
@@ -255,11 +263,9 @@ remove_dirs(const struct dirs *d)
         elog(ELOG_WARN, "%s: %s", d->rundir, err_name(errno));
 }
 
-/* RUNDIR/rank-R.pid */
 static void
-write_pid_file(void)
+write_pid(const char *path)
 {
-    AUTO(free) char *path = xasprintf("%s/rank-%ld.pid", settings.rundir, settings.rank);
     FILE *f = fopen(path, "we");
 
     if (!f) {
@@ -270,6 +276,15 @@ write_pid_file(void)
     fclose(f);
 }
 
+/* RUNDIR/rank-R.pid */
+static void
+write_pid_file(void)
+{
+    AUTO(free) char *path = xasprintf("%s/rank-%ld.pid", settings.rundir, settings.rank);
+
+    write_pid(path);
+}
+
 /* --- while the rank runs --- */
 
 struct watch {
@@ -277,7 +292,39 @@ struct watch {
     struct rank *rank; // borrowed
     int signals;       // signalfd
     int status;        // to exit with
+    bool is_shutdown;  // not we alone: the whole instance ends
 };
+
+static void
+tell_ready(void)
+{
+    if (settings.ready_fd < 0)
+        return;
+    if (write((int)settings.ready_fd, "+", 1) < 0)
+        elog(ELOG_WARN, "cannot write to the ready descriptor: %s", err_name(errno));
+    close((int)settings.ready_fd);
+    settings.ready_fd = -1;
+}
+
+static void
+take_news(struct watch *w, const struct rank_report *news)
+{
+    switch (news->news) {
+    case RANK_COMPLETE:
+        tell_ready();
+        break;
+    case RANK_REFUSED:
+        fprintf(stderr, PROGRAM ": rank %ld was refused: %s\n", settings.rank, news->text);
+        w->status = 1;
+        loop_stop(w->loop);
+        break;
+    case RANK_SHUTDOWN:
+        elog(ELOG_INFO, "stopping: the instance is being shut down");
+        w->is_shutdown = true;
+        loop_stop(w->loop);
+        break;
+    }
+}
 
 static bool
 on_news(void *arg)
@@ -289,16 +336,7 @@ on_news(void *arg)
     if (actor_recv(rank_pipe(w->rank), false, &item) < 0)
         return false;
     news = item;
-    if (news->news == RANK_REFUSED) {
-        fprintf(stderr, PROGRAM ": rank %ld was refused: %s\n", settings.rank, news->text);
-        w->status = 1;
-        loop_stop(w->loop);
-    } else if (settings.ready_fd >= 0) {
-        if (write((int)settings.ready_fd, "+", 1) < 0)
-            elog(ELOG_WARN, "cannot write to the ready descriptor: %s", err_name(errno));
-        close((int)settings.ready_fd);
-        settings.ready_fd = -1;
-    }
+    take_news(w, news);
     rank_report_free(&news);
     return true;
 }
@@ -317,7 +355,7 @@ on_signal(void *arg, unsigned events)
 }
 
 static int
-serve(struct rank *rank, int signals)
+serve(struct rank *rank, int signals, bool *ret_is_shutdown)
 {
     struct watch w = {.loop = loop_new(), .rank = rank, .signals = signals};
     struct loop_source *news = loop_add_zmq(w.loop, rank_pipe(rank), on_news, &w);
@@ -327,6 +365,7 @@ serve(struct rank *rank, int signals)
     loop_remove(&news);
     loop_remove(&stop);
     loop_free(&w.loop);
+    *ret_is_shutdown = w.is_shutdown;
     return w.status;
 }
 
@@ -347,14 +386,17 @@ run_rank(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
 {
     struct rank *rank;
     int signals = block_signals();
+    bool is_shutdown;
     int status;
 
     if (rank_start(&rank, conf, err) < 0)
         return fail(err);
     dirs->used = true;
     write_pid_file();
-    status = serve(rank, signals);
+    status = serve(rank, signals, &is_shutdown);
     rank_stop(&rank);
+    if (is_shutdown && settings.shutdown_file)
+        write_pid(settings.shutdown_file);
     close(signals);
     return status;
 }
@@ -383,6 +425,15 @@ configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, 
     return run_rank(conf, dirs, err);
 }
 
+/* Blobs come and go in all sizes: large ones go back to the system at once, and the few threads share
+ * few arenas, so that the memory of a rank stays near what its cache counts (I5). */
+static void
+bound_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_ARENA_MAX, 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -394,6 +445,7 @@ main(int argc, char **argv)
 
     umask(077);
     elog_dump_on_abort();
+    bound_malloc();
     actor_process_init();
     if (opt_parse(&program, argc, argv) < argc)
         opt_usage_error(&program, "there are no operands");

@@ -8,19 +8,28 @@
  *                                                    |      |        |
  *                                                    store (rank 0), kvs actor (rank 0)
  *
- * state      started        stop asked                     nothing dirty, or FLUSH_MS passed
+ * state      started        stop asked                     nothing dirty, or none less in FLUSH_MS
  * STARTING   SERVING        -                              -
  * SERVING    -              FLUSHING (rank > 0), STOPPED   -
  * FLUSHING   -              -                              STOPPED
+ *
+ * A shutdown of the instance (shutdown.c) is served while SERVING; its end is news for the starter, who
+ * asks for the stop.
  */
 #include "rank.h"
 #include "actor.h"
 #include "attrs.h"
+#include "checker.h"
 #include "checkpoints.h"
 #include "clock.h"
+#include "collector.h"
 #include "elog.h"
 #include "health.h"
 #include "kvs.h"
+#include "scrub.h"
+#include "shutdown.h"
+#include "stats.h"
+#include "stop_gc.h"
 #include "waiter.h"
 #include "xmem.h"
 
@@ -31,9 +40,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FLUSH_MS 5000 // an orderly stop waits this long for the parent to take what is dirty
+#define FLUSH_MS 5000     // an orderly stop waits this long for the parent to take more blobs
+#define CHILDREN_MS 10000 // a shutdown waits this long for each level below: longer than a flush
+#define STALL_MS 30000    // a client that lets others wait for the rest of its message
 /* A message may carry more than a blob: a commit of many small values. */
 #define PAYLOAD_MIN ((size_t)64 << 20)
+
+/* What local clients may have in flight (I5). */
+static const struct credit_limits client_limits = {
+    .bytes = (size_t)16 << 20,
+    .messages = 16384,
+    .account_bytes = (size_t)8 << 20,
+    .account_messages = 4096,
+};
 
 enum rank_state { RANK_STARTING, RANK_SERVING, RANK_FLUSHING, RANK_STOPPED };
 
@@ -45,11 +64,17 @@ struct rank {
     int lock;          // owned fd of RUNDIR/rank-R.lock, or -1
     struct loop *loop; // owned, like all that follow
     struct service_table *services;
+    struct credit *credit; // of local clients
     struct router *router;
     struct content *content;
     struct checkpoints *checkpoints;
+    struct checker *checker;
+    struct scrub *scrub; // NULL without --scrub-rate
+    struct collector *collector;
     struct attrs *attrs;
     struct health *health;
+    struct stats *stats;
+    struct shutdown *shutdown;
     struct kvs *kvs;     // NULL with --no-kvs
     struct store *store; // rank 0 with a backing store
     struct overlay *overlay;
@@ -57,6 +82,8 @@ struct rank {
     struct loop_source *commands; // the pipe
     struct content_waiter flushed;
     struct loop_timer flush_limit;
+    struct stop_gc *stop_gc; // from collect_garbage() on
+    size_t unflushed;        // bytes: what was dirty when flush_limit was started
 };
 
 /* --- news for the starter --- */
@@ -90,11 +117,22 @@ report_if_complete(struct rank *r)
 
 /* --- events of the overlay and the connector --- */
 
+/* Clients must not make more of what is to be flushed. */
+static bool
+is_leaving(const struct rank *r)
+{
+    return r->state == RANK_FLUSHING || shutdown_is_under_way(r->shutdown);
+}
+
 static void
 on_message(void *arg, const struct overlay_from *from, struct msg *m)
 {
     struct rank *r = arg;
+    struct origin client = {.kind = ORIGIN_CLIENT, .peer = from->peer};
 
+    if (from->kind == OVERLAY_CLIENT && is_leaving(r) &&
+        shutdown_turn_away(r->shutdown, &client, m))
+        return;
     router_from_overlay(r->router, from, m);
 }
 
@@ -106,6 +144,7 @@ on_parent_changed(void *arg, bool online)
     router_parent_changed(r->router, online);
     if (!online)
         return;
+    content_distrust_all(r->content);
     if (r->kvs)
         kvs_parent_online(r->kvs);
     report_if_complete(r);
@@ -117,6 +156,7 @@ on_child_gone(void *arg, uint32_t rank)
     struct rank *r = arg;
 
     router_child_gone(r->router, rank);
+    shutdown_child_gone(r->shutdown);
 }
 
 static void
@@ -138,11 +178,30 @@ on_refused(void *arg, const char *text)
 }
 
 static void
-on_client_message(void *arg, uint64_t conn, struct msg *m)
+on_drained(void *arg, const struct overlay_from *from)
 {
     struct rank *r = arg;
 
-    router_from_conn(r->router, conn, m);
+    router_neighbour_drained(r->router, from);
+}
+
+static void
+on_client_message(void *arg, uint64_t conn, struct msg *m, struct credit_charge *charge)
+{
+    struct rank *r = arg;
+    struct origin client = {.kind = ORIGIN_CONN, .conn = conn};
+
+    if (is_leaving(r) && shutdown_turn_away(r->shutdown, &client, m))
+        return;
+    router_from_conn(r->router, conn, m, charge);
+}
+
+static void
+on_client_drained(void *arg, uint64_t conn)
+{
+    struct rank *r = arg;
+
+    router_conn_drained(r->router, conn);
 }
 
 static void
@@ -150,7 +209,10 @@ on_client_closed(void *arg, uint64_t conn)
 {
     struct rank *r = arg; // answers under way are dropped by the connector
 
+    router_conn_closed(r->router, conn);
     health_forget(r->health, conn);
+    checker_forget(r->checker, conn);
+    collector_forget(r->collector, conn);
     if (r->kvs)
         kvs_forget(r->kvs, conn);
 }
@@ -160,6 +222,8 @@ on_event(void *arg, const struct msg *event)
 {
     struct rank *r = arg;
 
+    if (shutdown_on_event(r->shutdown, event) || content_on_event(r->content, event))
+        return;
     if (r->kvs)
         kvs_on_event(r->kvs, event);
 }
@@ -214,6 +278,24 @@ on_validated(void *arg, void *cookie, int rc)
     w->fn(w, rc);
 }
 
+static void
+on_ran(void *arg, void *cookie, int rc)
+{
+    struct task_waiter *w = cookie;
+
+    (void)arg;
+    w->fn(w, rc);
+}
+
+/* The scrub has found a row that is not what it was. */
+static void
+on_damaged(void *arg, const struct digest *d)
+{
+    struct rank *r = arg;
+
+    content_heal(r->content, d);
+}
+
 /* --- building --- */
 
 /* Is the file we have locked still the one at `path`?  Another broker may have removed it between our
@@ -264,6 +346,12 @@ unlock_rundir(struct rank *r)
 }
 
 static void
+on_distrust(void *arg)
+{
+    content_distrust_all(arg);
+}
+
+static void
 build_services(struct rank *r)
 {
     struct content_conf content = {
@@ -278,13 +366,22 @@ build_services(struct rank *r)
         .rank = r->conf.rank, .alg = r->conf.hash, .blob_size_limit = r->conf.blob_size_limit};
 
     r->services = service_table_new();
+    r->credit = credit_new(&client_limits);
     r->router = router_new(r->conf.rank, r->services);
     router_set_event_handler(r->router, on_event, r);
     r->content = content_new(&content, r->loop, r->router, r->services);
     r->checkpoints =
         checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
+    r->collector = collector_new(r->conf.rank, r->conf.hash, r->loop, r->router, r->services);
+    collector_set_distrust_handler(r->collector, on_distrust, r->content);
+    r->checker = checker_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
     r->attrs = attrs_new(r->router, r->services);
-    r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->content, r->services);
+    r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->services);
+    r->stats = stats_new(r->conf.rank, r->router, r->content, r->services);
+    r->shutdown =
+        shutdown_new(r->conf.rank, &r->conf.topo, CHILDREN_MS, r->loop, r->router, r->services);
+    router_set_metrics(r->router, stats_metrics(r->stats));
+    kvs.metrics = stats_metrics(r->stats);
     if (r->conf.kvs)
         r->kvs = kvs_new(&kvs, r->router, r->content, r->services);
     content_set_drop_handler(r->content, on_drop_cache, r);
@@ -299,8 +396,8 @@ max_payload(const struct rank *r)
 static int
 build_overlay(struct rank *r, struct err *err)
 {
-    static const struct overlay_ops ops = {on_message, on_parent_changed, on_child_gone,
-                                           on_status_changed, on_refused};
+    static const struct overlay_ops ops = {on_message,        on_parent_changed, on_child_gone,
+                                           on_status_changed, on_refused,        on_drained};
     struct overlay_conf conf = {
         .rank = r->conf.rank,
         .topo = r->conf.topo,
@@ -320,17 +417,23 @@ build_overlay(struct rank *r, struct err *err)
 static int
 build_connector(struct rank *r, struct err *err)
 {
-    static const struct connector_ops ops = {on_client_message, on_client_closed};
+    static const struct connector_ops ops = {on_client_message, on_client_drained,
+                                             on_client_closed};
 
-    return connector_new(&r->connector, r->conf.local, max_payload(r), r->loop, &ops, r, err);
+    struct connector_conf conf = {.path = r->conf.local,
+                                  .max_payload = max_payload(r),
+                                  .credit = r->credit,
+                                  .stall_ms = STALL_MS};
+
+    return connector_new(&r->connector, &conf, r->loop, &ops, r, err);
 }
 
 /* Rank 0: the store, and the KVS on its roots. */
 static int
 build_lead(struct rank *r, struct err *err)
 {
-    static const struct store_ops ops = {on_loaded, on_stored, on_changed, on_checkpoints,
-                                         on_validated};
+    static const struct store_ops ops = {on_loaded,      on_stored,    on_changed,
+                                         on_checkpoints, on_validated, on_ran};
     struct store_conf conf = {
         .statedir = r->conf.statedir,
         .alg = r->conf.hash,
@@ -345,10 +448,22 @@ build_lead(struct rank *r, struct err *err)
 
         if (rc < 0)
             return rc;
+        store_set_metrics(r->store, stats_metrics(r->stats));
         content_set_store(r->content, r->store);
         checkpoints_set_store(r->checkpoints, r->store, !r->conf.kvs);
+        checker_set_store(r->checker, r->store);
+        if (r->conf.scrub_rate > 0)
+            r->scrub =
+                scrub_start(r->conf.hash, r->conf.scrub_rate, r->loop, r->store, on_damaged, r);
+        collector_set_store(r->collector, r->store, r->conf.statedir);
     }
     return r->kvs ? kvs_lead(r->kvs, r->store, roots, nroots, r->loop, err) : 0;
+}
+
+static void
+on_shutdown_ready(void *arg)
+{
+    report(arg, RANK_SHUTDOWN, "");
 }
 
 static void
@@ -396,7 +511,10 @@ build(struct rank *r, struct err *err)
     if ((rc = build_connector(r, err)) < 0)
         return rc;
     router_attach(r->router, r->overlay, r->connector);
-    health_attach(r->health, r->overlay, r->connector, r->kvs, r->store);
+    health_attach(r->health, r->overlay);
+    stats_attach(r->stats, &(struct stats_sources){r->overlay, r->connector, r->credit, r->kvs,
+                                                   r->store, r->scrub});
+    shutdown_attach(r->shutdown, r->overlay, r->store != NULL, on_shutdown_ready, r);
     set_attrs(r);
     return 0;
 }
@@ -415,6 +533,14 @@ record_checkpoint(struct rank *r)
     checkpoints_record(r->checkpoints, &checkpoint);
 }
 
+/* Rank 0, asked to by a shutdown. */
+static void
+collect_garbage(struct rank *r)
+{
+    if (r->store && shutdown_wants_gc(r->shutdown))
+        r->stop_gc = stop_gc_start(r->conf.hash, r->content, r->store);
+}
+
 /* Clients are answered as long as possible: what fails below them ends as an error they see. */
 static void
 take_down(struct rank *r)
@@ -424,21 +550,33 @@ take_down(struct rank *r)
         kvs_stop_leading(r->kvs);
     if (r->state == RANK_STOPPED)
         record_checkpoint(r);
+    if (r->state == RANK_STOPPED)
+        collect_garbage(r);
+    checker_stop(r->checker);
+    scrub_stop(r->scrub);
     store_stop(&r->store);
     content_set_store(r->content, NULL);
     checkpoints_set_store(r->checkpoints, NULL, false);
+    collector_set_store(r->collector, NULL, NULL);
     content_cancel(r->content);
+    stop_gc_free(&r->stop_gc);
     connector_free(&r->connector);
     router_attach(r->router, r->overlay, NULL);
     content_free(&r->content);
     kvs_free(&r->kvs);
     health_free(&r->health);
+    shutdown_free(&r->shutdown);
     attrs_free(&r->attrs);
     checkpoints_free(&r->checkpoints);
+    checker_free(&r->checker);
+    scrub_free(&r->scrub);
+    collector_free(&r->collector);
     loop_timer_stop(&r->flush_limit);
     loop_remove(&r->commands);
     overlay_free(&r->overlay);
     router_free(&r->router);
+    credit_free(&r->credit);
+    stats_free(&r->stats); // others have counted into it
     service_table_free(&r->services);
     loop_free(&r->loop);
     unlock_rundir(r);
@@ -466,10 +604,23 @@ on_flushed(struct content_waiter *w, int rc, const struct blob *none)
 }
 
 static void
+watch_flush(struct rank *r)
+{
+    r->unflushed = content_cache_stats(r->content)->dirty_bytes;
+    loop_timer_start(r->loop, &r->flush_limit, FLUSH_MS);
+}
+
+static void
 on_flush_limit(void *arg)
 {
+    struct rank *r = arg;
+
+    if (content_cache_stats(r->content)->dirty_bytes < r->unflushed) {
+        watch_flush(r); // much to do, but it gets on
+        return;
+    }
     elog(ELOG_WARN, "gave up waiting for the parent to take the last blobs");
-    stop_now(arg);
+    stop_now(r);
 }
 
 static bool
@@ -486,7 +637,7 @@ on_command(void *arg)
     if (r->conf.rank == 0) {
         stop_now(r); // the store finishes what it was asked
     } else {
-        loop_timer_start(r->loop, &r->flush_limit, FLUSH_MS);
+        watch_flush(r);
         content_flush(r->content, &r->flushed);
     }
     return false;

@@ -25,6 +25,7 @@ struct rank_conf {
     bool kvs;                 // serve kvs.*
     uint64_t cache_size;      // bytes
     uint64_t blob_size_limit; // bytes
+    uint64_t scrub_rate;      // bytes per second; 0 = off
     long max_checkpoints;
     int64_t heartbeat_ms;
     int64_t timeout_ms;
@@ -35,6 +36,7 @@ struct rank_conf {
 enum rank_news {
     RANK_COMPLETE, // joined, and every rank of its subtree is online
     RANK_REFUSED,  // the parent refused it for good
+    RANK_SHUTDOWN, // the instance is shut down, and all ranks below have left: stop this one
 };
 struct rank_report {
     enum rank_news news;

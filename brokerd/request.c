@@ -10,7 +10,18 @@ request_keep(struct request *req)
 
     msg_move(&kept->msg, &req->msg);
     kept->from = req->from;
+    kept->began = req->began;
+    kept->waited = true;
+    kept->charge = req->charge;
+    req->charge = (struct credit_charge){0};
     return kept;
+}
+
+void
+request_finish(struct request *req)
+{
+    msg_fini(&req->msg);
+    credit_settle(&req->charge);
 }
 
 void
@@ -20,6 +31,6 @@ request_free(struct request **request)
 
     if (!req)
         return;
-    msg_fini(&req->msg);
+    request_finish(req);
     free(req);
 }

@@ -7,6 +7,7 @@
 #ifndef XYLEM_REQUEST_H
 #define XYLEM_REQUEST_H
 
+#include "credit.h"
 #include "msg_zmq.h"
 
 enum origin_kind {
@@ -27,12 +28,17 @@ struct origin {
 struct request {
     struct msg msg; // owned
     struct origin from;
+    struct credit_charge charge; // owned: what it holds until it is answered
+    int64_t began;               // us, monotonic: when it came
+    bool waited;                 // it was not answered at once
 };
 
 /* Move a request to the heap, to answer it later; *req is finished.  Answer with router_respond...()
  * and then request_free(), which is fine after an answer and before. */
 struct request *request_keep(struct request *req);
 void request_free(struct request **req);
+/* It has been answered, or will not be: give up what it holds. */
+void request_finish(struct request *req);
 
 static inline bool
 request_is_from_conn(const struct request *req, uint64_t conn)

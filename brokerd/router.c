@@ -12,7 +12,9 @@
  * Sending never calls back: a child found to be gone while it is sent to is reported in a later turn
  * (overlay.h), so handlers may answer from anywhere. */
 #include "router_priv.h"
+#include "clock.h"
 #include "elog.h"
+#include "latency.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -31,6 +33,7 @@ router_new(uint32_t rank, const struct service_table *services)
     r->services = services;
     r->rpcs = rpc_table_new();
     list_init(&r->calls);
+    list_init(&r->lots);
     return r;
 }
 
@@ -42,6 +45,7 @@ router_free(struct router **router)
     if (!r)
         return;
     assert(list_is_empty(&r->calls));
+    router_forget_all_parked(r);
     rpc_table_free(&r->rpcs);
     free(r);
 }
@@ -59,6 +63,12 @@ router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct ms
 {
     r->on_event = fn;
     r->on_event_arg = arg;
+}
+
+void
+router_set_metrics(struct router *r, struct metrics *metrics)
+{
+    r->metrics = metrics;
 }
 
 const struct router_stats *
@@ -115,11 +125,27 @@ answer(struct router *r, struct request *req, int errnum, bool more, struct blob
     send_back(r, &req->from, &m);
 }
 
+/* The last answer to req has been given. */
+static void
+finish(struct router *r, struct request *req)
+{
+    struct origin from = req->from;
+
+    latency_observe(r->metrics, &req->msg, req->waited, clock_us() - req->began);
+    request_finish(req);
+    router_unpark(r, &from, 1);
+}
+
 void
 router_respond(struct router *r, struct request *req, struct blob **payload)
 {
+    if (router_must_park(r, req, blob_size(*payload))) {
+        blob_unref(payload);
+        router_park(r, req);
+        return;
+    }
     answer(r, req, 0, false, payload);
-    msg_fini(&req->msg);
+    finish(r, req);
 }
 
 static struct blob *
@@ -161,7 +187,7 @@ router_respond_error(struct router *r, struct request *req, int errnum, const ch
         payload = text_blob(text);
     }
     answer(r, req, errnum, false, &payload);
-    msg_fini(&req->msg);
+    finish(r, req);
 }
 
 void
@@ -170,20 +196,23 @@ router_relay(struct router *r, struct request *req, struct msg *response)
     bool goes_on = (req->msg.flags & MSG_STREAMING) && msg_is_more(response);
     struct blob *payload = blob_ref(response->payload);
 
+    if (!goes_on && response->errnum == 0) {
+        router_respond(r, req, &payload);
+        return;
+    }
     answer(r, req, (int)response->errnum, goes_on, &payload);
     if (!goes_on)
-        msg_fini(&req->msg);
+        finish(r, req);
 }
 
 /* --- requests --- */
 
-static void
-take_request(struct router *r, struct request *req)
+void
+router_serve(struct router *r, struct request *req)
 {
     struct msg *m = &req->msg;
     bool here = m->nodeid == r->rank || m->nodeid == MSG_NODEID_ANY;
 
-    r->stats.requests++;
     if (m->oversized) {
         router_respond_error(r, req, EFBIG, NULL);
     } else if ((m->flags & MSG_UPSTREAM) && m->nodeid == r->rank && r->rank > 0) {
@@ -194,40 +223,77 @@ take_request(struct router *r, struct request *req)
     } else if (!service_table_call(r->services, req)) {
         router_respond_error(r, req, ENOSYS, "No service matching %s is registered", m->topic);
     }
-    msg_fini(m);
+    request_finish(req); // one that nobody answered or kept: it wanted no answer
+}
+
+/* A neighbour that does not read is not served either. */
+static void
+take_request(struct router *r, struct request *req)
+{
+    r->stats.requests++;
+    req->began = clock_us();
+    if (req->from.kind != ORIGIN_CONN && router_must_park(r, req, SIZE_MAX))
+        router_park(r, req);
+    else
+        router_serve(r, req);
 }
 
 /* --- events from below --- */
 
 void
-router_from_conn(struct router *r, uint64_t conn, struct msg *m)
+router_from_conn(struct router *r, uint64_t conn, struct msg *m, struct credit_charge *charge)
 {
-    struct request req = {.from = {.kind = ORIGIN_CONN, .conn = conn}};
+    struct request req = {.from = {.kind = ORIGIN_CONN, .conn = conn}, .charge = *charge};
 
     if (m->type != MSG_REQUEST)
         return;
+    *charge = (struct credit_charge){0};
     msg_move(&req.msg, m);
     take_request(r, &req);
+}
+
+void
+router_conn_drained(struct router *r, uint64_t conn)
+{
+    router_unpark(r, &(struct origin){.kind = ORIGIN_CONN, .conn = conn}, UNPARK_SOME);
+}
+
+void
+router_conn_closed(struct router *r, uint64_t conn)
+{
+    router_forget_parked(r, &(struct origin){.kind = ORIGIN_CONN, .conn = conn});
+}
+
+static struct origin
+origin_of(struct router *r, const struct overlay_from *from)
+{
+    switch (from->kind) {
+    case OVERLAY_CHILD:
+        return (struct origin){.kind = ORIGIN_CHILD, .rank = from->rank, .peer = from->peer};
+    case OVERLAY_CLIENT:
+        return (struct origin){.kind = ORIGIN_CLIENT, .peer = from->peer};
+    case OVERLAY_PARENT:
+        break;
+    }
+    return (struct origin){.kind = ORIGIN_PARENT, .joined = overlay_parent_joined(r->overlay)};
+}
+
+void
+router_neighbour_drained(struct router *r, const struct overlay_from *from)
+{
+    struct origin origin = origin_of(r, from);
+
+    router_unpark(r, &origin, UNPARK_SOME);
 }
 
 static void
 request_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m)
 {
-    struct request req;
+    struct request req = {.from = origin_of(r, from)};
 
-    switch (from->kind) {
-    case OVERLAY_PARENT:
-        req.from =
-            (struct origin){.kind = ORIGIN_PARENT, .joined = overlay_parent_joined(r->overlay)};
-        break;
-    case OVERLAY_CHILD:
-        req.from = (struct origin){.kind = ORIGIN_CHILD, .rank = from->rank, .peer = from->peer};
-        break;
-    case OVERLAY_CLIENT:
-        req.from = (struct origin){.kind = ORIGIN_CLIENT, .peer = from->peer};
+    if (from->kind == OVERLAY_CLIENT) {
         m->userid = geteuid(); // whoever reaches the tree socket is the owner (I10)
         m->rolemask = MSG_ROLE_OWNER;
-        break;
     }
     msg_move(&req.msg, m);
     take_request(r, &req);

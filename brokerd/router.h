@@ -7,11 +7,14 @@
  * So each rank answers for its own calls: when a child is lost, those through it fail with
  * EHOSTUNREACH; when the parent is lost, they wait and are sent again to the next one (a call that
  * must not be repeated fails instead).
+ *
+ * Somebody who asks and does not read is answered when he reads again (router_park.c).
  */
 #ifndef XYLEM_ROUTER_H
 #define XYLEM_ROUTER_H
 
 #include "connector.h"
+#include "metric.h"
 #include "overlay.h"
 #include "rpc.h"
 #include "service.h"
@@ -22,7 +25,8 @@ struct router;
 struct router *router_new(uint32_t rank, const struct service_table *services);
 /* No call may be pending: see router_cancel_calls(). */
 void router_free(struct router **r);
-/* The rank stops: every call of ours that is pending is answered with ECANCELED. */
+/* The rank stops: every call of ours that is pending is answered with ECANCELED; what is parked is
+ * forgotten. */
 void router_cancel_calls(struct router *r);
 
 /* The two ways out, borrowed; set once both exist.  connector may be NULL (tests). */
@@ -48,6 +52,14 @@ enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it i
  * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */
 void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg);
 
+/* Call a rank through the next hop toward it; *request is finished.  EHOSTUNREACH, from inside, when it
+ * cannot be reached. */
+void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
+
+/* The ranks of our children, online or not. */
+size_t router_child_count(const struct router *r);
+uint32_t router_child(const struct router *r, size_t i);
+
 /* Pass a request on and its answer back; finishes req. */
 struct router_pass {
     uint32_t rank;     // whom it is for; TOPO_NONE: the parent
@@ -63,10 +75,17 @@ void router_pass_on(struct router *r, struct request *req, const struct router_p
 void router_send_down(struct router *r, const struct msg *event);
 
 /* --- events from below (wired up by rank.c) --- */
-void router_from_conn(struct router *r, uint64_t conn, struct msg *m);
+/* *charge is taken. */
+void router_from_conn(struct router *r, uint64_t conn, struct msg *m, struct credit_charge *charge);
+void router_conn_drained(struct router *r, uint64_t conn);
+void router_conn_closed(struct router *r, uint64_t conn);
+void router_neighbour_drained(struct router *r, const struct overlay_from *from);
 void router_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m);
 void router_parent_changed(struct router *r, bool online);
 void router_child_gone(struct router *r, uint32_t rank);
+
+/* To count latencies into; borrowed. */
+void router_set_metrics(struct router *r, struct metrics *metrics);
 
 /* Called for every event from the parent, before it is passed on to the children. */
 void router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event),
@@ -74,7 +93,9 @@ void router_set_event_handler(struct router *r, void (*fn)(void *arg, const stru
 
 struct router_stats {
     uint64_t requests, responses, errors, forwarded, calls, replayed;
-    size_t pending; // calls not answered
+    uint64_t parkings; // answers that had to wait for their asker
+    size_t parked;     // requests that wait for it now
+    size_t pending;    // calls not answered
 };
 const struct router_stats *router_stats(struct router *r);
 

@@ -116,9 +116,22 @@ router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn
     }
 }
 
+size_t
+router_child_count(const struct router *r)
+{
+    return overlay_child_count(r->overlay);
+}
+
+uint32_t
+router_child(const struct router *r, size_t i)
+{
+    return overlay_child(r->overlay, i)->rank;
+}
+
 void
 router_cancel_calls(struct router *r)
 {
+    router_forget_all_parked(r);
     rpc_fail_all(r->rpcs, ECANCELED);
 }
 
@@ -171,4 +184,5 @@ void
 router_child_gone(struct router *r, uint32_t rank)
 {
     fail_calls(r, rank);
+    router_forget_parked(r, &(struct origin){.kind = ORIGIN_CHILD, .rank = rank});
 }

@@ -66,7 +66,7 @@ router_pass_on(struct router *r, struct request *req, const struct router_pass *
     make_onward(req, how, &onward);
     if (req->msg.flags & MSG_NORESPONSE) {
         send_quietly(r, how->rank, &onward);
-        msg_fini(&req->msg);
+        request_finish(req);
         return;
     }
     p = xmalloc(sizeof(*p));

@@ -4,6 +4,7 @@
  * router.c        requests in, answers out, events
  * router_call.c   calls of our own to a neighbour, until they are answered
  * router_pass.c   requests that become calls: passing on, and the answer back
+ * router_park.c   requests whose answers their askers cannot take now
  */
 #ifndef XYLEM_ROUTER_PRIV_H
 #define XYLEM_ROUTER_PRIV_H
@@ -18,13 +19,28 @@ struct router {
     struct connector *connector;          // borrowed; may be NULL
     struct rpc_table *rpcs;               // owned: match tag -> struct call
     struct list calls;                    // every struct call, in the order they were made
+    struct list lots;                     // requests that wait for their asker, by asker
     void (*on_event)(void *arg, const struct msg *event);
-    void *on_event_arg; // borrowed
+    void *on_event_arg;      // borrowed
+    struct metrics *metrics; // borrowed
     struct router_stats stats;
 };
 
-/* --- router_call.c --- */
-/* Call the next hop toward a rank.  A rank that cannot be reached answers EHOSTUNREACH from inside. */
-void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
+/* --- router.c --- */
+/* Serve a request, or pass it on; finishes *req. */
+void router_serve(struct router *r, struct request *req);
+
+/* --- router_park.c --- */
+/* Should the answer wait, because the asker does not read and can be answered again later? */
+bool router_must_park(struct router *r, const struct request *req, size_t answer_bytes);
+/* Keep the request, to be served again; *req is finished. */
+void router_park(struct router *r, struct request *req);
+/* The asker reads again (UNPARK_SOME), or has just been answered (1): so many more requests that wait
+ * for it are served. */
+enum { UNPARK_SOME = 8 };
+void router_unpark(struct router *r, const struct origin *from, unsigned count);
+/* Forget what waits for it. */
+void router_forget_parked(struct router *r, const struct origin *from);
+void router_forget_all_parked(struct router *r);
 
 #endif

@@ -23,6 +23,11 @@ void service_table_free(struct service_table **t);
 void service_table_add(struct service_table *t, const struct service *services, size_t count,
                        void *arg);
 
+/* The same, for requests that only read: one whose answer could not be taken may be served again. */
+void service_table_add_readers(struct service_table *t, const struct service *services,
+                               size_t count, void *arg);
+bool service_table_is_reader(const struct service_table *t, const char *topic);
+
 /* false: nobody serves that topic. */
 bool service_table_call(const struct service_table *t, struct request *req);
 

@@ -77,23 +77,18 @@ waitq_splice(struct waitq *q, struct waitq *from)
 }
 
 size_t
-waitq_forget(struct waitq *q, const void *waiter)
+waitq_count(const struct waitq *q)
 {
-    struct waitq_node *prev = q->last;
-    struct waitq_node *end = q->last;
-    size_t found = 0;
-    bool at_end = !end;
+    const struct waitq_node *n = q->last;
+    size_t count = 0;
 
-    while (!at_end) {
-        at_end = prev->next == end;
-        if (prev->next->waiter == waiter) {
-            remove_next(q, prev);
-            found++;
-        } else {
-            prev = prev->next;
-        }
-    }
-    return found;
+    if (!n)
+        return 0;
+    do {
+        count++;
+        n = n->next;
+    } while (n != q->last);
+    return count;
 }
 
 bool

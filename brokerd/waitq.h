@@ -24,8 +24,8 @@ struct waitq waitq_take(struct waitq *q);
 /* Move everybody of `from` to the end of q. */
 void waitq_splice(struct waitq *q, struct waitq *from);
 
-/* Remove every occurrence of waiter.  How many there were. */
-size_t waitq_forget(struct waitq *q, const void *waiter);
+/* How many there are. */
+size_t waitq_count(const struct waitq *q);
 
 bool waitq_has_strict(const struct waitq *q);
 

@@ -141,10 +141,10 @@ start_cluster()
     exit 1
 }
 
-# Not a zombie: those have no command line.
+# There, and not a zombie.  (The command line is empty for a moment while a program starts.)
 is_alive()
 {
-    [ -n "$(tr -d '\0' 2>/dev/null </proc/"$1"/cmdline)" ] 2>/dev/null
+    [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) == [!ZX]* ]]
 }
 
 on_rank()

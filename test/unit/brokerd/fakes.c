@@ -92,10 +92,34 @@ overlay_parent_rank(const struct overlay *o)
     return topo_parent(&o->topo, o->rank);
 }
 
+size_t
+overlay_child_count(const struct overlay *o)
+{
+    return topo_child_count(&o->topo, o->rank);
+}
+
+const struct peer *
+overlay_child(const struct overlay *o, size_t i)
+{
+    return &o->children[i];
+}
+
+bool
+overlay_is_full(const struct overlay *o, const struct overlay_from *to UNUSED)
+{
+    return o->full;
+}
+
 void
 connector_send(struct connector *c, uint64_t conn, struct msg *m)
 {
     note(c->out, TO_CONN, conn, m);
+}
+
+bool
+connector_is_full(struct connector *c, uint64_t conn UNUSED)
+{
+    return c->full;
 }
 
 /* --- the station --- */
@@ -112,6 +136,8 @@ station_init(struct station *s, uint32_t rank)
                                   .parent_online = rank > 0,
                                   .offline = TOPO_NONE,
                                   .run = 'x'};
+    for (uint32_t i = 0; i < topo_child_count(&s->overlay.topo, rank); i++)
+        s->overlay.children[i].rank = topo_child(&s->overlay.topo, rank, i);
     s->connector.out = &s->out;
     router_attach(s->router, &s->overlay, &s->connector);
 }

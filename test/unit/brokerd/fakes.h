@@ -8,6 +8,8 @@
 
 #include "router.h"
 
+#define MAX_CHILDREN 2
+
 #define OUTBOX_MAX 64
 
 enum sent_to { TO_PARENT, TO_CHILD, TO_CLIENT, TO_CONN };
@@ -32,10 +34,13 @@ struct overlay {
     uint32_t offline; // a child that is not online, or TOPO_NONE
     uint8_t run;      // first byte of the identity that children have now
     uint64_t joined;  // times the parent has let us in
+    bool full;        // every neighbour
+    struct peer children[MAX_CHILDREN];
 };
 
 struct connector {
     struct outbox *out; // borrowed
+    bool full;          // every client
 };
 
 /* A router of `rank` in a binary tree of seven, all of them online, with both ways out. */

@@ -379,25 +379,6 @@ drop_forgets_clean_entries_only(void **state UNUSED)
 /* --- waiters --- */
 
 static void
-forget_the_second(struct rig *r)
-{
-    forget(r, &r->waiters[1]);
-}
-
-static void
-waiter_forgotten_while_others_are_served_is_not_called(void **state UNUSED)
-{
-    struct rig *r = rig_new(CACHE_WRITE_THROUGH, ROOMY, 1);
-
-    load(r, 1, false)->then = forget_the_second;
-    load(r, 1, false);
-    load(r, 1, false);
-    fetched(r, 0, true, true);
-    assert_int_equal(r->nanswers, 2);
-    rig_free(r);
-}
-
-static void
 drop_and_load_again(struct rig *r)
 {
     cache_drop(r->cache);
@@ -483,10 +464,29 @@ entry_costs_at_most_160_bytes(void **state UNUSED)
     rig_free(r);
 }
 
+static void
+load_that_came_after_the_question_is_asked_again(void **state UNUSED)
+{
+    struct rig *r = rig_new(CACHE_WRITE_THROUGH, ROOMY, 1);
+    struct waiter *early = load(r, 1, true);
+    struct waiter *late = load(r, 1, true);
+
+    assert_int_equal(r->fetches.count, 1);
+    fetched(r, -ENOENT, false, false);
+    assert_int_equal(early->rc, -ENOENT);
+    assert_int_equal(late->calls, 0);
+    assert_int_equal(r->fetches.count, 2);
+    cache_check(r->cache);
+    fetched(r, 0, true, true); // stored meanwhile
+    assert_int_equal(late->rc, 0);
+    rig_free(r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(load_that_came_after_the_question_is_asked_again),
         cmocka_unit_test(many_loads_make_one_fetch),
         cmocka_unit_test(not_found_is_answered_and_not_remembered),
         cmocka_unit_test(bad_bytes_reach_nobody_when_one_insists),
@@ -509,7 +509,6 @@ main(void)
         cmocka_unit_test(dirty_entries_are_never_evicted),
         cmocka_unit_test(oversized_blob_is_served_and_spares_the_others),
         cmocka_unit_test(drop_forgets_clean_entries_only),
-        cmocka_unit_test(waiter_forgotten_while_others_are_served_is_not_called),
         cmocka_unit_test(answered_waiter_may_change_the_cache),
         cmocka_unit_test(failed_store_may_be_repeated_from_its_answer),
         cmocka_unit_test(freeing_cancels_everybody),

@@ -23,7 +23,8 @@ enum event {
     FETCHED_BAD,
     FLUSH,
     RETRY,
-    FORGET,
+    AGE,
+    DISTRUST,
     PEEK_STRICT,
     EVENTS,
 };
@@ -54,8 +55,6 @@ ask(struct rig *r, enum event e, int i)
         peek_strict(r, i);
     else if (e == FLUSH)
         flush(r);
-    else if (e == FORGET && r->nwaiters > 0)
-        forget(r, &r->waiters[r->nwaiters - 1]);
 }
 
 static void
@@ -73,20 +72,23 @@ step(struct rig *r, enum event e, int i)
         cache_drop(r->cache);
     else if (e == RETRY)
         cache_retry(r->cache);
+    else if (e == AGE)
+        cache_age(r->cache);
+    else if (e == DISTRUST)
+        cache_distrust(r->cache);
     else
         ask(r, e, i);
     cache_check(r->cache);
 }
 
-/* Under write-through a store that succeeded is below: some put, fetch or insert said so. */
+/* Under write-through a store that succeeded is below: a put or an insert said so. */
 static void
 check_acknowledged(const struct rig *r, const enum event *events, size_t n)
 {
     bool durable = false, acknowledged = false;
 
     for (size_t i = 0; i < n; i++)
-        durable = durable || events[i] == STORED || events[i] == FETCHED || events[i] == INSERT ||
-                  events[i] == FETCHED_UNVERIFIED || events[i] == FETCHED_BAD;
+        durable = durable || events[i] == STORED || events[i] == INSERT;
     for (size_t i = 0; i < r->nwaiters; i++)
         acknowledged = acknowledged ||
                        (r->waiters[i].calls && !r->waiters[i].is_load && r->waiters[i].rc == 0);
@@ -154,8 +156,6 @@ random_walk(enum cache_policy policy, unsigned seed)
         enum event e = (enum event)(rand_r(&seed) % EVENTS);
 
         step(r, e, 1 + rand_r(&seed) % 12);
-        if (e == FORGET && r->nwaiters > 0)
-            forget(r, &r->waiters[(size_t)rand_r(&seed) % r->nwaiters]);
     }
     rig_free(r);
 }

@@ -19,7 +19,9 @@
 
 #define PATIENCE_MS 5000 // a condition that takes so long has failed
 #define MAX_PAYLOAD 100000
-#define UNANSWERED_MAX 4096 // of connector.c
+#define UNANSWERED_MAX 4096 // requests of one client
+#define TOTAL_BYTES ((size_t)8 << 20)
+#define STALL_MS 20
 #define KEPT_MAX 20000
 
 enum mode { ECHO, KEEP };
@@ -27,16 +29,19 @@ enum mode { ECHO, KEEP };
 struct rig {
     char dir[64];
     char path[96];
-    struct loop *loop;           // owned
-    struct connector *connector; // owned
-    enum mode mode;              // what is done with a request
-    struct msg kept[KEPT_MAX];   // owned; KEEP: not answered
+    struct loop *loop;                      // owned
+    struct credit *credit;                  // owned
+    struct connector *connector;            // owned
+    enum mode mode;                         // what is done with a request
+    struct msg kept[KEPT_MAX];              // owned; KEEP: not answered
+    struct credit_charge charges[KEPT_MAX]; // of those
     size_t nkept;
     size_t received;
     struct msg last;    // head of the last message
     uint64_t last_conn; // its connection
     size_t closed;
     uint64_t last_closed;
+    size_t drained;
 };
 
 struct client {
@@ -59,7 +64,7 @@ respond(struct rig *r, const struct msg *request)
 }
 
 static void
-on_received(void *arg, uint64_t conn, struct msg *m)
+on_received(void *arg, uint64_t conn, struct msg *m, struct credit_charge *charge)
 {
     struct rig *r = arg;
 
@@ -67,10 +72,21 @@ on_received(void *arg, uint64_t conn, struct msg *m)
     r->last_conn = conn;
     msg_fini(&r->last);
     msg_copy(&r->last, m);
-    if (r->mode == ECHO)
+    if (r->mode == ECHO) {
         respond(r, m);
-    else
-        msg_move(&r->kept[r->nkept++], m);
+        return;
+    }
+    r->charges[r->nkept] = *charge;
+    *charge = (struct credit_charge){0};
+    msg_move(&r->kept[r->nkept++], m);
+}
+
+static void
+on_drained(void *arg, uint64_t conn UNUSED)
+{
+    struct rig *r = arg;
+
+    r->drained++;
 }
 
 static void
@@ -82,13 +98,23 @@ on_closed(void *arg, uint64_t conn)
     r->last_closed = conn;
 }
 
-static const struct connector_ops ops = {on_received, on_closed};
+static const struct connector_ops ops = {on_received, on_drained, on_closed};
 
 /* --- the rig --- */
 
 static int
+start(struct rig *r, const char *path, struct connector **ret, struct err *err)
+{
+    struct connector_conf conf = {path, MAX_PAYLOAD, r->credit, STALL_MS};
+
+    return connector_new(ret, &conf, r->loop, &ops, r, err);
+}
+
+static int
 set_up(void **state)
 {
+    static const struct credit_limits limits = {TOTAL_BYTES, 100000, TOTAL_BYTES / 2,
+                                                UNANSWERED_MAX};
     struct rig *r = xcalloc(1, sizeof(*r));
     struct err err = {0};
 
@@ -96,8 +122,9 @@ set_up(void **state)
     assert_non_null(mkdtemp(r->dir));
     snprintf(r->path, sizeof(r->path), "%s/local", r->dir);
     r->loop = loop_new();
+    r->credit = credit_new(&limits);
     msg_init(&r->last, MSG_CONTROL);
-    if (connector_new(&r->connector, r->path, MAX_PAYLOAD, r->loop, &ops, r, &err) < 0)
+    if (start(r, r->path, &r->connector, &err) < 0)
         fail_msg("%s", err.text);
     *state = r;
     return 0;
@@ -110,8 +137,11 @@ tear_down(void **state)
 
     connector_free(&r->connector);
     loop_free(&r->loop);
-    for (size_t i = 0; i < r->nkept; i++)
+    for (size_t i = 0; i < r->nkept; i++) {
         msg_fini(&r->kept[i]);
+        credit_settle(&r->charges[i]);
+    }
+    credit_free(&r->credit);
     msg_fini(&r->last);
     assert_int_equal(rmdir(r->dir), 0); // nothing is left behind
     free(r);
@@ -423,11 +453,82 @@ client_with_too_many_open_requests_is_held_back(void **state)
     assert_true(received < 2 * UNANSWERED_MAX);
     for (uint32_t i = 1; i <= COUNT; i++) {
         TURN_UNTIL(r, r->nkept > answered);
+        credit_settle(&r->charges[answered]);
         respond(r, &r->kept[answered++]);
         flush(&greedy);
         take_response(r, &greedy, i, 20);
     }
     leave(&greedy);
+}
+
+static void
+client_with_too_many_bytes_in_flight_is_held_back_and_others_are_not(void **state)
+{
+    enum { SIZE = 60000, COUNT = 300 };
+    struct rig *r = *state;
+    struct client greedy = join(r);
+    struct client other = join(r);
+    size_t received;
+
+    r->mode = KEEP;
+    received = push_until_held(r, &greedy, SIZE, COUNT);
+    assert_in_range(received * SIZE, TOTAL_BYTES / 2 - 2 * SIZE, TOTAL_BYTES / 2);
+    assert_int_equal(connector_stats(r->connector)->held, 1);
+    r->mode = ECHO;
+    ask(r, &other, 9, SIZE);
+    r->mode = KEEP;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        TURN_UNTIL(r, r->nkept > i || flush(&greedy));
+        TURN_UNTIL(r, r->nkept > i);
+        credit_settle(&r->charges[i]);
+    }
+    assert_int_equal(connector_stats(r->connector)->held, 0);
+    leave(&greedy);
+    leave(&other);
+}
+
+static void
+client_that_stalls_in_a_message_is_cut_off_when_others_wait(void **state)
+{
+    enum { SIZE = 90000 };
+    struct rig *r = *state;
+    struct client stalled[100], patient = join(r);
+    uint8_t header[8] = {0x12, 0, 0xee, 0xff, 0, 1, 0x60, 0}; // 90112 bytes will follow
+
+    for (size_t i = 0; i < ARRAY_SIZE(stalled); i++) {
+        stalled[i] = join(r);
+        assert_int_equal(write(stalled[i].fd, header, 8), 8);
+        loop_turn(r->loop, 0);
+    }
+    TURN_UNTIL(r, credit_stats(r->credit)->waiting > 0);
+    push_request(&patient, 2, SIZE);
+    TURN_UNTIL(r, flush(&patient));
+    take_response(r, &patient, 2, SIZE);
+    assert_true(connector_stats(r->connector)->cut_off > 0);
+    for (size_t i = 0; i < ARRAY_SIZE(stalled); i++)
+        leave(&stalled[i]);
+    leave(&patient);
+    TURN_UNTIL(r, r->closed == ARRAY_SIZE(stalled) + 1);
+    assert_int_equal(credit_stats(r->credit)->bytes, 0);
+}
+
+static void
+client_that_was_full_is_told_drained(void **state)
+{
+    enum { SIZE = 60000, COUNT = 400 };
+    struct rig *r = *state;
+    struct client slow = join(r);
+
+    push_until_held(r, &slow, SIZE, COUNT);
+    assert_true(connector_is_full(r->connector, r->last_conn));
+    assert_int_equal(r->drained, 0);
+    for (uint32_t i = 1; i <= COUNT; i++) {
+        flush(&slow);
+        take_response(r, &slow, i, SIZE);
+    }
+    TURN_UNTIL(r, r->drained > 0);
+    assert_false(connector_is_full(r->connector, r->last_conn));
+    leave(&slow);
 }
 
 static void
@@ -491,7 +592,7 @@ socket_is_for_the_owner_only_and_replaces_a_stale_one(void **state)
 
     assert_int_equal(stat(r->path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(connector_new(&second, r->path, 1, r->loop, &ops, r, NULL), 0);
+    assert_int_equal(start(r, r->path, &second, NULL), 0);
     connector_free(&second);
     assert_int_equal(access(r->path, F_OK), -1);
 }
@@ -506,10 +607,10 @@ path_that_cannot_be_bound_is_an_error_with_text(void **state)
 
     memset(path, 'x', sizeof(path));
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(connector_new(&c, path, 1, r->loop, &ops, r, &err), -ENAMETOOLONG);
+    assert_int_equal(start(r, path, &c, &err), -ENAMETOOLONG);
     assert_non_null(strstr(err.text, "too long for a socket"));
     snprintf(path, sizeof(path), "%s/none/local", r->dir);
-    assert_int_equal(connector_new(&c, path, 1, r->loop, &ops, r, &err), -ENOENT);
+    assert_int_equal(start(r, path, &c, &err), -ENOENT);
     assert_non_null(strstr(err.text, path));
     assert_null(c);
 }
@@ -530,6 +631,9 @@ main(void)
         TEST(answer_to_a_client_that_has_gone_is_dropped),
         TEST(client_that_does_not_read_is_held_back),
         TEST(client_with_too_many_open_requests_is_held_back),
+        TEST(client_with_too_many_bytes_in_flight_is_held_back_and_others_are_not),
+        TEST(client_that_stalls_in_a_message_is_cut_off_when_others_wait),
+        TEST(client_that_was_full_is_told_drained),
         TEST(client_that_is_held_back_may_hang_up),
         TEST(what_is_queued_is_written_before_the_end),
         TEST(many_clients_come_and_go),

@@ -118,7 +118,7 @@ ask(struct rig *r, uint32_t child, const char *topic, uint32_t tag, const void *
     if (child)
         router_from_overlay(r->station.router, &from, &m);
     else
-        router_from_conn(r->station.router, CONN, &m);
+        router_from_conn(r->station.router, CONN, &m, &(struct credit_charge){0});
     msg_fini(&m);
 }
 
@@ -407,7 +407,7 @@ blob_above_the_limit_is_efbig(void **state UNUSED)
     take_answer(r, 3, 2, EFBIG, NULL);
     m = make_request("content.store", MSG_NODEID_ANY, 3, NULL);
     m.oversized = true;
-    router_from_conn(r->station.router, CONN, &m);
+    router_from_conn(r->station.router, CONN, &m, &(struct credit_charge){0});
     take_answer(r, 0, 3, EFBIG, NULL);
     ask(r, 0, "content.store", 4, bytes, LIMIT);
     m = station_take(&r->station, TO_PARENT, 0);
@@ -671,10 +671,170 @@ who_waits_at_the_end_is_answered(void **state UNUSED)
     stop(r);
 }
 
+/* --- damage, trust, flush --- */
+
+static void
+answer_child(struct rig *r, uint32_t child, int errnum, const char *text)
+{
+    struct msg call = station_take(&r->station, TO_CHILD, child);
+    struct overlay_from from = {.kind = OVERLAY_CHILD, .rank = child, .peer = {1, {'x'}}};
+    struct blob *payload = text ? blob_new(text, strlen(text)) : NULL;
+    AUTO(msg) struct msg m;
+
+    assert_string_equal(call.topic, "content.salvage");
+    msg_init_response(&m, &call, errnum);
+    msg_set_payload(&m, &payload);
+    msg_fini(&call);
+    router_from_overlay(r->station.router, &from, &m);
+}
+
+static void
+damaged_row_is_healed_from_the_cache_of_another_rank(void **state UNUSED)
+{
+    struct rig *r = start_with_store();
+
+    ask_load(r, 0, 1, "bytes");
+    content_store_loaded(r->content, r->store.load_tag, -EIO, NULL);
+    assert_null(r->store.put);
+    /* Both are asked before one answers; the first sends rubbish. */
+    answer_child(r, 1, 0, "wrong");
+    answer_child(r, 2, 0, "bytes");
+    take_answer(r, 0, 1, 0, "bytes");
+    assert_non_null(r->store.put);
+    assert_memory_equal(blob_data(r->store.put), "bytes", 5);
+    content_store_stored(r->content, r->store.put_tag, 0); // means nothing to the cache
+    assert_int_equal(content_stats(r->content)->healed, 1);
+    stop(r);
+}
+
+static void
+damage_that_nobody_can_heal_is_eio(void **state UNUSED)
+{
+    struct rig *r = start_with_store();
+
+    ask_load(r, 0, 1, "bytes");
+    content_store_loaded(r->content, r->store.load_tag, -EIO, NULL);
+    answer_child(r, 1, ENOENT, NULL);
+    answer_child(r, 2, EHOSTUNREACH, NULL);
+    take_answer(r, 0, 1, EIO, NULL);
+    assert_null(r->store.put);
+    stop(r);
+}
+
+static void
+salvage_is_answered_from_the_cache_or_passed_down(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct overlay_from parent = {.kind = OVERLAY_PARENT};
+    struct digest d = digest_of("bytes");
+    struct blob *payload;
+    struct msg m;
+
+    for (uint32_t tag = 7; tag <= 8; tag++) {
+        payload = blob_new(d.bytes, digest_size(ALG));
+        m = make_request("content.salvage", 1, tag, NULL);
+        msg_set_payload(&m, &payload);
+        router_from_overlay(r->station.router, &parent, &m);
+        msg_fini(&m);
+        if (tag == 7) {
+            answer_child(r, 3, 0, "bytes");
+            answer_child(r, 4, ENOENT, NULL);
+        }
+        m = station_take(&r->station, TO_PARENT, 0);
+        assert_int_equal(m.matchtag, tag);
+        assert_int_equal(m.errnum, 0);
+        assert_memory_equal(msg_data(&m), "bytes", 5);
+        msg_fini(&m);
+        if (tag == 7) { // now it is in the cache here
+            ask_load(r, 0, 1, "bytes");
+            m = take_load_call(r, "bytes");
+            answer(r, &m, 0, "bytes");
+            take_answer(r, 0, 1, 0, "bytes");
+        }
+    }
+    stop(r);
+}
+
+static void
+what_was_acknowledged_before_a_collection_is_put_again(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct msg call;
+    struct msg event;
+
+    ask_store(r, 1, "bytes");
+    call = take_put_call(r, "bytes");
+    answer(r, &call, 0, NULL);
+    take_digest(r, 1, "bytes");
+    ask_store(r, 2, "bytes");
+    take_digest(r, 2, "bytes"); // on trust
+    msg_init(&event, MSG_EVENT);
+    msg_set_topic(&event, "content.distrust");
+    assert_true(content_on_event(r->content, &event));
+    msg_set_topic(&event, "content.other");
+    assert_false(content_on_event(r->content, &event));
+    msg_fini(&event);
+    ask_store(r, 3, "bytes");
+    call = take_put_call(r, "bytes");
+    ask_load(r, 0, 4, "bytes"); // is here all the same
+    take_answer(r, 0, 4, 0, "bytes");
+    answer(r, &call, 0, NULL);
+    take_digest(r, 3, "bytes");
+    stop(r);
+}
+
+static void
+store_after_a_flush_waits_for_its_end(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct msg call;
+
+    ask_store(r, 1, "first");
+    call = take_put_call(r, "first");
+    ask(r, 0, "content.flush", 2, "", 0);
+    ask_store(r, 3, "second");
+    assert_int_equal(content_stats(r->content)->held, 1);
+    station_assert_quiet(&r->station);
+    answer(r, &call, 0, NULL);
+    take_digest(r, 1, "first");
+    take_answer(r, 0, 2, 0, NULL);
+    call = take_put_call(r, "second");
+    answer(r, &call, 0, NULL);
+    take_digest(r, 3, "second");
+    stop(r);
+}
+
+static void
+store_that_waits_for_a_flush_is_answered_when_the_rank_stops(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct msg call;
+
+    ask_store(r, 1, "first");
+    call = take_put_call(r, "first");
+    msg_fini(&call);
+    ask(r, 0, "content.flush", 2, "", 0);
+    ask_store(r, 3, "second");
+    router_cancel_calls(r->station.router);
+    take_answer(r, 0, 1, ECANCELED, NULL);
+    take_answer(r, 0, 2, ECANCELED, NULL);
+    call = take_put_call(r, "second");
+    msg_fini(&call);
+    router_cancel_calls(r->station.router);
+    take_answer(r, 0, 3, ECANCELED, NULL);
+    stop(r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damaged_row_is_healed_from_the_cache_of_another_rank),
+        cmocka_unit_test(damage_that_nobody_can_heal_is_eio),
+        cmocka_unit_test(salvage_is_answered_from_the_cache_or_passed_down),
+        cmocka_unit_test(what_was_acknowledged_before_a_collection_is_put_again),
+        cmocka_unit_test(store_after_a_flush_waits_for_its_end),
+        cmocka_unit_test(store_that_waits_for_a_flush_is_answered_when_the_rank_stops),
         cmocka_unit_test(missing_blob_is_fetched_once_and_kept),
         cmocka_unit_test(absence_is_answered_and_not_remembered),
         cmocka_unit_test(wrong_bytes_of_the_parent_reach_no_client),

@@ -38,6 +38,7 @@ serve_later(void *arg UNUSED, struct request *req)
     kept = request_keep(req);
 }
 
+static const struct service readers[] = {{"test.read", serve_echo}};
 static const struct service services[] = {
     {"test.echo", serve_echo}, {"test.fail", serve_fail}, {"test.later", serve_later}};
 
@@ -47,6 +48,7 @@ set_up(void **state)
     static struct station s;
 
     station_init(&s, RANK);
+    service_table_add_readers(s.services, readers, ARRAY_SIZE(readers), &s);
     service_table_add(s.services, services, ARRAY_SIZE(services), &s);
     served = 0;
     *state = &s;
@@ -66,7 +68,7 @@ ask(struct station *s, const char *topic, uint32_t nodeid, uint32_t tag, const c
 {
     struct msg m = make_request(topic, nodeid, tag, text);
 
-    router_from_conn(s->router, CONN, &m);
+    router_from_conn(s->router, CONN, &m, &(struct credit_charge){0});
     msg_fini(&m);
 }
 
@@ -74,7 +76,7 @@ ask(struct station *s, const char *topic, uint32_t nodeid, uint32_t tag, const c
 static void
 ask_with(struct station *s, struct msg m)
 {
-    router_from_conn(s->router, CONN, &m);
+    router_from_conn(s->router, CONN, &m, &(struct credit_charge){0});
     msg_fini(&m);
 }
 
@@ -588,12 +590,136 @@ event_of_the_parent_is_handled_and_passed_down(void **state)
     }
 }
 
+/* --- askers that do not read --- */
+
+enum { LONG = 2000 };
+
+static const char *
+long_text(void)
+{
+    static char text[LONG];
+
+    memset(text, 'x', LONG - 1);
+    return text;
+}
+
+static void
+answer_that_can_be_made_again_waits_for_a_client_that_does_not_read(void **state)
+{
+    struct station *s = *state;
+
+    s->connector.full = true;
+    for (uint32_t tag = 1; tag <= 20; tag++)
+        ask(s, "test.read", MSG_NODEID_ANY, tag, long_text());
+    ask(s, "test.read", MSG_NODEID_ANY, 21, "short");
+    ask(s, "test.echo", MSG_NODEID_ANY, 22, long_text()); // is no reader
+    station_take_response(s, TO_CONN, CONN, 21, 0, "short");
+    station_take_response(s, TO_CONN, CONN, 22, 0, long_text());
+    station_assert_quiet(s);
+    assert_int_equal(router_stats(s->router)->parked, 20);
+    router_conn_drained(s->router, CONN); // is full again at once
+    station_assert_quiet(s);
+    s->connector.full = false;
+    router_conn_drained(s->router, CONN);
+    for (uint32_t tag = 1; tag <= 20; tag++)
+        station_take_response(s, TO_CONN, CONN, tag, 0, long_text());
+    assert_int_equal(router_stats(s->router)->parked, 0);
+    assert_int_equal(served, 42);
+}
+
+static void
+what_is_parked_is_forgotten_with_its_client(void **state)
+{
+    struct station *s = *state;
+
+    s->connector.full = true;
+    ask(s, "test.read", MSG_NODEID_ANY, 1, long_text());
+    router_conn_closed(s->router, CONN);
+    s->connector.full = false;
+    router_conn_drained(s->router, CONN);
+    station_assert_quiet(s);
+    assert_int_equal(router_stats(s->router)->parked, 0);
+}
+
+static void
+neighbour_that_does_not_read_is_not_even_served(void **state)
+{
+    struct station *s = *state;
+    struct overlay_from child = {.kind = OVERLAY_CHILD, .rank = 4, .peer = {1, {'x'}}};
+
+    s->overlay.full = true;
+    hear_from(s, OVERLAY_CHILD, 4, make_request("test.read", MSG_NODEID_ANY, 1, "a"));
+    hear_from(s, OVERLAY_CHILD, 4, make_request("test.echo", MSG_NODEID_ANY, 2, "b"));
+    assert_int_equal(served, 1);
+    station_take_response(s, TO_CHILD, 4, 2, 0, "b");
+    s->overlay.full = false;
+    router_neighbour_drained(s->router, &child);
+    station_take_response(s, TO_CHILD, 4, 1, 0, "a");
+    s->overlay.full = true;
+    hear_from(s, OVERLAY_CHILD, 4, make_request("test.read", MSG_NODEID_ANY, 3, "a"));
+    router_child_gone(s->router, 4);
+    assert_int_equal(router_stats(s->router)->parked, 0);
+}
+
+static void
+answer_to_a_call_that_was_passed_on_waits_too(void **state)
+{
+    struct station *s = *state;
+    struct msg call;
+
+    ask(s, "test.read", 4, 1, "q");
+    call = station_take(s, TO_CHILD, 4);
+    s->connector.full = true;
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, long_text());
+    station_assert_quiet(s);
+    s->connector.full = false;
+    router_conn_drained(s->router, CONN);
+    call = station_take(s, TO_CHILD, 4); // asked again
+    station_answer(s, OVERLAY_CHILD, 4, &call, 0, "short");
+    station_take_response(s, TO_CONN, CONN, 1, 0, "short");
+}
+
+static void
+charge_is_held_until_the_answer(void **state)
+{
+    static const struct credit_limits limits = {1000, 10, 1000, 10};
+    struct station *s = *state;
+    struct credit *credit = credit_new(&limits);
+    struct credit_account *account = credit_open(credit, NULL, NULL);
+    static const char *const topics[] = {"test.echo", "test.fail", "test.none"};
+    struct credit_charge charge = {0};
+    struct msg m;
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(topics); i++) {
+        m = make_request(topics[i], MSG_NODEID_ANY, i + 1, "x");
+        assert_true(credit_take(account, 10, &charge));
+        router_from_conn(s->router, CONN, &m, &charge);
+        assert_null(charge.account);
+        assert_int_equal(credit_stats(credit)->bytes, 0);
+        m = station_take(s, TO_CONN, CONN);
+        msg_fini(&m);
+    }
+    m = make_request("test.later", MSG_NODEID_ANY, 9, "x");
+    assert_true(credit_take(account, 10, &charge));
+    router_from_conn(s->router, CONN, &m, &charge);
+    assert_int_equal(credit_stats(credit)->bytes, 10);
+    request_free(&kept);
+    assert_int_equal(credit_stats(credit)->bytes, 0);
+    credit_close(&account);
+    credit_free(&credit);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(answer_that_can_be_made_again_waits_for_a_client_that_does_not_read),
+        TEST(what_is_parked_is_forgotten_with_its_client),
+        TEST(neighbour_that_does_not_read_is_not_even_served),
+        TEST(answer_to_a_call_that_was_passed_on_waits_too),
+        TEST(charge_is_held_until_the_answer),
         TEST(request_is_served_and_answered_where_it_came_from),
         TEST(error_carries_its_text),
         TEST(unknown_topic_is_enosys),

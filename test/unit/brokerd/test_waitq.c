@@ -63,27 +63,6 @@ splicing_keeps_the_order_of_both(void **state UNUSED)
 }
 
 static void
-every_occurrence_is_forgotten(void **state UNUSED)
-{
-    static const struct {
-        const char *before, *after;
-        size_t found;
-    } rows[] = {{"", "", 0},       {"1", "", 1},    {"11", "", 2},   {"0", "0", 0},
-                {"0121", "02", 2}, {"110", "0", 2}, {"011", "0", 2}, {"10203", "0203", 1}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct waitq q = {NULL};
-
-        add_all(&q, rows[i].before);
-        assert_int_equal(waitq_forget(&q, &names[1]), rows[i].found);
-        add_all(&q, "7");
-        for (const char *c = rows[i].after; *c; c++)
-            assert_ptr_equal(waitq_pop(&q), &names[*c - '0']);
-        assert_order(&q, "7");
-    }
-}
-
-static void
 one_strict_waiter_is_seen(void **state UNUSED)
 {
     struct waitq q = {NULL};
@@ -104,7 +83,6 @@ main(void)
         cmocka_unit_test(first_come_is_first_served),
         cmocka_unit_test(taking_leaves_an_empty_queue),
         cmocka_unit_test(splicing_keeps_the_order_of_both),
-        cmocka_unit_test(every_occurrence_is_forgotten),
         cmocka_unit_test(one_strict_waiter_is_seen),
     };
 

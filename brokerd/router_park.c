@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* router_park.c - requests whose answers their askers cannot take now (I5).
+ *
+ * Somebody asks for much and does not read: what is queued for it is bounded, so the next answers have
+ * to wait.  Those of requests that only read are not kept: the request is parked, the answer dropped,
+ * and the request is served anew when the asker reads again.  The bytes are then most likely in the
+ * cache, where they count.  Other answers are small, and are queued.
+ *
+ * A parking lot exists for each asker with parked requests.  Requests leave it in the order they came,
+ * UNPARK_SOME for each time its asker has drained, and one more for each answer it gets meanwhile.
+ *
+ * I1  A lot is not empty, but while serve_parked() works on it.
+ * I2  A parked request keeps its charge, so their number is bounded by credit and windows. */
+#include "router_priv.h"
+#include "xmem.h"
+
+#define PARK_MIN 1024 // smaller answers are queued: making them again costs more
+
+struct lot {
+    struct list node;   // on router.lots
+    struct origin from; // whose
+    struct list parked; // struct parked, in the order they came
+    unsigned allowed;   // so many may be served now: what they bring is not known before
+    bool is_served;     // serve_parked() is further up the stack
+};
+
+struct parked {
+    struct list node;
+    struct request *request; // owned
+};
+
+/* --- askers --- */
+
+static bool
+is_same_peer(const struct msg_zmq_peer *a, const struct msg_zmq_peer *b)
+{
+    return a->len == b->len && memcmp(a->id, b->id, a->len) == 0;
+}
+
+static bool
+is_same_asker(const struct origin *a, const struct origin *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case ORIGIN_CONN:
+        return a->conn == b->conn;
+    case ORIGIN_CLIENT:
+        return is_same_peer(&a->peer, &b->peer);
+    case ORIGIN_CHILD:
+        return a->rank == b->rank;
+    case ORIGIN_PARENT:
+        break;
+    }
+    return true;
+}
+
+static struct overlay_from
+neighbour_of(const struct origin *from)
+{
+    struct overlay_from to = {.rank = from->rank, .peer = from->peer};
+
+    to.kind = from->kind == ORIGIN_CHILD    ? OVERLAY_CHILD
+              : from->kind == ORIGIN_CLIENT ? OVERLAY_CLIENT
+                                            : OVERLAY_PARENT;
+    return to;
+}
+
+static bool
+is_full(struct router *r, const struct origin *from)
+{
+    struct overlay_from to;
+
+    if (from->kind == ORIGIN_CONN)
+        return r->connector && connector_is_full(r->connector, from->conn);
+    to = neighbour_of(from);
+    return overlay_is_full(r->overlay, &to);
+}
+
+/* --- lots --- */
+
+static struct lot *
+find_lot(const struct router *r, const struct origin *from)
+{
+    LIST_FOR_EACH (it, &r->lots) {
+        struct lot *lot = list_entry(it, struct lot, node);
+
+        if (is_same_asker(&lot->from, from))
+            return lot;
+    }
+    return NULL;
+}
+
+static struct lot *
+new_lot(struct router *r, const struct origin *from)
+{
+    struct lot *lot = xcalloc(1, sizeof(*lot));
+
+    lot->from = *from;
+    list_init(&lot->parked);
+    list_init(&lot->node);
+    list_push_back(&r->lots, &lot->node);
+    return lot;
+}
+
+static struct request *
+take_parked(struct router *r, struct lot *lot)
+{
+    struct parked *p = list_entry(list_pop_front(&lot->parked), struct parked, node);
+    struct request *req = p->request;
+
+    free(p);
+    r->stats.parked--;
+    return req;
+}
+
+static void
+free_if_empty(struct lot *lot)
+{
+    if (lot->is_served || !list_is_empty(&lot->parked))
+        return;
+    list_remove(&lot->node);
+    free(lot);
+}
+
+static void
+serve_parked(struct router *r, struct lot *lot)
+{
+    lot->is_served = true;
+    while (lot->allowed > 0 && !list_is_empty(&lot->parked) && !is_full(r, &lot->from)) {
+        struct request *req = take_parked(r, lot);
+
+        lot->allowed--;
+        router_serve(r, req);
+        request_free(&req);
+    }
+    lot->is_served = false;
+    free_if_empty(lot);
+}
+
+/* --- for the router --- */
+
+bool
+router_must_park(struct router *r, const struct request *req, size_t answer_bytes)
+{
+    if (answer_bytes < PARK_MIN || (req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)))
+        return false;
+    return is_full(r, &req->from) && service_table_is_reader(r->services, req->msg.topic);
+}
+
+void
+router_park(struct router *r, struct request *req)
+{
+    struct lot *lot = find_lot(r, &req->from);
+    struct parked *p = xmalloc(sizeof(*p));
+
+    if (!lot)
+        lot = new_lot(r, &req->from);
+    p->request = request_keep(req);
+    list_init(&p->node);
+    list_push_back(&lot->parked, &p->node);
+    r->stats.parked++;
+    r->stats.parkings++;
+}
+
+void
+router_unpark(struct router *r, const struct origin *from, unsigned count)
+{
+    struct lot *lot = list_is_empty(&r->lots) ? NULL : find_lot(r, from);
+
+    if (!lot)
+        return;
+    lot->allowed = MIN(lot->allowed + count, UNPARK_SOME);
+    if (!lot->is_served)
+        serve_parked(r, lot);
+}
+
+static void
+empty_lot(struct router *r, struct lot *lot)
+{
+    while (!list_is_empty(&lot->parked)) {
+        struct request *req = take_parked(r, lot);
+
+        request_free(&req);
+    }
+    free_if_empty(lot);
+}
+
+void
+router_forget_parked(struct router *r, const struct origin *from)
+{
+    struct lot *lot = find_lot(r, from);
+
+    if (lot)
+        empty_lot(r, lot);
+}
+
+void
+router_forget_all_parked(struct router *r)
+{
+    LIST_FOR_EACH (it, &r->lots)
+        empty_lot(r, list_entry(it, struct lot, node));
+}
