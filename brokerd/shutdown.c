@@ -117,7 +117,7 @@ begin(struct shutdown *s)
         return;
     elog(ELOG_INFO, "the instance is being shut down");
     s->stage = WAITING;
-    s->moved_at = loop_now(s->loop);
+    s->progress = UINT64_MAX; // the first look sees a change, however late it is
     loop_timer_start(s->loop, &s->again, 0);
 }
 

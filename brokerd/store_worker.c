@@ -202,6 +202,23 @@ count_bytes(const struct store_job *j)
     return sum;
 }
 
+/* What the asker found in a cache may have been collected since: here nothing can come between. */
+static int
+put_root(struct store_db *db, const struct store_root *root)
+{
+    int rc = store_db_exists(db, &root->root);
+
+    return rc < 0 ? rc : store_db_put_root(db, root);
+}
+
+static int
+put_checkpoint(struct store_db *db, const struct checkpoint *checkpoint)
+{
+    int rc = store_db_exists(db, &checkpoint->root);
+
+    return rc < 0 ? rc : store_db_put_checkpoint(db, checkpoint);
+}
+
 static int
 write_change(struct store_db *db, const struct store_change *c)
 {
@@ -210,11 +227,11 @@ write_change(struct store_db *db, const struct store_change *c)
     for (size_t i = 0; rc == 0 && i < c->nblobs; i++)
         rc = store_db_put(db, &c->digests[i], c->blobs[i]);
     for (size_t i = 0; rc == 0 && i < c->nroots; i++)
-        rc = store_db_put_root(db, &c->roots[i]);
+        rc = put_root(db, &c->roots[i]);
     if (rc == 0 && c->remove_root)
         rc = store_db_remove_root(db, c->remove_root);
     if (rc == 0 && c->checkpoint)
-        rc = store_db_put_checkpoint(db, c->checkpoint);
+        rc = put_checkpoint(db, c->checkpoint);
     return rc;
 }
 
@@ -250,7 +267,10 @@ try_jobs(struct worker *w, struct list *first, const struct list *end)
 
         rc = j->change ? write_change(w->db, j->change) : store_db_put(w->db, &j->digest, j->blob);
     }
-    return rc == 0 ? store_db_commit(w->db) : rc;
+    if (rc == 0)
+        return store_db_commit(w->db);
+    store_db_rollback(w->db);
+    return rc;
 }
 
 static void

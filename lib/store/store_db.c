@@ -9,7 +9,7 @@
  * I1  The lock is held from before the first look until after the last byte is written.
  * I2  A file is never converted: another algorithm, application or version is refused.
  *
- * The statements are in store_db_sql.c.  Thread: one at a time. */
+ * The statements are in store_db_sql.c.  Thread: one at a time; store_db_wal.c has one of its own. */
 #include "store_db_priv.h"
 #include "clock.h"
 #include "xmem.h"
@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Pages in the log before SQLite moves them into the file: 4 MiB.  Stalls get longer with it. */
-#define WAL_PAGES 256
 #define WAL_KEPT_BYTES (64 << 20)
 #define CACHE_KIBIBYTES 8192
 /* Seconds; see store_db_set_grace(). */
@@ -92,17 +90,17 @@ synchronous_for(enum store_durability durability)
 static int
 set_pragmas(struct store_db *db, const struct store_conf *conf)
 {
-    char *text = sqlite3_mprintf("PRAGMA cell_size_check = ON;"
-                                 "PRAGMA trusted_schema = OFF;"
-                                 "PRAGMA secure_delete = OFF;"
-                                 "PRAGMA synchronous = %s;"
-                                 "PRAGMA wal_autocheckpoint = %d;"
-                                 "PRAGMA journal_size_limit = %d;"
-                                 "PRAGMA cache_size = -%d;"
-                                 /* A mapped file that gets shorter is SIGBUS, not EIO. */
-                                 "PRAGMA mmap_size = 0;",
-                                 synchronous_for(conf->durability), WAL_PAGES, WAL_KEPT_BYTES,
-                                 CACHE_KIBIBYTES);
+    char *text =
+        sqlite3_mprintf("PRAGMA cell_size_check = ON;"
+                        "PRAGMA trusted_schema = OFF;"
+                        "PRAGMA secure_delete = OFF;"
+                        "PRAGMA synchronous = %s;"
+                        "PRAGMA wal_autocheckpoint = 0;" // store_db_wal.c does that
+                        "PRAGMA journal_size_limit = %d;"
+                        "PRAGMA cache_size = -%d;"
+                        /* A mapped file that gets shorter is SIGBUS, not EIO. */
+                        "PRAGMA mmap_size = 0;",
+                        synchronous_for(conf->durability), WAL_KEPT_BYTES, CACHE_KIBIBYTES);
     int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
 
     sqlite3_free(text);
@@ -179,6 +177,8 @@ attach(struct store_db *db, const struct store_conf *conf, struct err *err)
         rc = store_db_check_roots(db, err);
     if (rc == 0) {
         keep_log_at_close(db, conf->read_only);
+        if (!conf->read_only)
+            wal_start(&db->wal, db->sql, db->path, synchronous_for(conf->durability));
         return 0;
     }
     disconnect(db);
@@ -243,7 +243,7 @@ free_db(struct store_db *db)
     store_db_free_damages(db);
     free(db->path);
     free(db->wal_path);
-    free(db->scratch);
+    store_db_free_packer(db);
     free(db);
 }
 
@@ -279,6 +279,7 @@ store_db_close(struct store_db **db_p)
     if (!db)
         return;
     store_db_rollback(db);
+    wal_stop(&db->wal);
     disconnect(db);
     if (db->lock_fd >= 0)
         close(db->lock_fd); /* I1 */

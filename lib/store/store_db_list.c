@@ -197,6 +197,6 @@ store_db_shrink(struct store_db *db, int max_pages)
     if (pages > max_pages)
         return 1;
     /* A reader keeps the log from being emptied; then the next checkpoint does. */
-    rc = sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    rc = wal_empty(&db->wal, db->sql);
     return rc == SQLITE_BUSY ? 0 : store_db_errno(rc);
 }

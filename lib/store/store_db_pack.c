@@ -17,6 +17,13 @@
 #define SAMPLE_FROM 16384
 #define SAMPLE_SIZE 4096
 
+void
+store_db_free_packer(struct store_db *db)
+{
+    free(db->scratch);
+    LZ4_freeStream(db->lz4);
+}
+
 static bool
 make_scratch(struct store_db *db, size_t size)
 {
@@ -37,7 +44,12 @@ compress(struct store_db *db, const char *data, size_t size)
 
     if (!make_scratch(db, max))
         return 0;
-    n = LZ4_compress_default(data, db->scratch, (int)size, (int)max);
+    if (!db->lz4 && !(db->lz4 = LZ4_createStream()))
+        return 0;
+    LZ4_resetStream_fast(db->lz4); // clearing its 16 KiB takes as long as compressing a small blob
+    n = LZ4_compress_fast_continue(db->lz4, data, db->scratch, (int)size, (int)max, 1);
+    if (n <= 0)
+        LZ4_initStream(db->lz4, sizeof(*db->lz4)); // after a failure the fast reset does not do
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "store_db.h"
 #include "store_db_tail.h"
+#include "store_db_wal.h"
 
 #include <sqlite3.h>
 
@@ -89,12 +90,14 @@ struct store_db {
     bool is_follower;                        // opened to read: another process may be writing
     bool in_transaction;                     // between begin and commit, without an error since
     int failing;                             // -errno of writes since the last commit; 0 = none
+    struct wal wal;                          // of a writer
     struct tail tail;                        // rows that place does not have
     struct store_db_counts now, saved;       // now; and when the transaction began
     struct map damaged;                      // struct store_db_damage by digest, owned
     double (*wall)(void);                    // the time; tests have their own
     double grace;                            // seconds; see store_db_set_grace()
     struct store_db_age age;                 // what was when
+    union LZ4_stream_u *lz4;                 // its tables, owned
     char *scratch;                           // compression buffer, owned
     size_t scratch_size;                     // bytes of it
 };
@@ -155,6 +158,7 @@ int store_db_index_merge(struct store_db *db);
 int store_db_put_counts(struct store_db *db);
 
 /* --- store_db_pack.c --- */
+void store_db_free_packer(struct store_db *db);
 /* What to store for b: *ret_data is borrowed from db or from b. */
 size_t store_db_pack(struct store_db *db, const struct blob *b, const void **ret_data);
 /* The bytes of a row with its size in column size_at and its data behind it, not verified yet.

@@ -183,6 +183,7 @@ store_db_commit(struct store_db *db)
     tail_commit(&db->tail); /* I3 */
     store_db_age_commit(db);
     log_recovery(db);
+    wal_after_commit(&db->wal, db->sql);
     return 0;
 }
 

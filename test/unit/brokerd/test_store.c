@@ -306,6 +306,34 @@ changes_bring_blobs_roots_and_checkpoints(void **state)
     assert_int_equal(r->roots[0].sequence, 7);
 }
 
+/* And the others of its transaction are written. */
+static void
+root_that_is_not_stored_is_refused(void **state)
+{
+    struct rig *r = *state;
+    struct store_change *good = make_change(10, 1, "good", 1), *c;
+
+    store_apply(r->store, &good, cookie(0));
+    for (size_t i = 1; i <= 2; i++) {
+        c = make_change(20, 1, "bad", 1);
+        if (i == 1)
+            c->roots[0].root.bytes[0] ^= 1;
+        else
+            c->checkpoint->root.bytes[0] ^= 1;
+        store_apply(r->store, &c, cookie(i));
+    }
+    put(r, 30, 100, 3);
+    wait_for(r, 4);
+    assert_int_equal(r->rc[0], 0);
+    assert_int_equal(r->rc[1], -ENOENT);
+    assert_int_equal(r->rc[2], -ENOENT);
+    assert_int_equal(r->rc[3], 0);
+    store_stop(&r->store);
+    start(r);
+    assert_int_equal(r->nroots, 1);
+    assert_string_equal(r->roots[0].name, "good");
+}
+
 /* --- tasks --- */
 
 static int
@@ -526,6 +554,7 @@ main(void)
         cmocka_unit_test_setup_teardown(unknown_blob_is_not_found_and_no_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_row_is_an_io_error, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_bring_blobs_roots_and_checkpoints, setup, teardown),
+        cmocka_unit_test_setup_teardown(root_that_is_not_stored_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(tasks_run_after_the_writes_before_them, setup, teardown),
         cmocka_unit_test_setup_teardown(tasks_hold_up_neither_loads_nor_puts, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_stop_until_their_bytes_are_taken, setup, teardown),

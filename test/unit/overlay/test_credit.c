@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* test_credit.c - what is on its way to a neighbour is bounded (invariant I5): parents and children.  A neighbour that is slow is one whose loop is not turned. */
+/* test_credit.c - what is on its way to a neighbour is bounded (invariant I5): parents and
+ * children.  A neighbour that is slow is one whose loop is not turned. */
 #include "cmocka_all.h"
 
 #include "clock.h"

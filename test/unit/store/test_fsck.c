@@ -110,6 +110,24 @@ a_missing_blob_is_told_with_the_key(void **state)
 }
 
 static void
+a_blob_that_a_value_has_twice_is_told_once(void **state)
+{
+    struct bench *b = *state;
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest d[3], root;
+
+    assert_int_equal(store_db_begin(b->db), 0);
+    d[0] = d[2] = put_text(b, "again and again");
+    d[1] = put_text(b, "once");
+    add_entry(dir, "k", treeobj_new_valref(d, 3));
+    root = put_object(b, &dir);
+    commit_root(b, "primary", &root, false);
+    assert_int_equal(store_db_commit(b->db), 0);
+    damage_digest(b, &d[0]);
+    assert_one(b, "k", FSCK_VALUE, FSCK_DAMAGED, &d[0]);
+}
+
+static void
 a_lost_directory_is_one_key(void **state)
 {
     struct bench *b = *state;
@@ -209,20 +227,26 @@ what_is_no_directory_is_malformed(void **state)
     }
 }
 
-/* Directories below directories: `levels` of them, a value at the end. */
+/* `levels` directories, one in the other, and d in the innermost. */
 static struct digest
+wrap(struct bench *b, size_t levels, struct digest d)
+{
+    for (size_t i = 0; i < levels; i++)
+        d = put_dir_of_one(b, "d", "dirref", &d);
+    return d;
+}
+
+/* `levels` directories with a value at the end. */
+static void
 put_chain(struct bench *b, size_t levels)
 {
     struct digest d;
 
     assert_int_equal(store_db_begin(b->db), 0);
     d = put_text(b, "the end");
-    d = put_dir_of_one(b, "v", "valref", &d);
-    for (size_t i = 1; i < levels; i++)
-        d = put_dir_of_one(b, "d", "dirref", &d);
+    d = wrap(b, levels - 1, put_dir_of_one(b, "v", "valref", &d));
     commit_root(b, "primary", &d, false);
     assert_int_equal(store_db_commit(b->db), 0);
-    return d;
 }
 
 static void
@@ -247,6 +271,31 @@ a_deeper_tree_ends_the_walk_but_not_the_program(void **state)
     put_chain(b, 5000);
     check_store(b, &t);
     assert_int_equal(t.lines.count, 1);
+    assert_non_null(strstr(t.lines.list[0], "malformed"));
+    told_fini(&t);
+}
+
+/* What is sound at one place may be too deep at another. */
+static void
+a_sound_directory_may_be_too_deep_elsewhere(void **state)
+{
+    struct bench *b = *state;
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest d, deep;
+    struct told t;
+
+    assert_int_equal(store_db_begin(b->db), 0);
+    d = put_text(b, "the end");
+    d = wrap(b, 90, put_dir_of_one(b, "v", "valref", &d));
+    deep = wrap(b, 60, d);
+    add_entry(dir, "a", treeobj_new_dirref(&d));
+    add_entry(dir, "b", treeobj_new_dirref(&deep));
+    d = put_object(b, &dir);
+    commit_root(b, "primary", &d, false);
+    assert_int_equal(store_db_commit(b->db), 0);
+    check_store(b, &t);
+    assert_int_equal(t.lines.count, 1);
+    assert_non_null(strstr(t.lines.list[0], "primary: b.d.d.d"));
     assert_non_null(strstr(t.lines.list[0], "malformed"));
     told_fini(&t);
 }
@@ -385,6 +434,7 @@ main(void)
         T(a_whole_store_is_clean_and_counted),
         T(a_flipped_byte_is_told_with_the_key),
         T(a_missing_blob_is_told_with_the_key),
+        T(a_blob_that_a_value_has_twice_is_told_once),
         T(a_lost_directory_is_one_key),
         T(a_lost_root_is_told),
         T(without_a_namespace_the_newest_checkpoint_is_primary),
@@ -392,6 +442,7 @@ main(void)
         T(what_is_no_directory_is_malformed),
         T(a_tree_may_be_as_deep_as_keys_are),
         T(a_deeper_tree_ends_the_walk_but_not_the_program),
+        T(a_sound_directory_may_be_too_deep_elsewhere),
         T(shared_directories_are_walked_once),
         T(there_is_an_end_to_findings),
         T(a_tree_that_moves_on_is_walked_anew),
