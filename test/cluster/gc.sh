@@ -164,8 +164,9 @@ import sys
 from client import Client, STREAMING
 
 both = Client(sys.argv[1])
-both.send("content-backing.gc", '{"dry_run":true}')
-both.send("content-backing.gc", '{"dry_run":true}')
+with both.at_once():
+    both.send("content-backing.gc", '{"dry_run":true}')
+    both.send("content-backing.gc", '{"dry_run":true}')
 print(*sorted(both.receive()[1] for _ in range(2)))
 Client(sys.argv[1]).send("content-backing.gc", '{"grace":0}', flags=STREAMING)
 END

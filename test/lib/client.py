@@ -3,6 +3,7 @@
 well-behaved client would.  `python3 client.py [-x] SOCKET TOPIC [PAYLOAD [NODEID [FLAGS]]]` prints
 errnum and payload of the answer, with -x the payload in hexadecimal.  PAYLOAD is a text that gets a
 NUL behind, or raw: @FILE, hex:DIGITS."""
+import contextlib
 import hashlib
 import json
 import socket
@@ -51,6 +52,7 @@ class Client:
         if greeting != b"\0":
             raise PermissionError(greeting)
         self.tag = 0
+        self.held = None  # inside at_once(): what is not written yet
 
     def send(self, topic, payload=None, nodeid=ANY, flags=0):
         """Returns the match tag.  payload: bytes as they are, str with a NUL behind."""
@@ -65,7 +67,21 @@ class Client:
         """A request of these parts behind the delimiter, whatever the flags say of them."""
         header = struct.pack(">BBBBIIII", 0x8E, 1, 1, flags, ANY, 0, nodeid, self.tag)
         body = b"".join(part(p) for p in [b""] + parts + [header])
-        self.sock.sendall(MAGIC + struct.pack(">I", len(body)) + body)
+        self._write(MAGIC + struct.pack(">I", len(body)) + body)
+
+    def _write(self, data):
+        if self.held is None:
+            self.sock.sendall(data)
+        else:
+            self.held += data
+
+    @contextlib.contextmanager
+    def at_once(self):
+        """What is sent inside is written in one piece behind it."""
+        self.held = b""
+        yield
+        data, self.held = self.held, None
+        self.sock.sendall(data)
 
     def _read(self, count):
         data = bytearray(count)
