@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* rank_build.c - the parts of a rank:
+ *
+ *                 connector (local clients)      overlay (parent, children, remote clients)
+ *                          \                      /
+ *                           router  ->  services: content  kvs  checkpoints  attrs  health
+ *                                                    |      |        |
+ *                                                    store (rank 0), kvs actor (rank 0)
+ */
+#include "clock.h"
+#include "elog.h"
+#include "rank_priv.h"
+#include "rundir.h"
+#include "xmem.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define CHILDREN_MS 10000 // a shutdown waits this long for each level below: longer than a flush
+#define STALL_MS 30000    // a client that lets others wait for the rest of its message
+/* A message may carry more than a blob: a commit of many small values. */
+#define PAYLOAD_MIN ((size_t)64 << 20)
+
+/* What local clients may have in flight (I5). */
+static const struct credit_limits client_limits = {
+    .bytes = (size_t)16 << 20,
+    .messages = 16384,
+    .account_bytes = (size_t)8 << 20,
+    .account_messages = 4096,
+};
+
+static void
+on_distrust(void *arg)
+{
+    content_distrust_all(arg);
+}
+
+static void
+build_services(struct rank *r)
+{
+    struct content_conf content = {
+        .rank = r->conf.rank,
+        .alg = r->conf.hash,
+        .durability = r->conf.durability,
+        .retain = r->conf.rank == 0 && !r->conf.backing,
+        .cache_limit = r->conf.cache_size,
+        .blob_size_limit = r->conf.blob_size_limit,
+    };
+    struct kvs_conf kvs = {
+        .rank = r->conf.rank, .alg = r->conf.hash, .blob_size_limit = r->conf.blob_size_limit};
+
+    r->services = service_table_new();
+    r->credit = credit_new(&client_limits);
+    r->router = router_new(r->conf.rank, r->services);
+    router_set_event_handler(r->router, rank_on_event, r);
+    r->content = content_new(&content, r->loop, r->router, r->services);
+    r->checkpoints =
+        checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
+    r->collector = collector_new(r->conf.rank, r->conf.hash, r->loop, r->router, r->services);
+    collector_set_distrust_handler(r->collector, on_distrust, r->content);
+    r->checker = checker_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
+    r->attrs = attrs_new(r->router, r->services);
+    r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->services);
+    r->stats = stats_new(r->conf.rank, r->router, r->content, r->services);
+    r->shutdown =
+        shutdown_new(r->conf.rank, &r->conf.topo, CHILDREN_MS, r->loop, r->router, r->services);
+    router_set_metrics(r->router, stats_metrics(r->stats));
+    kvs.metrics = stats_metrics(r->stats);
+    if (r->conf.kvs)
+        r->kvs = kvs_new(&kvs, r->router, r->content, r->services);
+    content_set_drop_handler(r->content, rank_on_drop_cache, r);
+}
+
+static size_t
+max_payload(const struct rank *r)
+{
+    return MAX(r->conf.blob_size_limit, PAYLOAD_MIN);
+}
+
+static int
+build_overlay(struct rank *r, struct err *err)
+{
+    struct overlay_conf conf = {
+        .rank = r->conf.rank,
+        .topo = r->conf.topo,
+        .instance = r->conf.instance,
+        .hash = digest_name(r->conf.hash),
+        .endpoints = r->conf.endpoints,
+        .listen = r->conf.listen,
+        .nlisten = r->conf.nlisten,
+        .heartbeat_ms = r->conf.heartbeat_ms,
+        .timeout_ms = r->conf.timeout_ms,
+        .max_payload = max_payload(r),
+    };
+
+    return overlay_new(&r->overlay, &conf, r->loop, &rank_overlay_ops, r, err);
+}
+
+static int
+build_connector(struct rank *r, struct err *err)
+{
+    struct connector_conf conf = {.path = r->conf.local,
+                                  .max_payload = max_payload(r),
+                                  .credit = r->credit,
+                                  .stall_ms = STALL_MS};
+
+    return connector_new(&r->connector, &conf, r->loop, &rank_connector_ops, r, err);
+}
+
+/* Rank 0: the store, and the KVS on its roots. */
+static int
+build_lead(struct rank *r, struct err *err)
+{
+    struct store_conf conf = {
+        .statedir = r->conf.statedir,
+        .alg = r->conf.hash,
+        .durability = r->conf.durability,
+        .max_checkpoints = (int)r->conf.max_checkpoints,
+    };
+    AUTO(free) struct store_root *roots = NULL;
+    size_t nroots = 0;
+
+    if (r->conf.backing) {
+        int rc = store_start(&r->store, &conf, r->loop, &rank_store_ops, r, &roots, &nroots, err);
+
+        if (rc < 0)
+            return rc;
+        store_set_metrics(r->store, stats_metrics(r->stats));
+        content_set_store(r->content, r->store);
+        checkpoints_set_store(r->checkpoints, r->store, !r->conf.kvs);
+        checker_set_store(r->checker, r->store);
+        if (r->conf.scrub_rate > 0)
+            r->scrub = scrub_start(r->conf.hash, r->conf.scrub_rate, r->loop, r->store,
+                                   rank_on_damaged, r);
+        collector_set_store(r->collector, r->store, r->conf.statedir);
+    }
+    return r->kvs ? kvs_lead(r->kvs, r->store, roots, nroots, r->loop, err) : 0;
+}
+
+static void
+set_attrs(struct rank *r)
+{
+    char number[32];
+    char hostname[256] = "unknown";
+    AUTO(free) char *uri = xasprintf("local://%s", r->conf.local);
+
+    gethostname(hostname, sizeof(hostname) - 1);
+    snprintf(number, sizeof(number), "%u", r->conf.rank);
+    attrs_set(r->attrs, "rank", number);
+    snprintf(number, sizeof(number), "%u", r->conf.topo.size);
+    attrs_set(r->attrs, "size", number);
+    snprintf(number, sizeof(number), "%u", r->conf.topo.fanout);
+    attrs_set(r->attrs, "tbon.fanout", number);
+    attrs_set(r->attrs, "tbon.endpoint", overlay_uri(r->overlay));
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)r->conf.blob_size_limit);
+    attrs_set(r->attrs, "content.blob-size-limit", number);
+    attrs_set(r->attrs, "content.hash", digest_name(r->conf.hash));
+    snprintf(number, sizeof(number), "%d", (int)getpid());
+    attrs_set(r->attrs, "broker.pid", number);
+    attrs_set(r->attrs, "hostlist", hostname);
+    attrs_set(r->attrs, "version", XYLEM_VERSION);
+    attrs_set(r->attrs, "instance", r->conf.instance);
+    attrs_set(r->attrs, "instance-level", "0");
+    attrs_set(r->attrs, "local-uri", uri);
+    attrs_set(r->attrs, "rundir", r->conf.rundir);
+    if (r->conf.rank == 0 && r->conf.statedir)
+        attrs_set(r->attrs, "statedir", r->conf.statedir);
+}
+
+int
+rank_build(struct rank *r, struct err *err)
+{
+    int rc;
+
+    r->loop = loop_new();
+    build_services(r);
+    if ((rc = rundir_lock(&r->lock, r->conf.rundir, r->conf.rank, err)) < 0 ||
+        (rc = build_overlay(r, err)) < 0)
+        return rc;
+    router_attach(r->router, r->overlay, NULL);
+    if (r->conf.rank == 0 && (rc = build_lead(r, err)) < 0)
+        return rc;
+    if ((rc = build_connector(r, err)) < 0)
+        return rc;
+    router_attach(r->router, r->overlay, r->connector);
+    health_attach(r->health, r->overlay);
+    stats_attach(r->stats, &(struct stats_sources){r->overlay, r->connector, r->credit, r->kvs,
+                                                   r->store, r->scrub});
+    shutdown_attach(r->shutdown, r->overlay, r->store != NULL, rank_on_shutdown_ready, r);
+    set_attrs(r);
+    return 0;
+}
+
+/* --- taking down --- */
+
+static void
+record_checkpoint(struct rank *r)
+{
+    const struct store_root *root = r->kvs ? kvs_primary(r->kvs) : NULL;
+    struct checkpoint checkpoint;
+
+    if (!root || !r->store || root->sequence == 0)
+        return;
+    checkpoint = (struct checkpoint){root->root, root->sequence, clock_wall()};
+    checkpoints_record(r->checkpoints, &checkpoint);
+}
+
+/* Rank 0, asked to by a shutdown. */
+static void
+collect_garbage(struct rank *r)
+{
+    if (r->store && shutdown_wants_gc(r->shutdown))
+        r->stop_gc = stop_gc_start(r->conf.hash, r->content, r->store);
+}
+
+/* Clients are answered as long as possible: what fails below them ends as an error they see. */
+void
+rank_take_down(struct rank *r)
+{
+    router_cancel_calls(r->router);
+    if (r->kvs)
+        kvs_stop_leading(r->kvs);
+    if (r->state == RANK_STOPPED)
+        record_checkpoint(r);
+    if (r->state == RANK_STOPPED)
+        collect_garbage(r);
+    checker_stop(r->checker);
+    scrub_stop(r->scrub);
+    store_stop(&r->store);
+    content_set_store(r->content, NULL);
+    checkpoints_set_store(r->checkpoints, NULL, false);
+    collector_set_store(r->collector, NULL, NULL);
+    content_cancel(r->content);
+    stop_gc_free(&r->stop_gc);
+    connector_free(&r->connector);
+    router_attach(r->router, r->overlay, NULL);
+    content_free(&r->content);
+    kvs_free(&r->kvs);
+    health_free(&r->health);
+    shutdown_free(&r->shutdown);
+    attrs_free(&r->attrs);
+    checkpoints_free(&r->checkpoints);
+    checker_free(&r->checker);
+    scrub_free(&r->scrub);
+    collector_free(&r->collector);
+    loop_timer_stop(&r->flush_limit);
+    loop_remove(&r->commands);
+    overlay_free(&r->overlay);
+    router_free(&r->router);
+    credit_free(&r->credit);
+    stats_free(&r->stats); // others have counted into it
+    service_table_free(&r->services);
+    loop_free(&r->loop);
+    rundir_unlock(&r->lock, r->conf.rundir, r->conf.rank);
+}

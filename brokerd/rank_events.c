@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* rank_events.c - what the parts of a rank have to tell, and whom. */
+#include "elog.h"
+#include "rank_priv.h"
+#include "waiter.h"
+
+/* --- the overlay --- */
+
+/* Clients must not make more of what is to be flushed. */
+static bool
+is_leaving(const struct rank *r)
+{
+    return r->state == RANK_FLUSHING || shutdown_is_under_way(r->shutdown);
+}
+
+static void
+on_message(void *arg, const struct overlay_from *from, struct msg *m)
+{
+    struct rank *r = arg;
+    struct origin client = {.kind = ORIGIN_CLIENT, .peer = from->peer};
+
+    if (from->kind == OVERLAY_CLIENT && is_leaving(r) &&
+        shutdown_turn_away(r->shutdown, &client, m))
+        return;
+    router_from_overlay(r->router, from, m);
+}
+
+static void
+on_parent_changed(void *arg, bool online)
+{
+    struct rank *r = arg;
+
+    router_parent_changed(r->router, online);
+    if (!online)
+        return;
+    content_distrust_all(r->content);
+    if (r->kvs)
+        kvs_parent_online(r->kvs);
+    rank_report_if_complete(r);
+}
+
+static void
+on_child_gone(void *arg, uint32_t rank)
+{
+    struct rank *r = arg;
+
+    router_child_gone(r->router, rank);
+    shutdown_child_gone(r->shutdown);
+}
+
+static void
+on_status_changed(void *arg, enum subtree_status status)
+{
+    struct rank *r = arg;
+
+    health_status_changed(r->health, status);
+    rank_report_if_complete(r);
+}
+
+static void
+on_refused(void *arg, const char *text)
+{
+    struct rank *r = arg;
+
+    elog(ELOG_ERR, "the parent refused this rank: %s", text);
+    rank_report(r, RANK_REFUSED, text);
+}
+
+static void
+on_drained(void *arg, const struct overlay_from *from)
+{
+    struct rank *r = arg;
+
+    router_neighbour_drained(r->router, from);
+}
+
+const struct overlay_ops rank_overlay_ops = {on_message,        on_parent_changed, on_child_gone,
+                                             on_status_changed, on_refused,        on_drained};
+
+/* --- the connector --- */
+
+static void
+on_client_message(void *arg, uint64_t conn, struct msg *m, struct credit_charge *charge)
+{
+    struct rank *r = arg;
+    struct origin client = {.kind = ORIGIN_CONN, .conn = conn};
+
+    if (is_leaving(r) && shutdown_turn_away(r->shutdown, &client, m))
+        return;
+    router_from_conn(r->router, conn, m, charge);
+}
+
+static void
+on_client_drained(void *arg, uint64_t conn)
+{
+    struct rank *r = arg;
+
+    router_conn_drained(r->router, conn);
+}
+
+static void
+on_client_closed(void *arg, uint64_t conn)
+{
+    struct rank *r = arg; // answers under way are dropped by the connector
+
+    router_conn_closed(r->router, conn);
+    health_forget(r->health, conn);
+    checker_forget(r->checker, conn);
+    collector_forget(r->collector, conn);
+    if (r->kvs)
+        kvs_forget(r->kvs, conn);
+}
+
+const struct connector_ops rank_connector_ops = {on_client_message, on_client_drained,
+                                                 on_client_closed};
+
+/* --- services --- */
+
+void
+rank_on_event(void *arg, const struct msg *event)
+{
+    struct rank *r = arg;
+
+    if (shutdown_on_event(r->shutdown, event) || content_on_event(r->content, event))
+        return;
+    if (r->kvs)
+        kvs_on_event(r->kvs, event);
+}
+
+void
+rank_on_drop_cache(void *arg)
+{
+    struct rank *r = arg;
+
+    if (r->kvs)
+        kvs_drop_cache(r->kvs);
+}
+
+void
+rank_on_damaged(void *arg, const struct digest *d)
+{
+    struct rank *r = arg;
+
+    content_heal(r->content, d);
+}
+
+void
+rank_on_shutdown_ready(void *arg)
+{
+    rank_report(arg, RANK_SHUTDOWN, "");
+}
+
+/* --- the store --- */
+
+static void
+on_loaded(void *arg, uint32_t tag, int rc, const struct blob *b)
+{
+    content_store_loaded(((struct rank *)arg)->content, tag, rc, b);
+}
+
+static void
+on_stored(void *arg, uint32_t tag, int rc)
+{
+    content_store_stored(((struct rank *)arg)->content, tag, rc);
+}
+
+static void
+on_changed(void *arg, void *cookie, int rc, struct store_change **change)
+{
+    struct change_waiter *w = cookie;
+
+    (void)arg;
+    w->fn(w, rc, change);
+}
+
+static void
+on_checkpoints(void *arg, void *cookie, int rc, const struct checkpoint *list, size_t count)
+{
+    struct checkpoints_waiter *w = cookie;
+
+    (void)arg;
+    w->fn(w, rc, list, count);
+}
+
+static void
+on_validated(void *arg, void *cookie, int rc)
+{
+    struct validate_waiter *w = cookie;
+
+    (void)arg;
+    w->fn(w, rc);
+}
+
+static void
+on_ran(void *arg, void *cookie, int rc)
+{
+    struct task_waiter *w = cookie;
+
+    (void)arg;
+    w->fn(w, rc);
+}
+
+const struct store_ops rank_store_ops = {on_loaded,      on_stored,    on_changed,
+                                         on_checkpoints, on_validated, on_ran};
