@@ -29,6 +29,8 @@ struct links {
     size_t max_payload;                 // bytes
     zsock_t *below;                     // owned ROUTER; NULL until the first links_listen
     struct loop_source *below_source;   // owned
+    struct links_outlet up;             // to the parent
+    uint64_t connections;               // to the parent, counted
     zsock_t *parent;                    // owned DEALER; NULL while not connected
     struct loop_source *parent_source;  // owned
     zsock_t *monitor;                   // owned PAIR: events of `parent`
@@ -53,6 +55,7 @@ links_new(struct loop *loop, size_t max_payload, const struct links_ops *ops, vo
     l->ops = ops;
     l->arg = arg;
     l->max_payload = max_payload;
+    links_outlet_init(&l->up, l, NULL, true);
     return l;
 }
 
@@ -63,31 +66,123 @@ links_free(struct links **links)
 
     if (!l)
         return;
+    links_outlet_flush(&l->up);
     links_disconnect(l);
     loop_remove(&l->below_source);
     zsock_destroy(&l->below);
     free(l);
 }
 
+/* --- outlets --- */
+
+static void *
+socket_of(const struct links_outlet *o)
+{
+    zsock_t *sock = o->peer.len > 0 ? o->links->below : o->links->parent;
+
+    return sock ? zsock_resolve(sock) : NULL;
+}
+
+static const struct msg_zmq_peer *
+peer_of(const struct links_outlet *o)
+{
+    return o->peer.len > 0 ? &o->peer : NULL;
+}
+
+int
+links_outlet_flush(struct links_outlet *o)
+{
+    void *zsock = socket_of(o);
+
+    loop_flush_cancel(&o->flush);
+    if (o->bundle.count == 0)
+        return 0;
+    return zsock ? msg_zmq_send_bundle(zsock, peer_of(o), &o->bundle) : -EHOSTUNREACH;
+}
+
+static void
+on_end_of_turn(void *arg)
+{
+    struct links_outlet *o = arg;
+    struct links *l = o->links;
+
+    if (links_outlet_flush(o) < 0 && o->peer.len > 0)
+        l->ops->below_cut(l->arg, &o->peer);
+}
+
+void
+links_outlet_init(struct links_outlet *o, struct links *l, const struct msg_zmq_peer *peer,
+                  bool takes_bundles)
+{
+    *o = (struct links_outlet){.links = l, .takes_bundles = takes_bundles};
+    if (peer)
+        o->peer = *peer;
+    loop_flush_init(&o->flush, on_end_of_turn, o);
+}
+
+void
+links_outlet_fini(struct links_outlet *o)
+{
+    if (!o->links)
+        return;
+    loop_flush_cancel(&o->flush);
+    bundle_fini(&o->bundle);
+    o->links = NULL;
+}
+
+static int
+send_alone(struct links_outlet *o, struct msg *m)
+{
+    void *zsock = socket_of(o);
+    int rc = links_outlet_flush(o);
+
+    if (rc == 0)
+        rc = zsock ? msg_zmq_send(zsock, peer_of(o), m) : -EHOSTUNREACH;
+    return rc;
+}
+
+static int
+add_to_bundle(struct links_outlet *o, const struct msg *m)
+{
+    int rc = bundle_has_room(&o->bundle, m) ? 0 : links_outlet_flush(o);
+
+    if (rc == 0) {
+        bundle_add(&o->bundle, m);
+        loop_flush_start(o->links->loop, &o->flush);
+    }
+    return rc;
+}
+
+int
+links_send(struct links_outlet *o, struct msg *m)
+{
+    int rc = o->takes_bundles && bundle_suits(m) ? add_to_bundle(o, m) : send_alone(o, m);
+
+    msg_fini(m);
+    return rc;
+}
+
 /* --- below: children and remote clients --- */
+
+static bool
+take_from_below(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
+{
+    struct links *l = arg;
+
+    l->ops->from_below(l->arg, peer, m);
+    return true;
+}
 
 static bool
 receive_from_below(void *arg)
 {
     struct links *l = arg;
-    struct msg_zmq_peer peer;
-    struct msg m;
-    int rc = msg_zmq_recv(zsock_resolve(l->below), &peer, LINKS_PAYLOAD_MAX, &m);
+    int rc =
+        msg_zmq_recv_each(zsock_resolve(l->below), true, LINKS_PAYLOAD_MAX, take_from_below, l);
 
-    if (rc == 0)
-        return false;
-    if (rc < 0) {
+    if (rc < 0)
         elog(ELOG_WARN, "a peer sent something that is no message: dropped (%s)", err_name(rc));
-        return true;
-    }
-    l->ops->from_below(l->arg, &peer, &m);
-    msg_fini(&m);
-    return true;
+    return rc != 0;
 }
 
 static void
@@ -98,7 +193,9 @@ open_router(struct links *l)
     set_common_options(l->below);
     zsock_set_rcvhwm(l->below, RECEIVED_MAX);
     zsock_set_router_mandatory(l->below, 1);
-    zsock_set_maxmsgsize(l->below, (int)MIN(l->max_payload + MSG_HEAD_MAX, (size_t)INT32_MAX));
+    zsock_set_maxmsgsize(
+        l->below,
+        (int)MIN(MAX(l->max_payload + MSG_HEAD_MAX, (size_t)BUNDLE_SIZE_MAX), (size_t)INT32_MAX));
     l->below_source = loop_add_zmq(l->loop, zsock_resolve(l->below), receive_from_below, l);
 }
 
@@ -129,22 +226,28 @@ links_send_down(struct links *l, const struct msg_zmq_peer *peer, struct msg *m)
 
 /* --- the parent --- */
 
+/* The handler may disconnect: then what else came by that connection is dropped. */
+static bool
+take_from_parent(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
+{
+    struct links *l = arg;
+    uint64_t connection = l->connections;
+
+    (void)peer;
+    l->ops->from_parent(l->arg, m);
+    return l->parent && l->connections == connection;
+}
+
 static bool
 receive_from_parent(void *arg)
 {
     struct links *l = arg;
-    struct msg m;
-    int rc = msg_zmq_recv(zsock_resolve(l->parent), NULL, LINKS_PAYLOAD_MAX, &m);
+    int rc =
+        msg_zmq_recv_each(zsock_resolve(l->parent), false, LINKS_PAYLOAD_MAX, take_from_parent, l);
 
-    if (rc == 0)
-        return false;
-    if (rc < 0) {
+    if (rc < 0)
         elog(ELOG_WARN, "the parent sent something that is no message: dropped (%s)", err_name(rc));
-        return true;
-    }
-    l->ops->from_parent(l->arg, &m);
-    msg_fini(&m);
-    return l->parent != NULL; // the handler may have disconnected
+    return rc != 0 && l->parent;
 }
 
 /* Events are subscribed to one by one, so whatever arrives means that the connection is gone. */
@@ -186,6 +289,7 @@ int
 links_connect(struct links *l, const char *uri, struct err *err)
 {
     links_disconnect(l);
+    l->connections++;
     l->parent = zsock_new(ZMQ_DEALER);
     assert(l->parent);
     set_common_options(l->parent);
@@ -205,6 +309,8 @@ links_connect(struct links *l, const char *uri, struct err *err)
 void
 links_disconnect(struct links *l)
 {
+    links_outlet_fini(&l->up);
+    links_outlet_init(&l->up, l, NULL, true);
     loop_remove(&l->monitor_source);
     loop_remove(&l->parent_source);
     if (l->parent)
@@ -213,11 +319,8 @@ links_disconnect(struct links *l)
     zsock_destroy(&l->parent);
 }
 
-int
-links_send_up(struct links *l, struct msg *m)
+struct links_outlet *
+links_up(struct links *l)
 {
-    int rc = l->parent ? msg_zmq_send(zsock_resolve(l->parent), NULL, m) : -EHOSTUNREACH;
-
-    msg_fini(m);
-    return rc;
+    return &l->up;
 }

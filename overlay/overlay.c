@@ -47,7 +47,7 @@ overlay_control_up(struct overlay *o, enum control what, uint32_t status, const 
     m.status = status;
     if (text)
         msg_set_text(&m, text);
-    links_send_up(o->links, &m);
+    links_send(links_up(o->links), &m);
 }
 
 void
@@ -104,8 +104,8 @@ reap(void *arg)
 
 /* --- life --- */
 
-static const struct links_ops links_ops = {overlay_children_receive, overlay_parent_receive,
-                                           overlay_parent_cut};
+static const struct links_ops links_ops = {overlay_children_receive, overlay_children_on_cut,
+                                           overlay_parent_receive, overlay_parent_cut};
 
 static void
 fill_greeting(struct overlay *o)
@@ -194,6 +194,16 @@ overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *
     return 0;
 }
 
+static void
+say_goodbye(struct overlay *o, struct child *c)
+{
+    if (c->peer.state != PEER_ONLINE)
+        return;
+    overlay_control_down(o, &c->identity, CONTROL_BYE, NULL);
+    links_outlet_flush(&c->outlet);
+    links_outlet_fini(&c->outlet);
+}
+
 void
 overlay_free(struct overlay **overlay)
 {
@@ -201,10 +211,8 @@ overlay_free(struct overlay **overlay)
 
     if (!o)
         return;
-    for (size_t i = 0; i < o->nchildren; i++) {
-        if (o->children[i].peer.state == PEER_ONLINE)
-            overlay_control_down(o, &o->children[i].identity, CONTROL_BYE, NULL);
-    }
+    for (size_t i = 0; i < o->nchildren; i++)
+        say_goodbye(o, &o->children[i]);
     if (o->parent.state == PEER_ONLINE)
         overlay_control_up(o, CONTROL_BYE, o->status, NULL);
     loop_timer_stop(&o->heartbeat);
@@ -228,12 +236,12 @@ count(struct overlay_traffic *t, uint64_t bytes)
 }
 
 int
-overlay_send_counted(struct overlay *o, enum overlay_neighbour kind, const struct msg_zmq_peer *to,
+overlay_send_counted(struct overlay *o, enum overlay_neighbour kind, struct links_outlet *to,
                      struct window *w, struct msg *m)
 {
     uint64_t bytes = control_cost(m);
     bool counted = control_is_counted(m);
-    int rc = to ? links_send_down(o->links, to, m) : links_send_up(o->links, m);
+    int rc = links_send(to, m);
 
     if (rc < 0)
         return rc;
@@ -293,7 +301,7 @@ overlay_send_parent(struct overlay *o, struct msg *m)
         msg_fini(m);
         return -EHOSTUNREACH;
     }
-    rc = overlay_send_counted(o, OVERLAY_PARENT, NULL, &o->up.out, m);
+    rc = overlay_send_counted(o, OVERLAY_PARENT, links_up(o->links), &o->up.out, m);
     return MIN(rc, 0);
 }
 
@@ -307,7 +315,7 @@ overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
         msg_fini(m);
         return -EHOSTUNREACH;
     }
-    rc = overlay_send_counted(o, OVERLAY_CHILD, &c->identity, &c->flow.out, m);
+    rc = overlay_send_counted(o, OVERLAY_CHILD, &c->outlet, &c->flow.out, m);
     if (rc == -EHOSTUNREACH)
         overlay_children_cut(o, c);
     return MIN(rc, 0);

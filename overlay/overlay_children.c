@@ -24,13 +24,14 @@ int
 overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                      const char *text)
 {
+    struct child *c = map_get(&o->by_identity, to);
     struct msg m;
 
     msg_init(&m, MSG_CONTROL);
     m.control = what;
     if (text)
         msg_set_text(&m, text);
-    return links_send_down(o->links, to, &m);
+    return c ? links_send(&c->outlet, &m) : links_send_down(o->links, to, &m);
 }
 
 /* What the child sent and we have taken, if it does not know yet. */
@@ -43,7 +44,7 @@ overlay_credit_down(struct overlay *o, struct child *c)
         return;
     o->stats.credits_sent[OVERLAY_CHILD]++;
     control_init_credit(&m, receipt_tell(&c->flow.in));
-    links_send_down(o->links, &c->identity, &m);
+    links_send(&c->outlet, &m);
 }
 
 static struct overlay_from
@@ -66,6 +67,8 @@ drop_child(struct overlay *o, struct child *c, enum peer_event why)
     o->ops->child_gone(o->arg, c->peer.rank);
     overlay_release(o, &c->flow.out, &from);
     c->flow = (struct flow){0};
+    links_outlet_flush(&c->outlet); // the same connection may have greeted again
+    links_outlet_fini(&c->outlet);
     overlay_update_status(o);
 }
 
@@ -81,6 +84,16 @@ overlay_children_cut(struct overlay *o, struct child *c)
 {
     c->cut = true;
     loop_timer_start(o->loop, &o->reap, 0);
+}
+
+void
+overlay_children_on_cut(void *arg, const struct msg_zmq_peer *peer)
+{
+    struct overlay *o = arg;
+    struct child *c = map_get(&o->by_identity, peer);
+
+    if (c)
+        overlay_children_cut(o, c);
 }
 
 void
@@ -105,6 +118,7 @@ accept_child(struct overlay *o, struct child *c, const struct greeting *g,
     drop_child(o, c, PEER_EV_LOST);
     overlay_clients_forget(o, identity);
     c->identity = *identity;
+    links_outlet_init(&c->outlet, o->links, identity, true);
     window_init(&c->flow.out, o->child_window);
     receipt_init(&c->flow.in, o->child_window);
     peer_on(&c->peer, PEER_EV_ACCEPTED, loop_now(o->loop));

@@ -167,6 +167,7 @@ add(struct overlay *o, const struct msg_zmq_peer *identity)
 
     c->identity = *identity;
     c->state = CLIENT_KNOWN;
+    links_outlet_init(&c->outlet, o->links, identity, false);
     window_init(&c->out, CONTROL_CLIENT_WINDOW);
     list_init(&c->node);
     list_push_back(&o->client_list, &c->node);
@@ -237,7 +238,7 @@ overlay_clients_send(struct overlay *o, const struct msg_zmq_peer *identity, str
     }
     before = window_unacked(&c->out);
     c->out.limit = share(o);
-    rc = overlay_send_counted(o, OVERLAY_CLIENT, identity, &c->out, m);
+    rc = overlay_send_counted(o, OVERLAY_CLIENT, &c->outlet, &c->out, m);
     o->clients_unacked += window_unacked(&c->out) - before; /* I1 */
     if (rc == 1)
         rc = overlay_control_down(o, identity, CONTROL_PING, NULL);

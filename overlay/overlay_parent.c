@@ -32,7 +32,7 @@ overlay_credit_up(struct overlay *o)
         return;
     o->stats.credits_sent[OVERLAY_PARENT]++;
     control_init_credit(&m, receipt_tell(&o->up.in));
-    links_send_up(o->links, &m);
+    links_send(links_up(o->links), &m);
 }
 
 static void

@@ -27,6 +27,7 @@ struct child {
     struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
     bool cut;                     // its connection is gone: to be lost in the next turn
     struct flow flow;             // while ONLINE
+    struct links_outlet outlet;   // while ONLINE
 };
 
 /* overlay_clients.c has the table of states. */
@@ -36,9 +37,10 @@ struct client {
     struct msg_zmq_peer identity; // key in clients; zero-padded
     struct list node;             // in client_list
     enum client_state state;
-    struct window out; // what it has been sent
-    int64_t heard;     // ms: when anything last came from it
-    int64_t probe_at;  // ms: when to see whether it is still there
+    struct links_outlet outlet; // plain
+    struct window out;          // what it has been sent
+    int64_t heard;              // ms: when anything last came from it
+    int64_t probe_at;           // ms: when to see whether it is still there
 };
 
 struct overlay {
@@ -74,9 +76,9 @@ struct overlay {
 void overlay_control_up(struct overlay *o, enum control what, uint32_t status, const char *text);
 /* A child's status changed: so may ours. */
 void overlay_update_status(struct overlay *o);
-/* Send by one of the links, NULL: the one to the parent, and count.  1: this made it full; 0; -errno. */
-int overlay_send_counted(struct overlay *o, enum overlay_neighbour kind,
-                         const struct msg_zmq_peer *to, struct window *w, struct msg *m);
+/* Send and count.  1: this made the window full; 0; -errno. */
+int overlay_send_counted(struct overlay *o, enum overlay_neighbour kind, struct links_outlet *to,
+                         struct window *w, struct msg *m);
 /* Count what came.  Its payload may be beyond our limit: then it goes, and whoever waits is told. */
 void overlay_count_received(struct overlay *o, enum overlay_neighbour kind, struct msg *m);
 /* A CREDIT came.  As window_acked(). */
@@ -90,6 +92,7 @@ struct child *overlay_children_find(const struct overlay *o, uint32_t rank); // 
 void overlay_children_lose(struct overlay *o, struct child *c, const char *why);
 /* Lose it, but not from inside a send. */
 void overlay_children_cut(struct overlay *o, struct child *c);
+void overlay_children_on_cut(void *overlay, const struct msg_zmq_peer *peer);
 void overlay_children_reap(struct overlay *o);
 void overlay_children_receive(void *overlay, const struct msg_zmq_peer *peer, struct msg *m);
 int overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,

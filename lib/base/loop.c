@@ -57,6 +57,7 @@ struct loop {
     struct list ready;    // struct loop_source.ready, in the order of service
     struct list dead;     // struct loop_source.node, freed at the end of the turn
     struct list hooks;    // struct hook.node, in the order added
+    struct list flushes;  // struct loop_flush.node
     struct timers timers; // running ones
     int64_t now;          // ms, monotonic, as of the last wake-up
     size_t turn;          // counts turns; rotates the order of service
@@ -75,6 +76,7 @@ loop_new(void)
     list_init(&loop->ready);
     list_init(&loop->dead);
     list_init(&loop->hooks);
+    list_init(&loop->flushes);
     loop->timers = (struct timers)TIMERS_INIT;
     loop->now = clock_ms();
     return loop;
@@ -231,6 +233,27 @@ loop_add_hook(struct loop *loop, loop_hook_fn fn, void *arg)
     list_push_back(&loop->hooks, &h->node);
 }
 
+void
+loop_flush_init(struct loop_flush *f, loop_hook_fn fn, void *arg)
+{
+    f->fn = fn;
+    f->arg = arg;
+    list_init(&f->node);
+}
+
+void
+loop_flush_start(struct loop *loop, struct loop_flush *f)
+{
+    if (!list_is_linked(&f->node))
+        list_push_back(&loop->flushes, &f->node);
+}
+
+void
+loop_flush_cancel(struct loop_flush *f)
+{
+    list_remove(&f->node);
+}
+
 /* --- a turn --- */
 
 static void
@@ -240,6 +263,18 @@ run_hooks(struct loop *loop)
         struct hook *h = list_entry(node, struct hook, node);
 
         h->fn(h->arg);
+    }
+}
+
+static void
+run_flushes(struct loop *loop)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&loop->flushes))) {
+        struct loop_flush *f = list_entry(node, struct loop_flush, node);
+
+        f->fn(f->arg);
     }
 }
 
@@ -354,6 +389,7 @@ static void
 settle(struct loop *loop)
 {
     run_hooks(loop);
+    run_flushes(loop);
     free_sources(&loop->dead);
 }
 

@@ -2,7 +2,7 @@
 /* loop.h - the reactor.  One per thread; nothing here is thread-safe.
  *
  * A turn, in this order (a contract, users depend on it):
- *   1. the before-sleep hooks run (flush replies, kick the store);
+ *   1. the before-sleep hooks run (flush replies, kick the store), then the flushes asked for;
  *   2. sources removed so far are freed;
  *   3. the loop sleeps until something is ready or a timer is due;
  *   4. timers that are due run, each at most once, however late the turn is;
@@ -77,5 +77,16 @@ bool loop_timer_is_running(const struct loop_timer *t);
 
 /* Run before every sleep, in the order added.  Cannot be removed. */
 void loop_add_hook(struct loop *loop, loop_hook_fn fn, void *arg);
+
+/* Run before the next sleep, once, behind all hooks: for what gathers during a turn.  Embedded in its
+ * owner; init once, cancel before the owner goes away.  None is asked for while they run. */
+struct loop_flush {
+    struct list node; // in the loop while asked for
+    loop_hook_fn fn;
+    void *arg; // borrowed, for fn
+};
+void loop_flush_init(struct loop_flush *f, loop_hook_fn fn, void *arg);
+void loop_flush_start(struct loop *loop, struct loop_flush *f); // nothing if it was already
+void loop_flush_cancel(struct loop_flush *f);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* msg_zmq.c - messages over ZeroMQ: [identity] [packed parts] [payload].
+/* msg_zmq.c - messages over ZeroMQ: [identity] [packed parts or bundle] [payload].
  *
  * Never blocks.  libzmq passes a multi-part message on whole or not at all, so only the first frame
  * can be refused for want of room, and once the first frame of a message has been received the
@@ -10,6 +10,7 @@
 #include "msg_zmq.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Longest frame of packed parts. */
 #define PACKED_MAX (MSG_HEAD_MAX + MSG_ZMQ_PACK_MAX)
@@ -77,10 +78,16 @@ send_split(void *zsock, const struct msg *m)
     return send_frame(zsock, &frame, 0);
 }
 
+static int
+send_peer(void *zsock, const struct msg_zmq_peer *peer)
+{
+    return peer ? send_bytes(zsock, peer->id, peer->len, ZMQ_SNDMORE) : 0;
+}
+
 int
 msg_zmq_send(void *zsock, const struct msg_zmq_peer *peer, struct msg *m)
 {
-    int rc = peer ? send_bytes(zsock, peer->id, peer->len, ZMQ_SNDMORE) : 0;
+    int rc = send_peer(zsock, peer);
 
     if (rc < 0)
         return rc;
@@ -88,6 +95,31 @@ msg_zmq_send(void *zsock, const struct msg_zmq_peer *peer, struct msg *m)
     if (rc == 0)
         msg_fini(m);
     return rc;
+}
+
+static void
+free_memory(void *bytes, void *memory)
+{
+    (void)bytes;
+    free(memory);
+}
+
+int
+msg_zmq_send_bundle(void *zsock, const struct msg_zmq_peer *peer, struct bundle *b)
+{
+    size_t size;
+    void *memory;
+    const uint8_t *bytes = bundle_take(b, &size, &memory);
+    zmq_msg_t frame;
+    int rc = send_peer(zsock, peer);
+
+    if (rc < 0) {
+        free(memory);
+        return rc;
+    }
+    rc = zmq_msg_init_data(&frame, (void *)(uintptr_t)bytes, size, free_memory, memory);
+    assert(rc == 0);
+    return send_frame(zsock, &frame, 0);
 }
 
 /* --- receive --- */
@@ -153,35 +185,102 @@ take_split(struct intake *in, size_t max_payload, struct msg *ret_m)
     return msg_decode(head, size, &payload, max_payload, ret_m);
 }
 
+/* 1, or -errno. */
 static int
-take_message(struct intake *in, struct msg_zmq_peer *ret_peer, size_t max_payload,
-             struct msg *ret_m)
+take_message(struct intake *in, size_t max_payload, struct msg *ret_m)
 {
-    int rc = ret_peer ? take_peer(in, ret_peer) : 0;
+    int rc;
 
-    if (rc < 0)
-        return rc;
     if (zmq_msg_size(&in->frame) > PACKED_MAX)
         return -EMSGSIZE;
-    return in->more ? take_split(in, max_payload, ret_m) : take_packed(in, max_payload, ret_m);
+    rc = in->more ? take_split(in, max_payload, ret_m) : take_packed(in, max_payload, ret_m);
+    return rc < 0 ? rc : 1;
+}
+
+/* 1: the first frame behind the identity is at hand.  0: nothing there. */
+static int
+begin_intake(struct intake *in, void *zsock, struct msg_zmq_peer *ret_peer)
+{
+    int rc;
+
+    *in = (struct intake){.zsock = zsock};
+    zmq_msg_init(&in->frame);
+    rc = next_frame(in);
+    if (rc == -EAGAIN)
+        return 0;
+    if (rc == 0 && ret_peer)
+        rc = take_peer(in, ret_peer);
+    return rc < 0 ? rc : 1;
+}
+
+/* Frames that do not belong there. */
+static void
+drop_surplus(struct intake *in)
+{
+    while (in->more && next_frame(in) == 0)
+        continue;
 }
 
 int
 msg_zmq_recv(void *zsock, struct msg_zmq_peer *ret_peer, size_t max_payload, struct msg *ret_m)
 {
-    struct intake in = {.zsock = zsock};
-    int rc;
+    struct intake in;
+    int rc = begin_intake(&in, zsock, ret_peer);
 
-    zmq_msg_init(&in.frame);
-    rc = next_frame(&in);
-    if (rc == 0) {
-        rc = take_message(&in, ret_peer, max_payload, ret_m);
-        while (in.more && next_frame(&in) == 0)
-            ;
-        rc = rc == 0 ? 1 : rc;
-    } else if (rc == -EAGAIN) {
-        rc = 0;
+    if (rc == 1)
+        rc = take_message(&in, max_payload, ret_m);
+    if (rc < 0)
+        drop_surplus(&in);
+    zmq_msg_close(&in.frame);
+    return rc;
+}
+
+static int
+hand_on_bundle(struct intake *in, const struct msg_zmq_peer *peer, size_t max_payload,
+               msg_zmq_fn fn, void *arg)
+{
+    struct bundle_cursor c = bundle_begin(zmq_msg_data(&in->frame), zmq_msg_size(&in->frame));
+    bool wanted = true;
+    struct msg m;
+    int rc = 0;
+
+    if (in->more)
+        return -EPROTO;
+    while (wanted && (rc = bundle_next(&c, max_payload, &m)) == 1) {
+        wanted = fn(arg, peer, &m);
+        msg_fini(&m);
     }
+    return rc < 0 ? rc : 1;
+}
+
+static int
+hand_on_message(struct intake *in, const struct msg_zmq_peer *peer, size_t max_payload,
+                msg_zmq_fn fn, void *arg)
+{
+    struct msg m;
+    int rc = take_message(in, max_payload, &m);
+
+    if (rc < 0)
+        return rc;
+    fn(arg, peer, &m);
+    msg_fini(&m);
+    return rc;
+}
+
+int
+msg_zmq_recv_each(void *zsock, bool is_router, size_t max_payload, msg_zmq_fn fn, void *arg)
+{
+    struct msg_zmq_peer from;
+    struct msg_zmq_peer *peer = is_router ? &from : NULL;
+    struct intake in;
+    int rc = begin_intake(&in, zsock, peer);
+
+    if (rc == 1 && bundle_is(zmq_msg_data(&in.frame), zmq_msg_size(&in.frame)))
+        rc = hand_on_bundle(&in, peer, max_payload, fn, arg);
+    else if (rc == 1)
+        rc = hand_on_message(&in, peer, max_payload, fn, arg);
+    if (rc < 0)
+        drop_surplus(&in);
     zmq_msg_close(&in.frame);
     return rc;
 }

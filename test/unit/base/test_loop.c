@@ -512,6 +512,45 @@ order_within_a_turn_is_kept(void **state)
     assert_trace(f, "hitmhi");
 }
 
+static void
+trace_flush(void *arg)
+{
+    struct fixture *f = arg;
+
+    buf_add_char(&f->trace, 'f');
+}
+
+static struct loop_flush flushes[2];
+
+static void
+ask_for_flush(void *arg)
+{
+    struct fixture *f = arg;
+
+    buf_add_char(&f->trace, 'a');
+    loop_flush_start(f->loop, &flushes[0]);
+}
+
+static void
+flushes_run_once_behind_the_hooks(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(flushes); i++)
+        loop_flush_init(&flushes[i], trace_flush, f);
+    loop_flush_start(f->loop, &flushes[0]);
+    loop_flush_start(f->loop, &flushes[0]);
+    loop_flush_start(f->loop, &flushes[1]);
+    loop_flush_cancel(&flushes[1]);
+    loop_add_hook(f->loop, trace_hook, f);
+    loop_timer_init(&f->timers[0], ask_for_flush, f);
+    loop_timer_start(f->loop, &f->timers[0], 0);
+    loop_turn(f->loop, TURN_MS);
+    assert_trace(f, "hfahf");
+    loop_turn(f->loop, 0);
+    assert_trace(f, "hh");
+}
+
 /* What a hook sends must wake the loop that is about to sleep. */
 static void
 send_once(void *arg)
@@ -608,6 +647,7 @@ main(void)
         LOOP_TEST(due_timer_can_be_stopped_by_another),
         LOOP_TEST(freeing_the_loop_stops_its_timers),
         LOOP_TEST(order_within_a_turn_is_kept),
+        LOOP_TEST(flushes_run_once_behind_the_hooks),
         LOOP_TEST(message_sent_by_a_hook_prevents_sleep),
         LOOP_TEST(stop_ends_the_run_after_the_hooks),
         LOOP_TEST(signals_do_not_shorten_the_sleep),

@@ -215,18 +215,62 @@ say_hello(zsock_t *sock, uint32_t rank)
     say(sock, 1, text);
 }
 
+/* What came in a bundle and nobody has heard yet. */
+static struct inbox {
+    zsock_t *sock; // whose; any while it is empty
+    struct msg messages[100];
+    size_t first;
+    size_t count;
+} inboxes[4];
+
+static struct inbox *
+inbox_of(zsock_t *sock)
+{
+    struct inbox *unused = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(inboxes); i++) {
+        struct inbox *inbox = &inboxes[i];
+
+        if (inbox->count > 0 && inbox->sock == sock)
+            return inbox;
+        if (inbox->count == 0)
+            unused = inbox;
+    }
+    assert_non_null(unused);
+    unused->sock = sock;
+    return unused;
+}
+
+static bool
+note_message(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
+{
+    struct inbox *inbox = arg;
+
+    (void)peer;
+    assert_true(inbox->first + inbox->count < ARRAY_SIZE(inbox->messages));
+    msg_move(&inbox->messages[inbox->first + inbox->count++], m);
+    return true;
+}
+
 struct msg
 hear(struct cluster *c, zsock_t *sock)
 {
+    struct inbox *inbox = inbox_of(sock);
     int64_t start_ms = clock_ms();
     struct msg m;
-    int rc;
 
-    while ((rc = msg_zmq_recv(zsock_resolve(sock), NULL, PAYLOAD_MAX, &m)) == 0) {
+    if (inbox->count == 0)
+        inbox->first = 0;
+    while (inbox->count == 0) {
+        int rc = msg_zmq_recv_each(zsock_resolve(sock), false, PAYLOAD_MAX, note_message, inbox);
+
+        assert_true(rc >= 0);
         assert_true(clock_ms() - start_ms < PATIENCE_MS);
-        turn(c, ALL);
+        if (rc == 0)
+            turn(c, ALL);
     }
-    assert_int_equal(rc, 1);
+    msg_move(&m, &inbox->messages[inbox->first++]);
+    inbox->count--;
     return m;
 }
 

@@ -351,6 +351,41 @@ next_hop_leads_through_the_online_child(void **state)
     assert_int_equal(overlay_next_hop(c->nodes[0].overlay, TOPO_NONE, &hop), -EHOSTUNREACH);
 }
 
+/* --- bundles --- */
+
+/* Those that gather and those that travel alone; and the goodbye behind them all. */
+static void
+messages_arrive_in_the_order_they_were_sent(void **state)
+{
+    static const size_t sizes[] = {10, 20, PAYLOAD_MAX, 30, 16384, 16385, 0, 40};
+    struct cluster *c = *state;
+    zsock_t *sock;
+    struct msg m;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say_hello(sock, 1);
+    assert_int_equal(hear_control(c, sock), CONTROL_WELCOME);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        m = large(sizes[i]);
+        assert_int_equal(overlay_send_child(c->nodes[0].overlay, 1, &m), 0);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        m = hear(c, sock);
+        assert_int_equal(m.type, MSG_REQUEST);
+        assert_int_equal(msg_size(&m), sizes[i]);
+        msg_fini(&m);
+    }
+    m = large(10);
+    assert_int_equal(overlay_send_child(c->nodes[0].overlay, 1, &m), 0);
+    overlay_free(&c->nodes[0].overlay);
+    m = hear(c, sock);
+    assert_int_equal(msg_size(&m), 10);
+    msg_fini(&m);
+    assert_int_equal(hear_control(c, sock), CONTROL_BYE);
+    zsock_destroy(&sock);
+}
+
 /* --- strangers --- */
 
 static void
@@ -501,6 +536,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(messages_arrive_in_the_order_they_were_sent),
         TEST(child_joins_and_the_tree_is_full),
         TEST(child_that_comes_first_waits_for_its_parent),
         TEST(status_climbs_from_the_leaves_to_the_root),

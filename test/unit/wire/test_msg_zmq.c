@@ -144,7 +144,7 @@ fill(void *from, const struct msg_zmq_peer *peer, size_t payload, size_t *ret_se
 static void
 full_socket_refuses_and_loses_nothing(void **state UNUSED)
 {
-    static const size_t payloads[] = {10, 3000};
+    static const size_t payloads[] = {10, MSG_ZMQ_PACK_MAX + 1};
 
     for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
         struct msg_zmq_peer peer;
@@ -168,6 +168,93 @@ full_socket_refuses_and_loses_nothing(void **state UNUSED)
         assert_int_equal(msg_zmq_recv(l.dealer, NULL, LIMIT, &m), 0);
         close_link(&l);
     }
+}
+
+/* --- bundles --- */
+
+struct seen {
+    bool by_leaf;   // expected of all
+    uint32_t count; // events 0, 1, ... in order
+    uint32_t enough;
+};
+
+static bool
+note(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
+{
+    struct seen *s = arg;
+
+    assert_true(s->by_leaf == (peer != NULL));
+    if (peer)
+        assert_peer_is_leaf(peer);
+    assert_int_equal(m->sequence, s->count);
+    return ++s->count < s->enough;
+}
+
+static void
+send_events(void *zsock, const struct msg_zmq_peer *peer, uint32_t count)
+{
+    struct bundle b = {0};
+
+    for (uint32_t i = 0; i < count; i++) {
+        AUTO(msg) struct msg m;
+
+        msg_init(&m, MSG_EVENT);
+        m.sequence = i;
+        bundle_add(&b, &m);
+    }
+    assert_int_equal(msg_zmq_send_bundle(zsock, peer, &b), 0);
+    assert_int_equal(b.count, 0);
+}
+
+static void
+each_message_of_a_bundle_is_received(void **state UNUSED)
+{
+    struct link l;
+
+    open_link(&l, 0);
+    for (uint32_t count = 1; count < 100; count++) {
+        struct seen up = {true, 0, UINT32_MAX};
+        struct seen down = {false, 0, UINT32_MAX};
+
+        send_events(l.dealer, NULL, count);
+        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 1);
+        assert_int_equal(up.count, count);
+        send_events(l.router, &l.leaf, count);
+        assert_int_equal(msg_zmq_recv_each(l.dealer, false, LIMIT, note, &down), 1);
+        assert_int_equal(down.count, count);
+    }
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, NULL), 0);
+    close_link(&l);
+}
+
+static void
+receiver_may_drop_the_rest(void **state UNUSED)
+{
+    struct seen up = {true, 0, 3};
+    struct link l;
+
+    open_link(&l, 0);
+    send_events(l.dealer, NULL, 10);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 1);
+    assert_int_equal(up.count, 3);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 0);
+    close_link(&l);
+}
+
+static void
+unreachable_bundle_is_dropped(void **state UNUSED)
+{
+    struct msg_zmq_peer nobody = {.len = 6, .id = "nobody"};
+    struct bundle b = {0};
+    struct link l;
+    struct msg m;
+
+    open_link(&l, 0);
+    msg_init(&m, MSG_EVENT);
+    bundle_add(&b, &m);
+    assert_int_equal(msg_zmq_send_bundle(l.router, &nobody, &b), -EHOSTUNREACH);
+    assert_int_equal(b.count, 0);
+    close_link(&l);
 }
 
 /* --- what a hostile peer sends --- */
@@ -233,6 +320,52 @@ garbage_frames_are_refused(void **state UNUSED)
     buf_fini(&frames[0]);
 }
 
+/* What is before it in the bundle is received. */
+static void
+garbage_in_a_bundle_ends_it(void **state UNUSED)
+{
+    static const uint8_t tails[][6] = {{1, 'x'}, {9, 'x'}, {0xff, 0, 0, 0, 1}, {0xff}, {0, 0}};
+    static const size_t sizes[] = {2, 2, 6, 1, 2};
+
+    for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
+        struct seen up = {true, 0, UINT32_MAX};
+        AUTO(buf) struct buf frame = BUF_INIT;
+        struct bundle b = {0};
+        struct link l;
+        struct msg m;
+
+        msg_init(&m, MSG_EVENT);
+        m.sequence = 0;
+        bundle_add(&b, &m);
+        open_link(&l, 0);
+        buf_add(&frame, b.bytes, b.size);
+        buf_add(&frame, tails[i], sizes[i]);
+        send_frames(l.dealer, &frame, 1);
+        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), -EPROTO);
+        assert_int_equal(up.count, 1);
+        bundle_fini(&b);
+        close_link(&l);
+    }
+}
+
+static void
+bundle_where_none_belongs_is_refused(void **state UNUSED)
+{
+    struct buf frames[2] = {BUF_INIT};
+    struct bundle b = {0};
+    struct msg m;
+
+    for (int i = 0; i < 2; i++) {
+        msg_init(&m, MSG_EVENT);
+        bundle_add(&b, &m);
+    }
+    buf_add(&frames[0], b.bytes, b.size);
+    assert_refused(frames, 1, LIMIT, -EPROTO);
+    assert_refused(frames, 2, LIMIT, -EPROTO);
+    buf_fini(&frames[0]);
+    bundle_fini(&b);
+}
+
 static void
 frames_above_the_limits_are_refused(void **state UNUSED)
 {
@@ -284,6 +417,11 @@ main(void)
         cmocka_unit_test(nothing_there_is_no_message),
         cmocka_unit_test(unknown_peer_is_unreachable_and_the_message_stays),
         cmocka_unit_test(full_socket_refuses_and_loses_nothing),
+        cmocka_unit_test(each_message_of_a_bundle_is_received),
+        cmocka_unit_test(receiver_may_drop_the_rest),
+        cmocka_unit_test(unreachable_bundle_is_dropped),
+        cmocka_unit_test(garbage_in_a_bundle_ends_it),
+        cmocka_unit_test(bundle_where_none_belongs_is_refused),
         cmocka_unit_test(surplus_frames_are_consumed),
         cmocka_unit_test(garbage_frames_are_refused),
         cmocka_unit_test(frames_above_the_limits_are_refused),
