@@ -24,6 +24,8 @@ static const struct command commands[] = {
     {"shutdown", "stop all ranks, leaves first", cmd_shutdown},
     {"dump", "archive the key-value store: xylem-dump(1)", NULL},
     {"restore", "fill the key-value store: xylem-restore(1)", NULL},
+    {"gc", "remove what no root reaches from the store: xylem-gc(1)", NULL},
+    {"fsck", "check every blob and every key of the store: xylem-fsck(1)", NULL},
     {"launch", "start some ranks: xylem-launch(1)", NULL},
     {"bench", "measure throughput and latency: xylem-bench(1)", NULL},
     {0},
