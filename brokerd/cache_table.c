@@ -19,8 +19,8 @@ struct request {
     size_t covers;             // waiters that were there when it was made
 };
 
-/* An entry, its malloc() header, and two to four slots (12 bytes) of a map at load 1/4 to 1/2. */
-#define ENTRY_COST (sizeof(struct cache_entry) + 8 + 48)
+/* An entry, its malloc() header, and at most 8/3 slots (12 bytes) of a map at load 3/8 to 3/4. */
+#define ENTRY_COST (sizeof(struct cache_entry) + 8 + 32)
 
 /* --- accounting --- */
 

@@ -6,7 +6,7 @@
  * objects, only at the tags.
  *
  * Invariants
- *   I1  capacity is 0 or a power of two, at most 2^31; count <= capacity / 2
+ *   I1  capacity is 0 or a power of two, at most 2^31; count <= capacity * 3 / 4
  *   I2  between the home slot of an object and its slot there is no free slot
  *   I3  no two objects have the same key
  *
@@ -155,7 +155,7 @@ map_put(struct map *m, void *item)
     uint32_t tag = hash_key(m, key_of(m, item));
     size_t i;
 
-    if ((m->count + 1) * 2 > m->capacity)
+    if ((m->count + 1) * 4 > m->capacity * 3)
         grow(m);
     i = find_slot(m, key_of(m, item), tag);
     assert(!m->items[i]); /* I3 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* map.h - hash table of objects that carry a fixed-size binary key inside themselves.
  *
- * Open addressing, linear probing, load <= 0.5, deletion by shifting back (no tombstones).
+ * Open addressing, linear probing, load <= 0.75, deletion by shifting back (no tombstones).
  * The table holds pointers and a 32-bit tag for each, so that a look-up touches the object only
  * when it is almost surely the right one.  The hash is seeded per process: keys come from peers.
  */

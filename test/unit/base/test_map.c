@@ -42,7 +42,7 @@ check_invariants(const struct map *m)
     size_t count = 0;
 
     assert_int_equal(m->capacity & (m->capacity - 1), 0);
-    assert_true(m->count * 2 <= m->capacity);
+    assert_true(m->count * 4 <= m->capacity * 3);
     for (size_t i = 0; i < m->capacity; i++) {
         if (!m->items[i])
             continue;
