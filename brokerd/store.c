@@ -176,9 +176,6 @@ count_work(struct store *s, const struct store_work *w)
     stats->commit_us_total += w->commit_us;
     if (w->transactions == 0)
         return;
-    stats->last_rows = w->last_rows;
-    stats->max_rows = MAX(stats->max_rows, w->max_rows);
-    stats->last_commit_us = w->last_commit_us;
     /* Several only when a group was tried one by one. */
     metrics_observe(s->metrics, METRIC_STORE_ROWS_PER_BATCH, (int64_t)w->rows);
     metrics_observe(s->metrics, METRIC_STORE_COMMIT_TIME, (int64_t)w->commit_us);

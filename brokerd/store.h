@@ -84,10 +84,7 @@ struct store_stats {
     uint64_t put_failures;    // puts and changes answered with an error, since start
     uint64_t bytes_read;      // of blobs loaded and validated, since start
     uint64_t bytes_written;   // of blobs put, since start
-    uint64_t last_rows;       // of the last transaction
-    uint64_t max_rows;        // of the largest, since start
-    uint64_t last_commit_us;  // time of the last transaction
-    uint64_t commit_us_total; // of all, since start
+    uint64_t commit_us_total; // of all transactions, since start
     size_t queued;            // asked, not answered
 };
 void store_stats(const struct store *s, struct store_stats *ret);

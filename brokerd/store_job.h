@@ -38,14 +38,11 @@ struct store_job {
 
 /* What the worker has done since its last reply. */
 struct store_work {
-    uint64_t transactions;   // tried
-    uint64_t rows;           // written
-    uint64_t bytes_written;  // of blobs
-    uint64_t bytes_read;     // of blobs, verified
-    uint64_t last_rows;      // of the last transaction
-    uint64_t max_rows;       // of the largest
-    uint64_t last_commit_us; // from begin to commit, of the last transaction
-    uint64_t commit_us;      // of all
+    uint64_t transactions;  // tried
+    uint64_t rows;          // written
+    uint64_t bytes_written; // of blobs
+    uint64_t bytes_read;    // of blobs, verified
+    uint64_t commit_us;     // from begin to commit, of all
 };
 
 struct store_batch {

@@ -11,7 +11,7 @@
  * The next group collects while this one is being committed, so no delay is needed to form it.
  *
  * When a group fails for want of a working disk, everything in it fails.  When it fails for another
- * reason (a blob too big for SQLite), each job is tried in a transaction of its own.
+ * reason (a root that is not there), each job is tried in a transaction of its own.
  *
  * I1  No write is answered with 0 before the commit that holds it.
  * I2  Writes are done in the order asked.
@@ -109,10 +109,11 @@ post_reply(struct worker *w)
 static int
 validate(struct worker *w, const struct digest *d)
 {
-    AUTO(blob) struct blob *b = NULL;
-    int rc = store_db_load(w->db, d, &b);
+    int64_t size;
+    int rc = store_db_check(w->db, d, &size);
 
-    w->reply->work.bytes_read += blob_size(b);
+    if (rc == 0)
+        w->reply->work.bytes_read += (uint64_t)size;
     return rc;
 }
 
@@ -276,20 +277,14 @@ try_jobs(struct worker *w, struct list *first, const struct list *end)
 static void
 count_work(struct store_work *work, struct list *first, const struct list *end, int64_t us)
 {
-    uint64_t rows = 0;
-
     work->transactions++;
-    work->last_commit_us = (uint64_t)us;
     work->commit_us += (uint64_t)us;
     for (struct list *it = first; it != end; it = it->next) {
         const struct store_job *j = list_entry(it, struct store_job, link);
 
-        rows += count_rows(j);
+        work->rows += count_rows(j);
         work->bytes_written += count_bytes(j);
     }
-    work->rows += rows;
-    work->last_rows = rows;
-    work->max_rows = MAX(work->max_rows, rows);
 }
 
 /* The jobs from first up to end (exclusive) in one transaction. */

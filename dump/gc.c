@@ -84,25 +84,23 @@ report(struct collection *c)
 
 /* --- offline --- */
 
-/* Bytes of content.sqlite, or of a file beside it; -1: there is none. */
+/* Bytes of content.sqlite. */
 static int64_t
-file_bytes(const char *suffix)
+file_bytes(void)
 {
-    AUTO(free) char *path = xasprintf("%s/content.sqlite%s", statedir, suffix);
+    AUTO(free) char *path = xasprintf("%s/content.sqlite", statedir);
     struct stat st;
 
     return stat(path, &st) == 0 ? (int64_t)st.st_size : -1;
 }
 
-/* A dry run must not move the log of a broker that runs or has crashed into the database.  Without a
- * log there is nothing to move, and only who may write leaves no files behind. */
 static int
 open_store(struct store_db **ret, enum digest_alg *ret_alg, struct err *err)
 {
     struct store_conf conf = {.statedir = statedir,
                               .durability = STORE_COMMIT,
                               .max_checkpoints = INT32_MAX,
-                              .read_only = dry_run && file_bytes("-wal") >= 0};
+                              .read_only = dry_run};
     int rc = store_db_read_alg(statedir, &conf.alg, err);
 
     *ret_alg = conf.alg;
@@ -131,14 +129,14 @@ collect_offline(struct collection *c, struct err *err)
     struct gc *gc;
     int rc;
 
-    c->result.file_before = file_bytes("");
+    c->result.file_before = file_bytes();
     if ((rc = open_store(&db, &conf.alg, err)) < 0)
         return rc;
     gc = gc_new(&conf);
     rc = run_steps(c, gc, db, err);
     gc_free(&gc);
     store_db_close(&db);
-    c->result.file_after = file_bytes("");
+    c->result.file_after = file_bytes();
     return rc;
 }
 

@@ -81,6 +81,7 @@ buf_printf(struct buf *b, const char *fmt, ...)
     va_list ap, again;
     int needed;
 
+    assert(fmt); // gcc looks at the case when it checks for undefined behaviour
     va_start(ap, fmt);
     va_copy(again, ap);
     needed = vsnprintf(NULL, 0, fmt, ap);

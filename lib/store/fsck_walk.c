@@ -185,12 +185,12 @@ find_row(struct fsck *f, struct store_db *db, const struct digest *d)
 static int
 check_blob(struct fsck *f, struct store_db *db, const struct digest *d, struct budget *spent)
 {
-    AUTO(blob) struct blob *b = NULL;
+    int64_t size = 0;
     int rc = find_row(f, db, d);
 
     if (rc == 1)
-        rc = store_db_load(db, d, &b);
-    spent->bytes += blob_size(b);
+        rc = store_db_check(db, d, &size);
+    spent->bytes += (size_t)MAX(0, size);
     return rc;
 }
 

@@ -203,17 +203,19 @@ look_down(struct gc *gc, struct window *w, const struct gc_limits *limits, int64
     }
 }
 
-/* I5 */
+/* I5.  Bytes that have lost their row (there are none but after damage) go with the rows around. */
 static int
-remove_rows(struct gc *gc, const struct window *w)
+remove_rows(struct gc *gc, const struct window *w, int64_t after)
 {
-    int rc;
+    int rc = gc->conf.dry_run ? 0 : store_db_has_strays(w->db, after, gc->position);
 
-    if (gc->conf.dry_run || w->stats.removed == 0)
-        return 0;
+    if (rc < 0 || gc->conf.dry_run || (rc == 0 && w->stats.removed == 0))
+        return rc;
     rc = store_db_begin(w->db);
     if (rc == 0)
         rc = store_db_remove(w->db, w->ids, w->stats.removed);
+    if (rc == 0)
+        rc = store_db_remove_strays(w->db, after, gc->position);
     if (rc == 0)
         rc = store_db_commit(w->db);
     if (rc < 0)
@@ -252,7 +254,7 @@ sweep_window(struct gc *gc, struct window *w, const struct gc_limits *limits)
         return 0;
     }
     if (rc == 0)
-        rc = remove_rows(gc, w);
+        rc = remove_rows(gc, w, after);
     if (rc < 0)
         return rc;
     gc->position = after; /* I3 */

@@ -20,12 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAL_KEPT_BYTES (64 << 20)
-#define CACHE_KIBIBYTES 8192
 /* Seconds; see store_db_set_grace(). */
 #define GRACE 600
-/* For readers and shells that hold a lock now and then. */
-#define BUSY_MS 2000
 
 int
 store_db_errno(int sqlite_rc)
@@ -73,60 +69,6 @@ set_error(struct store_db *db, int sqlite_rc, struct err *err)
                    db->sql ? sqlite3_errmsg(db->sql) : sqlite3_errstr(sqlite_rc));
 }
 
-static const char *
-synchronous_for(enum store_durability durability)
-{
-    switch (durability) {
-    case STORE_MEMORY:
-        return "OFF";
-    case STORE_COMMIT:
-        return "NORMAL"; // the log is synced when it is moved: enough against kill -9
-    case STORE_FSYNC:
-        break;
-    }
-    return "FULL";
-}
-
-static int
-set_pragmas(struct store_db *db, const struct store_conf *conf)
-{
-    char *text =
-        sqlite3_mprintf("PRAGMA cell_size_check = ON;"
-                        "PRAGMA trusted_schema = OFF;"
-                        "PRAGMA secure_delete = OFF;"
-                        "PRAGMA synchronous = %s;"
-                        "PRAGMA wal_autocheckpoint = 0;" // store_db_wal.c does that
-                        "PRAGMA journal_size_limit = %d;"
-                        "PRAGMA cache_size = -%d;"
-                        /* A mapped file that gets shorter is SIGBUS, not EIO. */
-                        "PRAGMA mmap_size = 0;",
-                        synchronous_for(conf->durability), WAL_KEPT_BYTES, CACHE_KIBIBYTES);
-    int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
-
-    sqlite3_free(text);
-    return rc;
-}
-
-static void
-keep_log_at_close(struct store_db *db, bool keep)
-{
-    sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
-}
-
-static int
-connect_file(struct store_db *db, const struct store_conf *conf, struct err *err)
-{
-    int flags = conf->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    int rc = sqlite3_open_v2(db->path, &db->sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
-
-    if (rc == SQLITE_OK) {
-        keep_log_at_close(db, true);
-        sqlite3_busy_timeout(db->sql, BUSY_MS);
-        rc = set_pragmas(db, conf);
-    }
-    return rc == SQLITE_OK ? 0 : set_error(db, rc, err);
-}
-
 static int
 read_id(struct store_db *db, struct err *err)
 {
@@ -157,16 +99,23 @@ disconnect(struct store_db *db)
     db->sql = NULL;
 }
 
+static void
+begin_to_write(struct store_db *db, enum store_durability durability)
+{
+    sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    wal_start(&db->wal, db->sql, db->path, store_db_synchronous(durability));
+}
+
 /* Open for real; on failure the files beside the database are those that were there before. */
 static int
-attach(struct store_db *db, const struct store_conf *conf, struct err *err)
+attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest, struct err *err)
 {
     AUTO(free) char *shm_path = xasprintf("%s-shm", db->path);
     bool had_wal = access(db->wal_path, F_OK) == 0;
     bool had_shm = access(shm_path, F_OK) == 0;
-    int rc;
+    int rc = store_db_connect(db, conf, is_at_rest);
 
-    rc = connect_file(db, conf, err);
+    rc = rc == SQLITE_OK ? 0 : set_error(db, rc, err);
     if (rc == 0)
         rc = read_id(db, err);
     if (rc == 0)
@@ -175,10 +124,11 @@ attach(struct store_db *db, const struct store_conf *conf, struct err *err)
         rc = store_db_open_index(db, err);
     if (rc == 0)
         rc = store_db_check_roots(db, err);
+    if (rc == 0 && !conf->read_only)
+        rc = store_db_add_pieces(db, err);
     if (rc == 0) {
-        keep_log_at_close(db, conf->read_only);
         if (!conf->read_only)
-            wal_start(&db->wal, db->sql, db->path, synchronous_for(conf->durability));
+            begin_to_write(db, conf->durability);
         return 0;
     }
     disconnect(db);
@@ -198,7 +148,7 @@ check_writable(const char *path, struct err *err)
 }
 
 static int
-open_file(struct store_db *db, const struct store_conf *conf, struct err *err)
+open_file(struct store_db *db, const struct store_conf *conf, bool is_at_rest, struct err *err)
 {
     bool is_new = access(db->path, F_OK) < 0 && errno == ENOENT;
     int rc = 0;
@@ -214,7 +164,7 @@ open_file(struct store_db *db, const struct store_conf *conf, struct err *err)
     if (rc == 0 && !conf->read_only)
         rc = check_writable(db->path, err);
     if (rc == 0)
-        rc = attach(db, conf, err);
+        rc = attach(db, conf, is_at_rest, err);
     return rc;
 }
 
@@ -227,8 +177,9 @@ new_db(const struct store_conf *conf)
     db->wal_path = xasprintf("%s-wal", db->path);
     db->alg = conf->alg;
     db->max_checkpoints = MAX(1, conf->max_checkpoints);
-    db->lock_fd = -1;
+    db->lock.fd = -1;
     db->is_follower = conf->read_only;
+    db->piece_size = STORE_DB_PIECE_SIZE;
     db->wall = clock_wall;
     db->grace = GRACE;
     tail_init(&db->tail);
@@ -250,21 +201,23 @@ free_db(struct store_db *db)
 int
 store_db_open(struct store_db **ret, const struct store_conf *conf, struct err *err)
 {
-    struct store_db_lock lock = {-1, NULL, false};
     struct store_db *db = new_db(conf);
+    bool is_at_rest = false;
     int rc = 0;
 
-    if (!conf->read_only)
-        rc = store_db_lock_take(&lock, conf->statedir, err);
+    if (conf->read_only)
+        is_at_rest = store_db_lock_share(&db->lock, conf->statedir);
+    else
+        rc = store_db_lock_take(&db->lock, conf->statedir, err);
     if (rc == 0)
-        rc = open_file(db, conf, err);
+        rc = open_file(db, conf, is_at_rest, err);
     if (rc < 0) {
-        store_db_lock_drop(&lock);
+        store_db_lock_drop(&db->lock);
         free_db(db);
         return rc;
     }
     if (!conf->read_only)
-        db->lock_fd = store_db_lock_keep(&lock); /* I1 */
+        store_db_lock_keep(&db->lock); /* I1 */
     db->age.stored = db->wall();
     db->age.stored_id = db->now.newest;
     *ret = db;
@@ -281,8 +234,7 @@ store_db_close(struct store_db **db_p)
     store_db_rollback(db);
     wal_stop(&db->wal);
     disconnect(db);
-    if (db->lock_fd >= 0)
-        close(db->lock_fd); /* I1 */
+    store_db_lock_drop(&db->lock); /* I1 */
     free_db(db);
 }
 

@@ -48,6 +48,8 @@ const char *store_db_id(const struct store_db *db);
 
 /* Verified bytes.  -ENOENT, -EIO (damaged or unreadable; logged with the blobref). */
 int store_db_load(struct store_db *db, const struct digest *d, struct blob **ret);
+/* The same without the bytes, only their number: in memory there is never more than a piece of them. */
+int store_db_check(struct store_db *db, const struct digest *d, int64_t *ret_size);
 /* 0, -ENOENT: is there a row?  (Reads no blob.) */
 int store_db_exists(struct store_db *db, const struct digest *d);
 /* Around a number of loads: cheaper, and all see the same rows.  Not to be held long. */
@@ -77,8 +79,7 @@ int store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *r
  *
  * For a collector of garbage: it may remove a row that nothing refers to if its id is at most that of
  * store_db_id_at(START - GRACE) and store_db_was_touched(id, START - GRACE) says 0, START being when
- * it began.  So what was stored within the grace period stays; what was stored again stays for at
- * least half of one, since a younger row is not noted. */
+ * it began.  So what was stored, or stored again, within the grace period stays. */
 struct store_db_row {
     int64_t id;
     struct digest digest;
@@ -87,7 +88,8 @@ struct store_db_row {
 };
 typedef void (*store_db_row_fn)(void *arg, const struct store_db_row *row);
 
-/* The id of the newest row, 0 when there is none. */
+/* The id of the newest row, 0 when there is none.  Or a larger one, if all that is left there is bytes
+ * that have lost their row. */
 int store_db_newest(struct store_db *db, int64_t *ret_id);
 /* -ENOENT. */
 int store_db_find(struct store_db *db, const struct digest *d, int64_t *ret_id);
@@ -102,13 +104,18 @@ int store_db_verify(struct store_db *db, int64_t after, int64_t upto, size_t max
 /* Blobs with ids up to *ret_id were all stored (the first time) before `time` (seconds since the
  * epoch); 0 when that cannot be told. */
 int store_db_id_at(struct store_db *db, double time, int64_t *ret_id);
-/* 1: the blob was stored again since `time`, or a little before; 0: not; -errno.  Of a row that was
- * younger than half a grace period at the time, 0. */
+/* 1: the blob was stored again since `time`, or up to half a grace period before; 0: not; -errno.  What
+ * was longer ago than two grace periods is forgotten. */
 int store_db_was_touched(struct store_db *db, int64_t id, double time);
-/* Default: 600.  Rows older than half of it are noted when they are stored again. */
+/* Default: 600.  Each half of it, a blob that is stored again is noted once. */
 void store_db_set_grace(struct store_db *db, double seconds);
 /* Inside a transaction.  Ids that are not there are fine. */
 int store_db_remove(struct store_db *db, const int64_t *ids, size_t count);
+/* Bytes of large blobs that have lost their row with after < id <= upto, after damage of the file:
+ * 1 there are, 0; -errno. */
+int store_db_has_strays(struct store_db *db, int64_t after, int64_t upto);
+/* Inside a transaction. */
+int store_db_remove_strays(struct store_db *db, int64_t after, int64_t upto);
 /* Give up to max_pages free pages back to the file system.  1: there may be more; 0: done, and the
  * write-ahead log is empty if nobody reads it.  Not inside a transaction. */
 int store_db_shrink(struct store_db *db, int max_pages);

@@ -5,21 +5,23 @@
  * gets one in the transaction of a write, at most each AGE_INTERVAL, and loses those of yesterday but
  * the last.
  *
- * A blob that is stored again keeps its row.  If that is older than half a grace period, `touched`
- * gets its id.  All touches of half a grace period have the same time, so that a blob is noted once
- * in it, and there are only a few times to look at and to prune.
+ * A blob that is stored again keeps its row, and `touched` gets its id.  All touches of half a grace
+ * period have the same time, that of its beginning: so a blob is noted once in it, and there are only
+ * a few times to look at and to prune.
  *
  * I1  A row with an id up to age.id was stored at age.time or before.
  * I2  A clock that was set back makes notes of the future, which are dropped: they say less than
- *     the next one will. */
+ *     the next one will.
+ * I3  Whatever is stored again at a time t has a touch that is younger than t - grace / 2 -
+ *     PERIOD_CHECKED, however young its row was: a collector with a short grace period must know. */
 #include "store_db_priv.h"
 
 #include <errno.h>
 
 #define AGE_INTERVAL 60.0
 #define AGE_KEPT 86400.0
-/* Looked up again so often. */
-#define OLD_INTERVAL 10.0
+/* Seconds: so often it is looked which half of a grace period this is. */
+#define PERIOD_CHECKED 10.0
 /* Touches pruned by one transaction. */
 #define PRUNED_AT_ONCE 1000
 
@@ -91,16 +93,14 @@ prune_touches(struct store_db *db, double before)
     return rc;
 }
 
-/* What the coming puts compare with. */
-static int
-look_up_old(struct store_db *db, double now)
+static void
+look_up_period(struct store_db *db, double now)
 {
     double half = MAX(1.0, db->grace / 2);
 
     db->age.known = now;
     db->age.touch_time = (int64_t)((double)(int64_t)(now / half) * half);
     db->age.has_stale = true;
-    return store_db_id_at(db, now - db->grace / 2, &db->age.old_id);
 }
 
 int
@@ -108,8 +108,6 @@ store_db_touch(struct store_db *db, int64_t id)
 {
     sqlite3_stmt *st = db->statements[STMT_TOUCH];
 
-    if (id > db->age.old_id)
-        return 0;
     sqlite3_bind_int64(st, 1, db->age.touch_time);
     sqlite3_bind_int64(st, 2, id);
     return store_db_run(db, STMT_TOUCH, "note that a blob was stored again");
@@ -128,11 +126,11 @@ has_touch(struct store_db *db, int64_t time, int64_t id)
     return step == SQLITE_ROW ? 1 : store_db_errno(step);
 }
 
-/* Touches bear the beginning of their half of a grace period. */
+/* I3 */
 int
 store_db_was_touched(struct store_db *db, int64_t id, double since)
 {
-    int64_t time = (int64_t)(since - db->grace / 2) - 1;
+    int64_t time = (int64_t)(since - MAX(1.0, db->grace / 2) - PERIOD_CHECKED) - 1;
     int rc = 0;
 
     while (rc == 0) {
@@ -160,12 +158,10 @@ store_db_age_begin(struct store_db *db)
         rc = note_age(db, now);
         age->noted = now;
     }
-    if (rc == 0 && (now - age->known >= OLD_INTERVAL || now < age->known))
-        rc = look_up_old(db, now);
-    if (rc < 0)
-        store_db_rollback(db);
+    if (now - age->known >= PERIOD_CHECKED || now < age->known)
+        look_up_period(db, now);
     if (rc == 0 && age->has_stale)
-        rc = prune_touches(db, now - 2 * db->grace);
+        rc = prune_touches(db, now - 2.5 * db->grace - PERIOD_CHECKED);
     return rc;
 }
 

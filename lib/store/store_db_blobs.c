@@ -71,28 +71,34 @@ store_db_free_damages(struct store_db *db)
 
 /* --- put --- */
 
+/* A row without bytes, if they are in pieces. */
 static int
-insert_row(struct store_db *db, const struct digest *d, const struct blob *b)
+insert_row(struct store_db *db, const struct digest *d, const struct blob *b, bool is_split)
 {
     sqlite3_stmt *st = db->statements[STMT_PUT];
     int64_t id = db->now.newest + 1;
-    const void *data;
-    size_t length = store_db_pack(db, b, &data);
+    const void *data = "";
+    size_t length = is_split ? 0 : store_db_pack(db, blob_data(b), blob_size(b), &data);
     int rc;
 
     sqlite3_bind_int64(st, 1, id);
     store_db_bind_digest(db, st, 2, d);
     sqlite3_bind_int64(st, 3, (int64_t)blob_size(b));
     rc = sqlite3_bind_blob64(st, 4, data, length, SQLITE_STATIC);
-    if (rc != SQLITE_OK) {
-        store_db_release(st);
-        store_db_rollback(db);
-        return store_db_errno(rc);
-    }
+    assert(rc == SQLITE_OK); // a piece is no larger than a row may be
     rc = store_db_run(db, STMT_PUT, "store a blob");
     if (rc == 0)
         store_db_index_add(db, d, id, MIN(length, (size_t)STORE_DB_PAGE_SIZE));
     return rc;
+}
+
+static int
+insert(struct store_db *db, const struct digest *d, const struct blob *b)
+{
+    bool is_split = blob_size(b) > db->piece_size;
+    int rc = is_split ? store_db_put_pieces(db, db->now.newest + 1, b) : 0;
+
+    return rc == 0 ? insert_row(db, d, b, is_split) : rc;
 }
 
 int
@@ -100,6 +106,8 @@ store_db_remove_row(struct store_db *db, const struct digest *d, int64_t id)
 {
     int rc = store_db_index_remove(db, d, id);
 
+    if (rc == 0)
+        rc = store_db_remove_pieces(db, id);
     if (rc < 0)
         return rc;
     sqlite3_bind_int64(db->statements[STMT_REMOVE], 1, id);
@@ -114,7 +122,7 @@ replace_row(struct store_db *db, const struct digest *d, int64_t id, const struc
 
     if (rc == 0)
         rc = store_db_put_counts(db);
-    return rc == 0 ? insert_row(db, d, b) : rc;
+    return rc == 0 ? insert(db, d, b) : rc;
 }
 
 int
@@ -126,7 +134,7 @@ store_db_put(struct store_db *db, const struct digest *d, const struct blob *b)
     assert(db->in_transaction);
     rc = store_db_find_known(db, d, &id);
     if (rc == -ENOENT)
-        return insert_row(db, d, b);
+        return insert(db, d, b);
     if (rc == 0 && is_damaged(db, d, id))
         return replace_row(db, d, id, b);
     if (rc == 0)
@@ -160,19 +168,38 @@ step_to_row(struct store_db *db, const struct digest *d, sqlite3_stmt **ret)
     return step;
 }
 
-/* The bytes as they are stored, and the id.  -EIO: the row is damaged, or the disk is (logged). */
+/* Of the row that st is at: its bytes, unless ret is NULL.  -EIO: they are not those of d. */
 static int
-read_bytes(struct store_db *db, const struct digest *d, struct blob **ret, int64_t *ret_id)
+take_bytes(struct store_db *db, sqlite3_stmt *st, const struct digest *d, struct blob **ret)
+{
+    AUTO(blob) struct blob *b = NULL;
+    int64_t id = sqlite3_column_int64(st, 0), size = sqlite3_column_int64(st, 1);
+    bool is_split = store_db_is_split(st, 1);
+    int rc;
+
+    if (is_split && !ret)
+        return store_db_check_pieces(db, id, size, d);
+    rc = is_split ? store_db_join_pieces(db, id, size, &b) : store_db_unpack(st, 1, &b);
+    if (rc == 0 && !store_db_is_whole(db, d, b))
+        rc = -EIO;
+    if (rc == 0 && ret)
+        *ret = TAKE(b); /* I1 */
+    return rc;
+}
+
+/* -EIO: the row is damaged, or the disk is (logged). */
+static int
+read_row(struct store_db *db, const struct digest *d, struct blob **ret, int64_t *ret_size)
 {
     sqlite3_stmt *st;
     int step = step_to_row(db, d, &st);
     int rc = step == SQLITE_DONE ? -ENOENT : store_db_errno(step);
 
     if (step == SQLITE_ROW) {
-        *ret_id = sqlite3_column_int64(st, 0);
-        rc = store_db_unpack(st, 1, ret);
+        *ret_size = sqlite3_column_int64(st, 1);
+        rc = take_bytes(db, st, d, ret);
         if (rc == -EIO)
-            store_db_note_damage(db, d, *ret_id);
+            store_db_note_damage(db, d, sqlite3_column_int64(st, 0));
         else if (rc < 0)
             log_damaged(db, d, err_name(rc));
     } else if (step != SQLITE_DONE) {
@@ -183,33 +210,30 @@ read_bytes(struct store_db *db, const struct digest *d, struct blob **ret, int64
 }
 
 static int
-load(struct store_db *db, const struct digest *d, struct blob **ret)
+look_up(struct store_db *db, const struct digest *d, struct blob **ret, int64_t *ret_size)
 {
-    struct blob *b = NULL;
-    int64_t id = 0;
-    int rc = read_bytes(db, d, &b, &id);
+    int64_t id;
+    int rc = read_row(db, d, ret, ret_size);
 
-    if (rc < 0)
+    if (rc != -ENOENT || !db->is_follower)
         return rc;
-    if (!store_db_is_whole(db, d, b)) {
-        store_db_note_damage(db, d, id);
-        blob_unref(&b); /* I1 */
-        return -EIO;
-    }
-    *ret = b;
-    return 0;
+    rc = store_db_find(db, d, &id); // looks at what the writer has added
+    return rc == 0 ? read_row(db, d, ret, ret_size) : rc;
 }
 
 int
 store_db_load(struct store_db *db, const struct digest *d, struct blob **ret)
 {
-    int64_t id;
-    int rc = load(db, d, ret);
+    int64_t size;
 
-    if (rc != -ENOENT || !db->is_follower)
-        return rc;
-    rc = store_db_find(db, d, &id); // looks at what the writer has added
-    return rc == 0 ? load(db, d, ret) : rc;
+    return look_up(db, d, ret, &size);
+}
+
+int
+store_db_check(struct store_db *db, const struct digest *d, int64_t *ret_size)
+{
+    *ret_size = 0;
+    return look_up(db, d, NULL, ret_size);
 }
 
 int

@@ -126,22 +126,26 @@ add_uri_path(struct buf *out, const char *path)
     }
 }
 
-/* An interrupted checkpoint leaves a header that counts pages which are in the log only.  SQLite
- * calls that corrupt, except to a connection that is there for repairs. */
-static int
-open_immutable(const char *path, sqlite3 **ret)
+int
+store_db_open_immutable(const char *path, sqlite3 **ret)
 {
     AUTO(buf) struct buf uri = BUF_INIT;
-    int rc;
 
     buf_add_str(&uri, "file:");
     add_uri_path(&uri, path);
     buf_add_str(&uri, "?immutable=1");
-    rc = sqlite3_open_v2(buf_str(&uri), ret,
-                         SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_db_config(*ret, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
-    return rc;
+    return sqlite3_open_v2(buf_str(&uri), ret,
+                           SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+}
+
+/* An interrupted checkpoint leaves a header that counts pages which are in the log only.  SQLite
+ * calls that corrupt, except to a connection that is there for repairs. */
+static int
+open_for_look(const char *path, sqlite3 **ret)
+{
+    int rc = store_db_open_immutable(path, ret);
+
+    return rc == SQLITE_OK ? sqlite3_db_config(*ret, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL) : rc;
 }
 
 /* malloc()ed name of the hash algorithm; NULL: there is none. */
@@ -152,7 +156,7 @@ read_hash_name(const char *path)
     sqlite3_stmt *st = NULL;
     char *name = NULL;
 
-    if (open_immutable(path, &sql) == SQLITE_OK &&
+    if (open_for_look(path, &sql) == SQLITE_OK &&
         sqlite3_prepare_v2(sql, "SELECT value FROM meta WHERE name = 'hash'", -1, &st, NULL) ==
             SQLITE_OK &&
         sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) == SQLITE_TEXT)

@@ -144,7 +144,10 @@ read_tail(struct store_db *db)
     tail_clear(&db->tail);
     db->now = now;
     rc = read_newer(db);
-    db->now.newest = MAX(db->now.newest, newest); // the newest of all may have been removed
+    /* The newest of all may have been removed, in order or by a hand that has left its pieces. */
+    db->now.newest = MAX(db->now.newest, newest);
+    if (rc == 0 && !db->is_follower && (rc = store_db_newest(db, &newest)) == 0)
+        db->now.newest = MAX(db->now.newest, newest);
     db->now.turn = db->now.newest;
     return rc;
 }

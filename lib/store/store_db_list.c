@@ -6,16 +6,28 @@
 #include <errno.h>
 #include <stdio.h>
 
-int
-store_db_newest(struct store_db *db, int64_t *ret_id)
+static int
+max_of(struct store_db *db, enum store_db_statement which, int64_t *ret)
 {
-    sqlite3_stmt *st = db->statements[STMT_NEWEST];
+    sqlite3_stmt *st = db->statements[which];
     int step = sqlite3_step(st);
 
     if (step == SQLITE_ROW)
-        *ret_id = sqlite3_column_int64(st, 0);
+        *ret = sqlite3_column_int64(st, 0);
     store_db_release(st);
     return step == SQLITE_ROW ? 0 : store_db_errno(step);
+}
+
+int
+store_db_newest(struct store_db *db, int64_t *ret_id)
+{
+    int64_t of_piece = 0;
+    int rc = max_of(db, STMT_NEWEST, ret_id);
+
+    if (rc == 0 && db->has_pieces)
+        rc = max_of(db, STMT_NEWEST_PIECE, &of_piece);
+    *ret_id = MAX(*ret_id, of_piece);
+    return rc;
 }
 
 /* --- walking --- */
@@ -31,11 +43,17 @@ static int
 verify_row(struct store_db *db, sqlite3_stmt *st, const struct store_db_row *row, size_t *bytes)
 {
     AUTO(blob) struct blob *b = NULL;
-    int rc = store_db_unpack(st, 2, &b);
+    int rc;
 
-    *bytes += blob_size(b);
-    if (rc == 0 && !store_db_is_whole(db, &row->digest, b))
-        rc = -EIO;
+    if (store_db_is_split(st, 2)) {
+        rc = store_db_check_pieces(db, row->id, row->size, &row->digest);
+        *bytes += (size_t)row->size;
+    } else {
+        rc = store_db_unpack(st, 2, &b);
+        *bytes += blob_size(b);
+        if (rc == 0 && !store_db_is_whole(db, &row->digest, b))
+            rc = -EIO;
+    }
     if (rc == -EIO)
         store_db_note_damage(db, &row->digest, row->id);
     return rc;
@@ -177,7 +195,9 @@ free_pages(struct store_db *db, int max_pages)
 
     snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", max_pages);
     rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
+    if (rc == SQLITE_OK)
+        wal_after_commit(&db->wal, db->sql);
+    else
         store_db_log_failure(db, "shrink", sqlite3_extended_errcode(db->sql));
     return store_db_errno(rc);
 }

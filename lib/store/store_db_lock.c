@@ -2,8 +2,10 @@
 /* store_db_lock.c - STATEDIR/lock: one broker for each state directory.
  *
  * The lock is a flock() on the file, so it dies with its process; the pid inside is only for the
- * text of the refusal.  Whoever is refused the database for another reason removes the file again
- * if it was he who made it; so a lock counts only while its file still has the name. */
+ * text of the refusal.  Who only reads and finds no broker takes a share of it, so that none comes.
+ *
+ * Whoever is refused the database for another reason, or has read it, removes the file again if it was
+ * he who made it; so a lock counts only while its file still has the name. */
 #include "store_db_priv.h"
 #include "xmem.h"
 
@@ -15,9 +17,9 @@
 #include <unistd.h>
 
 static int
-open_file(struct store_db_lock *lock)
+open_file(struct store_db_lock *lock, int operation)
 {
-    int fd = open(lock->path, O_RDWR | O_CLOEXEC);
+    int fd = open(lock->path, (operation == LOCK_SH ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 
     if (fd >= 0 || errno != ENOENT)
         return fd;
@@ -42,6 +44,9 @@ set_busy(int fd, const char *statedir, struct err *err)
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     long pid = n > 0 ? strtol(text, NULL, 10) : 0;
 
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return err_set(err, -EBUSY, "%s: in use: being checked by xylem fsck or gc --dry-run",
+                       statedir);
     if (pid > 0)
         return err_set(err, -EBUSY, "%s: in use by another broker (pid %ld)", statedir, pid);
     return err_set(err, -EBUSY, "%s: in use by another broker", statedir);
@@ -49,17 +54,17 @@ set_busy(int fd, const char *statedir, struct err *err)
 
 /* 0, -EAGAIN: the file was replaced meanwhile, try again; or an error with text. */
 static int
-try_lock(struct store_db_lock *lock, const char *statedir, struct err *err)
+try_lock(struct store_db_lock *lock, int operation, const char *statedir, struct err *err)
 {
     int rc = 0;
 
     lock->is_new = false;
-    lock->fd = open_file(lock);
+    lock->fd = open_file(lock, operation);
     if (lock->fd < 0 && errno == EEXIST)
         return -EAGAIN;
     if (lock->fd < 0)
         return err_set(err, -errno, "%s: cannot open: %s", lock->path, err_name(errno));
-    if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0) {
+    if (flock(lock->fd, operation | LOCK_NB) < 0) {
         rc = errno == EWOULDBLOCK
                  ? set_busy(lock->fd, statedir, err)
                  : err_set(err, -errno, "%s: cannot lock: %s", lock->path, err_name(errno));
@@ -73,23 +78,38 @@ try_lock(struct store_db_lock *lock, const char *statedir, struct err *err)
     return rc;
 }
 
-int
-store_db_lock_take(struct store_db_lock *lock, const char *statedir, struct err *err)
+static int
+take(struct store_db_lock *lock, int operation, const char *statedir, struct err *err)
 {
     int rc;
 
     lock->path = xasprintf("%s/lock", statedir);
     do {
-        rc = try_lock(lock, statedir, err);
+        rc = try_lock(lock, operation, statedir, err);
     } while (rc == -EAGAIN);
-    if (rc < 0) {
-        free(lock->path);
-        lock->path = NULL;
-    }
+    if (rc < 0)
+        free(TAKE(lock->path));
     return rc;
 }
 
 int
+store_db_lock_take(struct store_db_lock *lock, const char *statedir, struct err *err)
+{
+    return take(lock, LOCK_EX, statedir, err);
+}
+
+bool
+store_db_lock_share(struct store_db_lock *lock, const char *statedir)
+{
+    AUTO(free) char *path = xasprintf("%s/lock", statedir);
+    int rc = take(lock, LOCK_SH, statedir, NULL);
+
+    /* Where no lock can be made there is no broker either. */
+    return rc == 0 || ((rc == -EACCES || rc == -EROFS || rc == -EPERM) && access(path, F_OK) < 0 &&
+                       errno == ENOENT);
+}
+
+void
 store_db_lock_keep(struct store_db_lock *lock)
 {
     char text[32];
@@ -98,20 +118,18 @@ store_db_lock_keep(struct store_db_lock *lock)
     /* On a full disk the lock holds all the same. */
     if (ftruncate(lock->fd, 0) == 0 && pwrite(lock->fd, text, (size_t)n, 0) < 0)
         errno = 0;
-    free(lock->path);
-    lock->path = NULL;
-    return lock->fd;
+    lock->is_new = false;
 }
 
+/* Other readers may have a share of a file that is new: then it stays, so that a broker finds it. */
 void
 store_db_lock_drop(struct store_db_lock *lock)
 {
     if (lock->fd < 0)
         return;
-    if (lock->is_new)
+    if (lock->is_new && flock(lock->fd, LOCK_EX | LOCK_NB) == 0)
         unlink(lock->path);
     close(lock->fd);
     lock->fd = -1;
-    free(lock->path);
-    lock->path = NULL;
+    free(TAKE(lock->path));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* store_db_pack.c - the data column: the bytes of a blob, or one block of LZ4 if that is shorter.
+/* store_db_pack.c - the columns size and data of blob and piece: so many bytes, and these bytes or
+ * one block of LZ4 if that is shorter.
  *
  * Data that cannot be compressed is the costly case, and a large blob is mostly of one kind.  So of
  * those two samples are tried first. */
@@ -63,10 +64,8 @@ seems_compressible(struct store_db *db, const char *data, size_t size)
 }
 
 size_t
-store_db_pack(struct store_db *db, const struct blob *b, const void **ret_data)
+store_db_pack(struct store_db *db, const void *data, size_t size, const void **ret_data)
 {
-    const char *data = blob_data(b);
-    size_t size = blob_size(b);
     size_t packed = 0;
 
     if (size >= COMPRESS_MIN && size <= LZ4_MAX_INPUT_SIZE && seems_compressible(db, data, size))
@@ -75,28 +74,68 @@ store_db_pack(struct store_db *db, const struct blob *b, const void **ret_data)
     return packed > 0 ? packed : size;
 }
 
+/* --- unpacking --- */
+
 int
-store_db_unpack(sqlite3_stmt *st, int size_at, struct blob **ret)
+store_db_unpacked_size(sqlite3_stmt *st, int size_at, size_t *ret)
 {
     int64_t size = sqlite3_column_int64(st, size_at);
-    const char *data = sqlite3_column_blob(st, size_at + 1);
     int64_t length = sqlite3_column_bytes(st, size_at + 1);
-    uint8_t *out;
 
     if (size < length || size > (length + 1) * LZ4_RATIO_MAX || size > LZ4_MAX_INPUT_SIZE)
         return -EIO;
+    *ret = (size_t)size;
+    return 0;
+}
+
+int
+store_db_unpack_to(sqlite3_stmt *st, int size_at, size_t size, void *out)
+{
+    const char *data = sqlite3_column_blob(st, size_at + 1);
+    size_t length = (size_t)sqlite3_column_bytes(st, size_at + 1);
+
+    if (!data)
+        return length == 0 ? -EIO : -ENOMEM;
+    if (size == length)
+        memcpy(out, data, size);
+    else if (LZ4_decompress_safe(data, out, (int)length, (int)size) != (int)size)
+        return -EIO;
+    return 0;
+}
+
+int
+store_db_unpack_scratch(struct store_db *db, sqlite3_stmt *st, int size_at, size_t size,
+                        const void **ret)
+{
+    if (size == (size_t)sqlite3_column_bytes(st, size_at + 1)) {
+        *ret = sqlite3_column_blob(st, size_at + 1);
+        return *ret ? 0 : -ENOMEM;
+    }
+    if (!make_scratch(db, size))
+        return -ENOMEM;
+    *ret = db->scratch;
+    return store_db_unpack_to(st, size_at, size, db->scratch);
+}
+
+int
+store_db_unpack(sqlite3_stmt *st, int size_at, struct blob **ret)
+{
+    AUTO(blob) struct blob *b = NULL;
+    size_t size;
+    uint8_t *out;
+    int rc = store_db_unpacked_size(st, size_at, &size);
+
+    if (rc < 0)
+        return rc;
     if (size == 0) {
         *ret = blob_empty();
         return 0;
     }
-    if (!data)
-        return length == 0 ? -EIO : -ENOMEM;
-    *ret = blob_alloc((size_t)size, &out);
-    if (!*ret)
+    b = blob_alloc(size, &out);
+    if (!b)
         return -ENOMEM;
-    if (size == length)
-        memcpy(out, data, (size_t)size);
-    else if (LZ4_decompress_safe(data, (char *)out, (int)length, (int)size) != size)
-        blob_unref(ret);
-    return *ret ? 0 : -EIO;
+    rc = store_db_unpack_to(st, size_at, size, out);
+    if (rc == 0)
+        *ret = TAKE(b);
+    return rc;
 }

@@ -13,6 +13,11 @@
 #define STORE_DB_VERSION 2                 /* of the schema: user_version */
 #define STORE_DB_PAGE_SIZE 16384
 #define STORE_DB_ID_MAX 40
+/* Of the blob: larger ones are cut (store_db_pieces.c). */
+#define STORE_DB_PIECE_SIZE ((size_t)16 << 20)
+#define STORE_DB_PIECE_TABLE \
+    "CREATE TABLE piece (blob INTEGER NOT NULL, number INTEGER NOT NULL," \
+    " size INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (blob, number));"
 
 enum store_db_statement {
     STMT_BEGIN,
@@ -45,6 +50,14 @@ enum store_db_statement {
     STMT_PUT_CHECKPOINT,
     STMT_PRUNE_CHECKPOINTS,
     STMT_CHECKPOINTS,
+    STMT_FIRST_OF_PIECES, // those from here on need the table of pieces
+    STMT_PUT_PIECE = STMT_FIRST_OF_PIECES,
+    STMT_PIECES,
+    STMT_SUM_PIECES,
+    STMT_REMOVE_PIECES,
+    STMT_NEWEST_PIECE,
+    STMT_HAS_STRAYS,
+    STMT_REMOVE_STRAYS,
     STMT_COUNT_OF,
 };
 
@@ -72,10 +85,15 @@ struct store_db_age {
     double stored;      // when the last blob was stored, as far as known
     int64_t stored_id;  // its id
     double noted;       // when the newest id was last recorded
-    double known;       // when old_id was last looked up
-    int64_t old_id;     // rows up to it are to be touched when they are stored again
+    double known;       // when touch_time was last looked up
     int64_t touch_time; // of touches that are made now
     bool has_stale;     // there are touches and they may be old
+};
+
+struct store_db_lock {
+    int fd;      // locked; -1 = none
+    char *path;  // owned
+    bool is_new; // this process has created the file, and is to remove it
 };
 
 struct store_db {
@@ -86,7 +104,9 @@ struct store_db {
     char id[STORE_DB_ID_MAX];                // hex text from the file
     enum digest_alg alg;                     // of the file
     int max_checkpoints;                     // newest N are kept
-    int lock_fd;                             // holds the lock of the directory; -1 = read-only
+    bool has_pieces;                         // the table is there, its statements are prepared
+    size_t piece_size;                       // of what is put; tests have their own
+    struct store_db_lock lock;               // of the directory; to read: a share, or none
     bool is_follower;                        // opened to read: another process may be writing
     bool in_transaction;                     // between begin and commit, without an error since
     int failing;                             // -errno of writes since the last commit; 0 = none
@@ -106,22 +126,28 @@ struct store_db {
 int store_db_errno(int sqlite_rc);
 
 /* --- store_db_lock.c --- */
-struct store_db_lock {
-    int fd;      // locked; -1 = none
-    char *path;  // owned
-    bool is_new; // this process has created the file
-};
 int store_db_lock_take(struct store_db_lock *lock, const char *statedir, struct err *err);
-/* The directory is ours: leave our pid for others to read.  Returns the descriptor. */
-int store_db_lock_keep(struct store_db_lock *lock);
-/* The database was refused: leave the directory as it was. */
+/* To read: true if nobody writes, and nobody will while the lock is held.  (Of a folder where nothing
+ * can be locked for want of permission to write there, that is believed.) */
+bool store_db_lock_share(struct store_db_lock *lock, const char *statedir);
+/* The directory is ours: leave our pid for others to read. */
+void store_db_lock_keep(struct store_db_lock *lock);
+/* Leave the directory as it was, unless the lock was kept.  Fine when there is none. */
 void store_db_lock_drop(struct store_db_lock *lock);
+
+/* --- store_db_connect.c --- */
+/* Sets db->sql.  A SQLite result code. */
+int store_db_connect(struct store_db *db, const struct store_conf *conf, bool is_at_rest);
+/* The text for PRAGMA synchronous. */
+const char *store_db_synchronous(enum store_durability durability);
 
 /* --- store_db_check.c --- */
 /* Is this a file of ours, of this algorithm, and whole?  Only reads, and without the help of
  * anything that could write.  -EILSEQ, -EINVAL, -errno; all with text. */
 int store_db_check_file(const char *path, const char *wal_path, enum digest_alg alg,
                         struct err *err);
+/* A connection for reading that believes the file, without its log, to be immutable. */
+int store_db_open_immutable(const char *path, sqlite3 **ret);
 /* Does every root name a blob that is there?  For an open db. */
 int store_db_check_roots(struct store_db *db, struct err *err);
 
@@ -131,6 +157,8 @@ int store_db_create(const char *path, enum digest_alg alg, struct err *err);
 
 /* --- store_db_sql.c --- */
 int store_db_prepare(struct store_db *db, struct err *err);
+/* Those for the table of pieces, which is there. */
+int store_db_prepare_pieces(struct store_db *db, struct err *err);
 void store_db_finalize(struct store_db *db);
 void store_db_release(sqlite3_stmt *st); // when its rows have been taken
 /* Run a statement that returns no rows; an error is logged ("cannot WHAT") and ends the
@@ -159,11 +187,30 @@ int store_db_put_counts(struct store_db *db);
 
 /* --- store_db_pack.c --- */
 void store_db_free_packer(struct store_db *db);
-/* What to store for b: *ret_data is borrowed from db or from b. */
-size_t store_db_pack(struct store_db *db, const struct blob *b, const void **ret_data);
-/* The bytes of a row with its size in column size_at and its data behind it, not verified yet.
+/* What to store for these bytes: *ret_data is borrowed from db, or is data. */
+size_t store_db_pack(struct store_db *db, const void *data, size_t size, const void **ret_data);
+/* Of a row with its size in column size_at and its data behind it, not verified yet.
  * -EIO: they cannot be right; -ENOMEM. */
 int store_db_unpack(sqlite3_stmt *st, int size_at, struct blob **ret);
+/* The same in steps: how large; into memory of that size; into memory of db, or where it is. */
+int store_db_unpacked_size(sqlite3_stmt *st, int size_at, size_t *ret);
+int store_db_unpack_to(sqlite3_stmt *st, int size_at, size_t size, void *out);
+int store_db_unpack_scratch(struct store_db *db, sqlite3_stmt *st, int size_at, size_t size,
+                            const void **ret);
+
+/* --- store_db_pieces.c --- */
+/* Make the table if it is not there: files of the first days lack it. */
+int store_db_add_pieces(struct store_db *db, struct err *err);
+/* Inside a transaction: the bytes of the blob that row id will have, or has had. */
+int store_db_put_pieces(struct store_db *db, int64_t id, const struct blob *b);
+int store_db_remove_pieces(struct store_db *db, int64_t id);
+/* Are the bytes of the row in pieces?  Its size is in column size_at, its data behind it. */
+bool store_db_is_split(sqlite3_stmt *st, int size_at);
+/* While the statement that has found the row is there, so that all is read at one moment.
+ * -EIO damaged; -ENOMEM.  The bytes are not verified yet. */
+int store_db_join_pieces(struct store_db *db, int64_t id, int64_t size, struct blob **ret);
+/* Verifies the bytes without having more than a piece in memory. */
+int store_db_check_pieces(struct store_db *db, int64_t id, int64_t size, const struct digest *d);
 
 /* --- store_db_blobs.c --- */
 /* Are these the bytes that d names? */

@@ -12,6 +12,11 @@
 
 #include <errno.h>
 
+/* Pieces of blobs ?1 < id <= ?2 that have no row, or one that has its data itself. */
+#define STRAYS \
+    "blob > ?1 AND blob <= ?2 AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.id = piece.blob" \
+    " AND b.size > 0 AND length(b.data) = 0)"
+
 static const char *const statement_text[STMT_COUNT_OF] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",
@@ -52,12 +57,21 @@ static const char *const statement_text[STMT_COUNT_OF] = {
     [STMT_PRUNE_CHECKPOINTS] = ("DELETE FROM checkpoint WHERE id <= (SELECT id FROM checkpoint"
                                 " ORDER BY id DESC LIMIT 1 OFFSET ?1)"),
     [STMT_CHECKPOINTS] = "SELECT sequence, timestamp, digest FROM checkpoint ORDER BY id DESC",
+    [STMT_PUT_PIECE] = "INSERT INTO piece (blob, number, size, data) VALUES (?1, ?2, ?3, ?4)",
+    [STMT_PIECES] = "SELECT number, size, data FROM piece WHERE blob = ?1 ORDER BY number",
+    /* LZ4 cannot shrink by more than 256. */
+    [STMT_SUM_PIECES] = "SELECT ifnull(min(size <= (length(data) + 1) * 256), 0), sum(size)"
+                        " FROM piece WHERE blob = ?1",
+    [STMT_REMOVE_PIECES] = "DELETE FROM piece WHERE blob = ?1",
+    [STMT_NEWEST_PIECE] = "SELECT ifnull(max(blob), 0) FROM piece",
+    [STMT_HAS_STRAYS] = "SELECT 1 FROM piece WHERE " STRAYS " LIMIT 1",
+    [STMT_REMOVE_STRAYS] = "DELETE FROM piece WHERE " STRAYS,
 };
 
-int
-store_db_prepare(struct store_db *db, struct err *err)
+static int
+prepare_some(struct store_db *db, int first, int end, struct err *err)
 {
-    for (int i = 0; i < STMT_COUNT_OF; i++) {
+    for (int i = first; i < end; i++) {
         int rc = sqlite3_prepare_v3(db->sql, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &db->statements[i], NULL);
 
@@ -65,6 +79,23 @@ store_db_prepare(struct store_db *db, struct err *err)
             return err_set(err, -EILSEQ, "%s: damaged: %s", db->path, sqlite3_errmsg(db->sql));
     }
     return 0;
+}
+
+int
+store_db_prepare_pieces(struct store_db *db, struct err *err)
+{
+    db->has_pieces = true;
+    return prepare_some(db, STMT_FIRST_OF_PIECES, STMT_COUNT_OF, err);
+}
+
+int
+store_db_prepare(struct store_db *db, struct err *err)
+{
+    int rc = prepare_some(db, 0, STMT_FIRST_OF_PIECES, err);
+    bool has_pieces = rc == 0 && sqlite3_table_column_metadata(db->sql, NULL, "piece", NULL, NULL,
+                                                               NULL, NULL, NULL, NULL) == SQLITE_OK;
+
+    return has_pieces ? store_db_prepare_pieces(db, err) : rc;
 }
 
 void

@@ -16,10 +16,13 @@ struct wal {
     int frames;              // in the log after the last commit
     int asked;               // of them, when the thread was last asked
     int limit;               // from there on the writer moves them itself
-    pthread_t thread;        // unless WAL_NO_THREAD
-    pthread_mutex_t mutex;   // guards state
+    bool has_thread;         // for the writer: state is not WAL_NO_THREAD
+    pthread_t thread;        // if there is one
+    pthread_mutex_t mutex;   // guards what follows
     pthread_cond_t changed;  // state
     enum wal_state state;
+    int moved;      // frames of the log, by the last checkpoint
+    uint64_t moves; // checkpoints of the thread
 };
 
 /* For a connection that writes; path and synchronous are borrowed until wal_stop(). */

@@ -77,11 +77,26 @@ for at in 1, 0:
 PY
 }
 check 'RFC10-24 a blob of 200 MB is stored at a leaf and loaded' big 1 200000000
-# A row of SQLite ends at 10^9 bytes: beyond it a store that is durable is EFBIG.
-if [ "$(awk '$1 == "MemAvailable:" {print int($2 / 1048576)}' /proc/meminfo)" -ge 10 ]; then
-    check 'RFC10-24 one of nearly 10^9 bytes at rank 0' big 0 999900000
+# Beyond 16 MiB a blob is in pieces.  The client has 3 GiB, the ranks one each and another on the way;
+# the log and the file have it too.
+has_room() # GIB-OF-MEMORY GIB-OF-DISK; says what is missing
+{
+    local memory disk
+
+    memory=$(awk '$1 == "MemAvailable:" {print int($2 / 1048576)}' /proc/meminfo)
+    disk=$(df --output=avail -k "$TEMP" | awk 'NR == 2 {print int($1 / 1048576)}')
+    [ "$memory" -ge "$1" ] || { echo "$1 GiB of memory"; return 1; }
+    [ "$disk" -ge "$2" ] || { echo "$2 GiB in $TEMP"; return 1; }
+}
+if grep -q __asan_init "$BUILD/brokerd/xylem-brokerd"; then
+    check 'RFC10-24 skipped: 1 GiB takes too long with the address sanitizer' true
+elif missing=$(has_room 10 4); then
+    check 'RFC10-24 one of exactly 1 GiB at rank 0' big 0 1073741824
+    peak=$(awk '$1 == "VmHWM:" {print int($2 / 1024)}' "/proc/$(cat "$RUNDIR/rank-0.pid")/status")
+    echo "# peak of rank 0: $peak MiB"
+    check 'rank 0 had it in its memory once, and a little' [ "$peak" -lt 1300 ]
 else
-    check 'RFC10-24 skipped: 10 GiB of memory are needed for a blob of 10^9 bytes' true
+    check "RFC10-24 skipped: $missing are needed for a blob of 1 GiB" true
 fi
 # 1 GiB and a byte as a file with a hole: the client sends it, the rank skips it.
 truncate -s 1073741825 "$TEMP/over"

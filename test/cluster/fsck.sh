@@ -62,8 +62,9 @@ assert c.rpc(TOPIC, "{}")[0] == errno.EPROTO, "not streaming"
 for wrong, why in (("{", errno.EPROTO), ("[]", errno.EPROTO), ('{"rootref":1}', errno.EPROTO),
                    ('{"rootref":"sha1-00"}', errno.EINVAL)):
     assert c.rpc(TOPIC, wrong, flags=STREAMING)[0] == why, wrong
-first = c.send(TOPIC, "{}", flags=STREAMING)
-second = c.send(TOPIC, flags=STREAMING)
+with c.at_once():
+    first = c.send(TOPIC, "{}", flags=STREAMING)
+    second = c.send(TOPIC, flags=STREAMING)
 ends = {}
 last = b""
 while len(ends) < 2:
@@ -110,6 +111,9 @@ check 'only the old checkpoint needs the blobs now' fsck_says 1 \
 checkpoint 1: src.stdio%2Eh: value: blob $stdio is damaged
 checkpoint 1: ä.€: value: blob $euro is missing" xylem fsck
 stop_cluster
+files=$(ls "$state")
+check 'offline without an instance, too' test "$(offline >/dev/null 2>&1; echo $?)" -le 1
+check_output 'and no file is left behind' "$files" ls "$state"
 
 # ---- damage while it is stopped ----
 check 'a blob of a value is lost' rot flip "$big2"

@@ -151,6 +151,14 @@ check 'and says what it would' [ "$(figure removed --online --dry-run --grace 0)
 check_output 'through any rank' True sh -c "
     [ \$(XYLEM_URI=local://$RUNDIR/local-2 xylem gc -q --json --online --grace 0 |
          python3 -c 'import json, sys; print(json.load(sys.stdin)[\"removed\"])') -gt 0 ] && echo True"
+echo 'stored again a moment ago' >"$TEMP/same"
+again=$(store_same)
+stored=$(date +%s)
+check 'a blob gets older than a short grace period' wait_until "[ \$((\$(date +%s) - stored)) -ge 5 ]"
+check 'all ranks forget that it is stored' figure removed --online --dry-run
+check_output 'it is stored again' "$again" store_same
+check 'garbage is collected' xylem gc -q --online --grace 4s
+check 'and it is there, young as its row was' xylem content validate "$again"
 ask() { python3 "$ROOT/test/lib/client.py" "$RUNDIR/local-$1" content-backing.gc "$2" "${@:3}"; }
 check 'without streaming there is one answer' \
     sh -c "python3 '$ROOT/test/lib/client.py' '$RUNDIR/local-1' content-backing.gc \

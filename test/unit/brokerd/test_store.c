@@ -440,12 +440,10 @@ work_is_counted(void **state)
     store_validate(r->store, &d, cookie(11));
     wait_for(r, 12);
     assert_int_equal(stats(r).rows, 11);
-    assert_int_equal(stats(r).last_rows, 1);
-    assert_int_equal(stats(r).max_rows, 10);
+    assert_int_equal(stats(r).batches, 2);
     assert_int_equal(stats(r).bytes_written, 10 * 1004 + 504);
     assert_int_equal(stats(r).bytes_read, 1004);
-    assert_true(stats(r).last_commit_us > 0);
-    assert_true(stats(r).commit_us_total > stats(r).last_commit_us);
+    assert_true(stats(r).commit_us_total > 0);
 }
 
 static void

@@ -252,7 +252,7 @@ random_value(uint64_t *seed)
     if (draw_below(seed, 12) == 0)
         return treeobj_new_dir();
     for (size_t i = 0; i < size; i++)
-        data[i] = draw_below(seed, 2) ? (uint8_t)(i % period) : (uint8_t)draw(seed);
+        data[i] = (uint8_t)(draw_below(seed, 2) ? i % period : draw(seed));
     return treeobj_new_val(data, size);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* test_store_age.c - rows by id and by age, with a clock of our own; damage, removing, shrinking. */
 #include "storetest.h"
+#include "draw.h"
 #include "store_db_priv.h"
 
 #define START 1800000000.0
@@ -289,29 +290,64 @@ blob_that_is_stored_again_is_noted(void **state)
     int64_t id = id_of(r, &d);
 
     store_db_set_grace(r->db, 1000);
-    wall += 400;
-    put(r, 1); // not old enough
-    assert_int_equal(store_db_was_touched(r->db, id, START), 0);
-    wall += 200;
+    wall += 20;
+    put(r, 1); // young as it is
+    assert_int_equal(store_db_was_touched(r->db, id, START), 1);
+    wall += 580;
     put(r, 1);
     put(r, 1);
     assert_int_equal(id_of(r, &d), id);
     assert_int_equal(store_db_was_touched(r->db, id, wall), 1);
     assert_int_equal(store_db_was_touched(r->db, id, wall - 900), 1);
     assert_int_equal(store_db_was_touched(r->db, id_of(r, &other), START), 0);
-    assert_int_equal(ask_number(r, "SELECT count(*) FROM touched"), 1);
+    assert_int_equal(ask_number(r, "SELECT count(*) FROM touched"), 2);
     store_db_close(&r->db);
     start(r);
     store_db_set_grace(r->db, 1000);
     assert_int_equal(store_db_was_touched(r->db, id, wall - 900), 1);
-    assert_int_equal(store_db_was_touched(r->db, id, wall + 501), 0);
+    assert_int_equal(store_db_was_touched(r->db, id, wall + 511), 0);
     wall += 600;
     put(r, 1);
-    assert_int_equal(ask_number(r, "SELECT count(*) FROM touched"), 2);
-    wall += 2100;
+    assert_int_equal(ask_number(r, "SELECT count(*) FROM touched"), 3);
+    wall += 2600;
     put(r, 3);
     assert_int_equal(ask_number(r, "SELECT count(*) FROM touched"), 0);
     assert_int_equal(store_db_was_touched(r->db, id, wall - 1000), 0);
+}
+
+/* Whatever the grace period of a collector (up to twice that of the store), and whenever the blob was
+ * stored first and again: if that is within it, the collector is told. */
+static void
+whatever_is_stored_again_within_the_grace_is_known(void **state)
+{
+    static const int graces[] = {0, 1, 60, 299, 600, 1199};
+    struct rig *r = *state;
+    struct digest d[100];
+    double last[100];
+    uint64_t seed = 1;
+
+    for (int step = 0; step < 400; step++, wall += 7) {
+        int count = MIN(step / 2 + 1, 100); // a new one each 14 seconds, and some again
+
+        if (step % 2 == 0 && step / 2 < 100) {
+            d[step / 2] = put(r, step / 2);
+            last[step / 2] = 0;
+        }
+        for (int k = 0; k < 2; k++) {
+            int i = (int)draw_below(&seed, (uint64_t)count);
+
+            put(r, i);
+            last[i] = wall;
+        }
+        for (int i = 0; i < count; i++) {
+            for (size_t k = 0; k < ARRAY_SIZE(graces); k++) {
+                double since = wall - graces[k];
+
+                if (last[i] >= since && id_of(r, &d[i]) <= id_at(r, since))
+                    assert_int_equal(store_db_was_touched(r->db, id_of(r, &d[i]), since), 1);
+            }
+        }
+    }
 }
 
 /* --- removing and shrinking --- */
@@ -408,6 +444,8 @@ main(void)
         cmocka_unit_test_setup_teardown(clock_that_is_set_back_makes_nothing_older, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(blob_that_is_stored_again_is_noted, setup, teardown),
+        cmocka_unit_test_setup_teardown(whatever_is_stored_again_within_the_grace_is_known, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(removed_rows_are_gone_and_come_back_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(removing_that_is_rolled_back_removes_nothing, setup,
                                         teardown),
