@@ -74,6 +74,7 @@ struct connector {
     struct loop_timer pause;         // runs while nobody is accepted
     struct loop_timer stalls;        // runs while clients wait for credit
     struct map by_id;                // struct conn
+    struct conn *found;              // the last one looked up there; NULL: none
     uint64_t last_id;
     struct list output;  // conns to be written before the loop sleeps
     struct list resumed; // conns to be read from again, likewise
@@ -124,6 +125,7 @@ close_conn(struct conn *c)
     close(c->fd);
     c->fd = -1;
     map_remove(&owner->by_id, &c->id);
+    owner->found = NULL;
     list_remove(&c->output);
     list_remove(&c->resumed);
     list_push_back(&owner->closed, &c->closed);
@@ -162,6 +164,15 @@ regulate(struct conn *c)
     set_events(c);
 }
 
+/* NULL: it is gone.  Requests come in batches, and so does what they ask of their connection. */
+static struct conn *
+find_conn(struct connector *owner, uint64_t id)
+{
+    if (!owner->found || owner->found->id != id)
+        owner->found = map_get(&owner->by_id, &id);
+    return owner->found;
+}
+
 /* --- output --- */
 
 static void decode_input(struct conn *c);
@@ -178,6 +189,15 @@ tell_drained(struct conn *c)
     owner->ops->drained(owner->arg, c->id);
 }
 
+/* Whoever reads is likely to ask again, or to read on.  But with requests under way it is other threads
+ * or ranks that need the processor. */
+static void
+expect_more(struct connector *owner)
+{
+    if (credit_stats(owner->credit)->messages == 0)
+        loop_expect(owner->loop);
+}
+
 static void
 write_out(struct conn *c)
 {
@@ -191,6 +211,8 @@ write_out(struct conn *c)
     }
     count_output(c);
     c->owner->stats.bytes_out += before - c->queued;
+    if (c->queued < before)
+        expect_more(c->owner);
     if (full != c->waits_for_room) {
         c->waits_for_room = full;
         set_events(c);
@@ -227,7 +249,7 @@ write_all(void *arg)
 void
 connector_send(struct connector *owner, uint64_t id, struct msg *m)
 {
-    struct conn *c = map_get(&owner->by_id, &id);
+    struct conn *c = find_conn(owner, id);
 
     if (!c) {
         msg_fini(m);
@@ -243,7 +265,7 @@ connector_send(struct connector *owner, uint64_t id, struct msg *m)
 bool
 connector_is_full(struct connector *owner, uint64_t id)
 {
-    struct conn *c = map_get(&owner->by_id, &id);
+    struct conn *c = find_conn(owner, id);
 
     if (!c || c->queued <= output_limit(owner))
         return false;

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "poller.h"
+#include "spin.h"
 #include "timers.h"
 #include "xmem.h"
 
@@ -61,6 +62,9 @@ struct loop {
     struct timers timers; // running ones
     int64_t now;          // ms, monotonic, as of the last wake-up
     size_t turn;          // counts turns; rotates the order of service
+    size_t unasked;       // turns since the ZeroMQ sockets were asked
+    struct spin spin;     // do expectations come true?
+    bool is_expecting;    // loop_expect() was called since the last sleep
     bool is_turning;      // a turn is under way (I3)
     bool is_stopping;     // loop_stop() was called
 };
@@ -295,6 +299,7 @@ collect_zmqs(struct loop *loop)
         if (get_option(s->zsock, ZMQ_EVENTS) & ZMQ_POLLIN)
             mark_ready(s);
     }
+    loop->unasked = 0;
 }
 
 static int64_t
@@ -309,14 +314,51 @@ wakeup_time(const struct loop *loop, int64_t max_ms)
     return first ? MIN(first->due, when) : when;
 }
 
+static bool
+may_spin(struct loop *loop, int64_t max_ms)
+{
+    bool is_expecting = loop->is_expecting;
+
+    loop->is_expecting = false;
+    return is_expecting && max_ms != 0 && !loop->is_stopping && list_is_empty(&loop->ready) &&
+           spin_begin(&loop->spin);
+}
+
+/* What is expected, if it comes without sleep.  ZeroMQ sockets that had something to say in the last
+ * turn, or have gone unasked for long, come first. */
+static size_t
+catch_expected(struct loop *loop, int64_t max_ms, struct poller_event events[POLLER_BATCH])
+{
+    size_t count;
+
+    if (loop->unasked >= LOOP_UNASKED_MAX)
+        collect_zmqs(loop);
+    if (!may_spin(loop, max_ms))
+        return 0;
+    count = poller_spin(&loop->poller, SPIN_US, events);
+    spin_note(&loop->spin, count > 0);
+    return count;
+}
+
+static size_t
+wait_for_events(struct loop *loop, int64_t max_ms, struct poller_event events[POLLER_BATCH])
+{
+    size_t count = catch_expected(loop, max_ms, events);
+
+    if (count > 0) {
+        loop->unasked++;
+        return count;
+    }
+    collect_zmqs(loop);
+    return poller_wait(&loop->poller, wakeup_time(loop, max_ms), events);
+}
+
 static void
 sleep_until_ready(struct loop *loop, int64_t max_ms)
 {
     struct poller_event events[POLLER_BATCH];
-    size_t count;
+    size_t count = wait_for_events(loop, max_ms, events);
 
-    collect_zmqs(loop);
-    count = poller_wait(&loop->poller, wakeup_time(loop, max_ms), events);
     loop->now = clock_ms();
     for (size_t i = 0; i < count; i++) {
         struct loop_source *s = events[i].ptr;
@@ -345,6 +387,7 @@ serve_zmq(struct loop_source *s)
 
     while (left > 0 && !s->is_dead && s->zmq_fn(s->arg))
         left--;
+    s->loop->unasked = LOOP_UNASKED_MAX; // there may be more: ask before the next wait
 }
 
 /* What is wanted may have changed since the poller reported. */
@@ -436,4 +479,10 @@ int64_t
 loop_now(const struct loop *loop)
 {
     return loop->now;
+}
+
+void
+loop_expect(struct loop *loop)
+{
+    loop->is_expecting = true;
 }

@@ -4,7 +4,8 @@
  * A turn, in this order (a contract, users depend on it):
  *   1. the before-sleep hooks run (flush replies, kick the store), then the flushes asked for;
  *   2. sources removed so far are freed;
- *   3. the loop sleeps until something is ready or a timer is due;
+ *   3. the loop sleeps until something is ready or a timer is due; after loop_expect() it may keep
+ *      asking for some tens of microseconds first (spin.h);
  *   4. timers that are due run, each at most once, however late the turn is;
  *   5. ready sources are served in rotating order; a ZeroMQ source is drained by calling its
  *      handler until it says false, at most LOOP_BUDGET times.
@@ -14,7 +15,8 @@
  * inside a handler or hook.  Signals do not end the loop (EINTR is retried).
  *
  * ZeroMQ descriptors are edge-triggered: the loop re-reads ZMQ_EVENTS of every ZeroMQ source after
- * step 1 and sleeps only when none is ready, so sends made anywhere cannot lose a wake-up.
+ * step 1 and sleeps only when none is ready, so sends made anywhere cannot lose a wake-up.  While plain
+ * descriptors bring what was expected, turn by turn, it asks in every LOOP_UNASKED_MAX-th turn at least.
  */
 #ifndef XYLEM_LOOP_H
 #define XYLEM_LOOP_H
@@ -23,6 +25,8 @@
 #include "list.h"
 
 #define LOOP_BUDGET 64 // messages; draining pays 50x against one per wake-up, more starves others
+
+#define LOOP_UNASKED_MAX 8 // asking four sockets costs as much as serving a small request
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
@@ -58,6 +62,10 @@ void loop_stop(struct loop *loop); // the turn under way is finished first
 
 /* ms, monotonic, as of the last wake-up. */
 int64_t loop_now(const struct loop *loop);
+
+/* What comes next is likely to come at once, on a plain descriptor: a peer that got an answer asks
+ * again.  Holds for the next sleep. */
+void loop_expect(struct loop *loop);
 
 /* zsock: a raw libzmq socket, borrowed; must outlive the source; once per loop. */
 struct loop_source *loop_add_zmq(struct loop *loop, void *zsock, loop_zmq_fn fn, void *arg);

@@ -63,19 +63,40 @@ loop_events_of(uint32_t events)
            (events & (EPOLLHUP | EPOLLERR) ? LOOP_HANGUP : 0U);
 }
 
+/* -1: a signal came. */
+static int
+wait_once(const struct poller *p, int ms, struct poller_event out[POLLER_BATCH])
+{
+    struct epoll_event events[POLLER_BATCH];
+    int n = epoll_wait(p->epfd, events, POLLER_BATCH, ms);
+
+    assert(n >= 0 || errno == EINTR);
+    for (int i = 0; i < n; i++)
+        out[i] = (struct poller_event){events[i].data.ptr, loop_events_of(events[i].events)};
+    return n;
+}
+
 size_t
 poller_wait(const struct poller *p, int64_t when, struct poller_event out[POLLER_BATCH])
 {
-    struct epoll_event events[POLLER_BATCH];
     int n;
 
     do {
         int64_t left = MAX(when - clock_ms(), 0);
 
-        n = epoll_wait(p->epfd, events, POLLER_BATCH, (int)MIN(left, INT32_MAX));
-    } while (n < 0 && errno == EINTR);
-    assert(n >= 0);
-    for (int i = 0; i < n; i++)
-        out[i] = (struct poller_event){events[i].data.ptr, loop_events_of(events[i].events)};
+        n = wait_once(p, (int)MIN(left, INT32_MAX), out);
+    } while (n < 0);
     return (size_t)n;
+}
+
+size_t
+poller_spin(const struct poller *p, int64_t us, struct poller_event out[POLLER_BATCH])
+{
+    int64_t end = clock_us() + us;
+    int n;
+
+    do
+        n = wait_once(p, 0, out);
+    while (n <= 0 && clock_us() < end);
+    return n > 0 ? (size_t)n : 0;
 }

@@ -29,4 +29,7 @@ void poller_remove(const struct poller *p, int fd);
  * sleep).  Signals do not end it.  Returns how many events were filled in. */
 size_t poller_wait(const struct poller *p, int64_t when, struct poller_event out[POLLER_BATCH]);
 
+/* The same without sleeping: ask again and again until something is ready, for at most `us`. */
+size_t poller_spin(const struct poller *p, int64_t us, struct poller_event out[POLLER_BATCH]);
+
 #endif

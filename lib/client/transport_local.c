@@ -5,11 +5,19 @@
  * called.  Reads take what is there, 64 KiB at a time; a read that did not fill its space has
  * emptied the socket, which saves asking again.
  *
+ *   input     means                 recv() without a message      wait()
+ *   UNKNOWN   -                     reads                         reads for a while, then sleeps
+ *   FULL      there may be more     reads                         (there is something for recv())
+ *   EMPTY     there was no more     UNKNOWN, says "none"          likewise
+ *   BROKEN    -                     says why                      likewise
+ *
  * The user's descriptor is an epoll set of the one socket.  It waits for input always, and for
  * room to write (I1) only while something is queued at the time the user gets control back.
  */
 #include "transport.h"
+#include "clock.h"
 #include "msg_stream.h"
+#include "spin.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -21,10 +29,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum input { UNKNOWN, FULL, EMPTY, BROKEN }; // see the table
+
 struct local {
     struct transport base;
     int sock;                  // owned
     bool wants_write;          // the epoll set includes EPOLLOUT (I1)
+    enum input input;          // what the last read has told of the socket
+    int error;                 // BROKEN: -errno
+    struct spin spin;          // are answers here sooner than a sleep takes?
     struct msg_reader *reader; // owned
     struct msg_writer *writer; // owned
 };
@@ -68,8 +81,15 @@ flush_local(struct transport *t)
     return rc == -EPIPE ? -ECONNRESET : rc;
 }
 
-/* One read.  1: the socket may hold more, 0: it is empty. */
-static int
+static void
+break_input(struct local *l, int error)
+{
+    l->input = BROKEN;
+    l->error = error;
+}
+
+/* One read.  true: something came. */
+static bool
 fill(struct local *l)
 {
     uint8_t *where;
@@ -79,42 +99,70 @@ fill(struct local *l)
     do
         n = recv(l->sock, where, space, 0);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -errno;
-    if (n == 0)
-        return -ECONNRESET;
-    msg_reader_filled(l->reader, (size_t)n);
-    return (size_t)n == space;
+    if (n > 0) {
+        msg_reader_filled(l->reader, (size_t)n);
+        l->input = (size_t)n == space ? FULL : EMPTY;
+        return true;
+    }
+    if (n < 0 && errno == EAGAIN)
+        l->input = EMPTY;
+    else
+        break_input(l, n < 0 ? -errno : -ECONNRESET);
+    return false;
 }
 
 static int
 recv_local(struct transport *t, struct msg *ret)
 {
     struct local *l = self(t);
-    int more = 1;
+    int rc;
 
-    for (;;) {
-        int rc = msg_reader_next(l->reader, ret);
-
-        if (rc != 0)
-            return rc;
-        if (!more)
+    while ((rc = msg_reader_next(l->reader, ret)) == 0) {
+        if (l->input == BROKEN)
+            return l->error;
+        if (l->input == EMPTY) {
+            l->input = UNKNOWN;
             return 0;
-        more = fill(l);
-        if (more < 0)
-            return more;
+        }
+        fill(l);
     }
+    return rc;
+}
+
+/* Read again and again, for a while. */
+static void
+spin(struct local *l)
+{
+    int64_t end = clock_us() + SPIN_US;
+    bool hit;
+
+    do
+        hit = fill(l);
+    while (!hit && l->input == EMPTY && clock_us() < end);
+    spin_note(&l->spin, hit);
+    if (!hit && l->input == EMPTY)
+        l->input = UNKNOWN;
+}
+
+static void
+sleep_until_ready(struct local *l, int timeout_ms)
+{
+    struct pollfd pfd = {.fd = l->sock, .events = POLLIN};
+
+    if (msg_writer_pending(l->writer) > 0)
+        pfd.events |= POLLOUT;
+    poll(&pfd, 1, timeout_ms);
 }
 
 static void
 wait_local(struct transport *t, int timeout_ms)
 {
     struct local *l = self(t);
-    struct pollfd pfd = {.fd = l->sock, .events = POLLIN};
 
-    if (msg_writer_pending(l->writer) > 0)
-        pfd.events |= POLLOUT;
-    poll(&pfd, 1, timeout_ms);
+    if (l->input == UNKNOWN && msg_writer_pending(l->writer) == 0 && spin_begin(&l->spin))
+        spin(l);
+    if (l->input == UNKNOWN)
+        sleep_until_ready(l, timeout_ms);
 }
 
 static void

@@ -23,12 +23,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* Payloads above this are not copied: two pieces more cost about as much as copying 8 KiB. */
-#define COPY_MAX ((size_t)8 * 1024)
+/* Payloads above this are not copied: two pieces more cost about as much as copying 2 KiB, when those
+ * have to come from memory. */
+#define COPY_MAX ((size_t)2 * 1024)
 #define CHUNK_SIZE ((size_t)64 * 1024)
 /* Behind a large payload: often just its header and the next head, so 64 KiB would be waste. */
-#define SMALL_CHUNK_SIZE ((size_t)1024)
-#define IOVECS_MAX 64
+#define SMALL_CHUNK_SIZE ((size_t)256)
+#define IOVECS_MAX 128
 
 struct piece {
     struct list link;  // in msg_writer.pieces

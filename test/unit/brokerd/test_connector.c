@@ -386,6 +386,7 @@ answer_to_a_client_that_has_gone_is_dropped(void **state)
     struct client c = join(r);
     struct msg m;
 
+    ask(r, &c, 6, 10); // so that it has been looked up
     r->mode = KEEP;
     push_request(&c, 7, 10);
     assert_true(flush(&c));
