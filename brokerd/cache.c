@@ -475,6 +475,12 @@ cache_distrust(struct cache *c)
     cache_table_distrust(&c->table);
 }
 
+bool
+cache_has(const struct cache *c, const struct digest *d)
+{
+    return cache_table_get(&c->table, d) != NULL;
+}
+
 const struct digest *
 cache_fetching(const struct cache *c, uint32_t tag)
 {

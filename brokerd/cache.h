@@ -95,6 +95,8 @@ void cache_stored(struct cache *c, uint32_t tag, int rc);
 /* --- questions --- */
 /* The blob if it is here and needs no waiting (counts as a hit and a use), else NULL.  Borrowed. */
 const struct blob *cache_peek(struct cache *c, const struct digest *d, bool verified);
+/* Is it here, or on its way here? */
+bool cache_has(const struct cache *c, const struct digest *d);
 /* What a fetch is for; NULL: the tag is stale.  Borrowed. */
 const struct digest *cache_fetching(const struct cache *c, uint32_t tag);
 const struct cache_stats *cache_stats(const struct cache *c);

@@ -7,6 +7,8 @@
  * content.put.HEX           blob -> nothing                a parent, for its child: the digest is
  *                                                          in the topic, so that ranks which only
  *                                                          pass a blob on need not hash it
+ * content.verify            digest -> nothing          a parent, for its child, which got wrong bytes
+ *                                                          from here: what is here is hashed as well
  * content.flush, .dropcache nothing -> nothing             any rank
  * content.salvage           digest -> blob                 any rank, for its parent: see salvage.h
  * content-backing.load, .store, .validate                  rank 0
@@ -26,7 +28,6 @@
 #include <stdio.h>
 
 #define MAX_PUTS 256                   // puts to the parent or the store in flight
-#define PUT_BYTES ((size_t)8 << 20)    // likewise
 #define DIRTY_BYTES ((size_t)16 << 20) // beyond it stores wait also under write-back
 #define AGE_MS 30000 // a put that was acknowledged is trusted for one or two of these
 #define DISTRUST_EVENT "content.distrust"
@@ -275,6 +276,24 @@ serve_put(void *arg, struct request *req)
     store_pending(p);
 }
 
+/* Wrong bytes that nobody here has insisted on would be given to the child for ever.  Who asks next gets
+ * them anew. */
+static void
+serve_verify(void *arg, struct request *req)
+{
+    struct content *c = arg;
+    struct digest d;
+
+    if (!read_digest(c, req, &d))
+        return;
+    if (cache_has(c->cache, &d)) {
+        cache_load(c->cache, &d, true, &new_pending(c, req, on_done)->waiter);
+        return;
+    }
+    content_doubt(c, &d); // it only went through here
+    respond_rc(c, req, 0);
+}
+
 static void
 on_flushed(struct content_waiter *w, int rc, const struct blob *none)
 {
@@ -369,6 +388,7 @@ static const struct service readers[] = {
 static const struct service services[] = {
     {"content.store", serve_store},
     {CONTENT_PUT_TOPIC, serve_put},
+    {CONTENT_VERIFY_TOPIC, serve_verify},
     {"content.flush", serve_flush},
     {"content.dropcache", serve_dropcache},
     {"content-backing.store", serve_backing_store},
@@ -393,7 +413,7 @@ content_new(const struct content_conf *conf, struct loop *loop, struct router *r
     struct content *c = xcalloc(1, sizeof(*c));
     struct cache_conf cache_conf = {.limit = conf->cache_limit,
                                     .max_puts = MAX_PUTS,
-                                    .max_put_bytes = PUT_BYTES,
+                                    .max_put_bytes = conf->put_bytes,
                                     .max_dirty = DIRTY_BYTES};
 
     if (conf->rank > 0 || conf->durability != STORE_MEMORY)

@@ -17,6 +17,7 @@ struct content_conf {
     bool retain;            // rank 0 without a backing store: the cache keeps everything
     size_t cache_limit;     // bytes
     size_t blob_size_limit; // bytes
+    size_t put_bytes; // on their way to the parent or the store; one that is larger goes alone
 };
 
 /* A party inside this rank that waits for a blob or a store; embed it.  fn is called exactly once. */

@@ -118,10 +118,30 @@ content_verify(struct content *c, const struct digest *d, const struct blob *b)
     return false;
 }
 
+void
+content_doubt(struct content *c, const struct digest *d)
+{
+    struct blob *payload;
+    struct msg m;
+
+    if (c->conf.rank == 0)
+        return;
+    msg_init(&m, MSG_REQUEST);
+    m.flags |= MSG_NORESPONSE;
+    msg_set_topic(&m, CONTENT_VERIFY_TOPIC);
+    payload = blob_new(d->bytes, digest_size(c->conf.alg));
+    msg_set_payload(&m, &payload);
+    router_tell_parent(c->router, &m);
+}
+
+/* Bytes that nobody had hashed: most likely they came from the parent, and are wrong there too. */
 static bool
 verify(void *arg, const struct digest *d, const struct blob *b)
 {
-    return content_verify(arg, d, b);
+    if (content_verify(arg, d, b))
+        return true;
+    content_doubt(arg, d);
+    return false;
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "salvage.h"
 
 #define CONTENT_PUT_TOPIC "content.put."
+#define CONTENT_VERIFY_TOPIC "content.verify"
 
 struct content {
     struct content_conf conf;
@@ -33,6 +34,8 @@ struct content {
 extern const struct cache_ops content_below;
 /* Do the bytes match?  Logs a mismatch. */
 bool content_verify(struct content *c, const struct digest *d, const struct blob *b);
+/* Have the parent look at its own bytes: those that came from there do not match. */
+void content_doubt(struct content *c, const struct digest *d);
 void content_retry_puts(void *content);
 
 #endif

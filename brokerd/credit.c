@@ -247,6 +247,27 @@ credit_take(struct credit_account *a, size_t bytes, struct credit_charge *ret)
     return true;
 }
 
+bool
+credit_try(struct credit_account *a, size_t bytes, struct credit_charge *ret)
+{
+    bool has_little = a->bytes <= CREDIT_FLOOR && a->messages < a->credit->limits.account_messages;
+
+    assert(!ret->account && a->state == IDLE);
+    if (!has_little && !fits(a, bytes)) {
+        a->credit->stats.refusals++;
+        return false;
+    }
+    charge(a, bytes);
+    *ret = (struct credit_charge){a, bytes};
+    return true;
+}
+
+bool
+credit_is_idle(const struct credit_account *a)
+{
+    return a->messages == 0;
+}
+
 void
 credit_settle(struct credit_charge *settled)
 {

@@ -33,12 +33,19 @@ void credit_free(struct credit **c);
 
 /* room: an account that was refused may try again; not called from inside of credit_take(). */
 struct credit_account *credit_open(struct credit *c, void (*room)(void *arg), void *arg);
+/* Nothing is charged to it. */
+bool credit_is_idle(const struct credit_account *a);
 /* room will not be called any more; charges stay until they are settled. */
 void credit_close(struct credit_account **a);
 
 /* A message of `bytes`: true, and *ret is the charge; false: room() will tell.  A message that is
  * larger than a limit is let in when nothing else counts against that limit. */
 bool credit_take(struct credit_account *a, size_t bytes, struct credit_charge *ret);
+/* The same for a message that has come already, because its sender cannot be held back: false is final,
+ * and room() will not be called.  Who has CREDIT_FLOOR bytes or less in flight is let in however much
+ * others have: so each of many gets something done. */
+#define CREDIT_FLOOR ((size_t)64 << 10)
+bool credit_try(struct credit_account *a, size_t bytes, struct credit_charge *ret);
 /* Give back; *charge becomes empty; one that is empty is fine. */
 void credit_settle(struct credit_charge *charge);
 

@@ -9,6 +9,7 @@
  */
 #include "clock.h"
 #include "elog.h"
+#include "greeting.h"
 #include "rank_priv.h"
 #include "rundir.h"
 #include "xmem.h"
@@ -20,6 +21,7 @@
 #define STALL_MS 30000    // a client that lets others wait for the rest of its message
 /* A message may carry more than a blob: a commit of many small values. */
 #define PAYLOAD_MIN ((size_t)64 << 20)
+#define STORE_PUT_BYTES ((size_t)8 << 20) // as much as the store takes into one group
 
 /* What local clients may have in flight (I5). */
 static const struct credit_limits client_limits = {
@@ -35,6 +37,19 @@ on_distrust(void *arg)
     content_distrust_all(arg);
 }
 
+/* What the store takes at a time, or the window of the link to the parent (xylem-overlay(7)): all its
+ * children together must not send a parent more than it has room for. */
+static size_t
+put_bytes(const struct rank *r)
+{
+    const struct topo *topo = &r->conf.topo;
+
+    if (r->conf.rank == 0)
+        return STORE_PUT_BYTES;
+    return MAX(GREETING_WINDOW_MAX / topo_child_count(topo, topo_parent(topo, r->conf.rank)),
+               GREETING_WINDOW_MIN);
+}
+
 static void
 build_services(struct rank *r)
 {
@@ -45,6 +60,7 @@ build_services(struct rank *r)
         .retain = r->conf.rank == 0 && !r->conf.backing,
         .cache_limit = r->conf.cache_size,
         .blob_size_limit = r->conf.blob_size_limit,
+        .put_bytes = put_bytes(r),
     };
     struct kvs_conf kvs = {
         .rank = r->conf.rank, .alg = r->conf.hash, .blob_size_limit = r->conf.blob_size_limit};

@@ -34,6 +34,7 @@ router_new(uint32_t rank, const struct service_table *services)
     r->rpcs = rpc_table_new();
     list_init(&r->calls);
     list_init(&r->lots);
+    router_remotes_init(&r->remotes);
     return r;
 }
 
@@ -46,6 +47,7 @@ router_free(struct router **router)
         return;
     assert(list_is_empty(&r->calls));
     router_forget_all_parked(r);
+    router_remotes_fini(&r->remotes);
     rpc_table_free(&r->rpcs);
     free(r);
 }
@@ -232,7 +234,9 @@ take_request(struct router *r, struct request *req)
 {
     r->stats.requests++;
     req->began = clock_us();
-    if (req->from.kind != ORIGIN_CONN && router_must_park(r, req, SIZE_MAX))
+    if (req->from.kind == ORIGIN_CLIENT && !router_admit_remote(r, req))
+        return;
+    if (router_must_park_unserved(r, req))
         router_park(r, req);
     else
         router_serve(r, req);

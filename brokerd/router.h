@@ -52,6 +52,9 @@ enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it i
  * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */
 void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg);
 
+/* Send it a request that wants no answer; *request is finished.  It is lost if there is no parent. */
+void router_tell_parent(struct router *r, struct msg *request);
+
 /* Call a rank through the next hop toward it; *request is finished.  EHOSTUNREACH, from inside, when it
  * cannot be reached. */
 void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
@@ -93,6 +96,7 @@ void router_set_event_handler(struct router *r, void (*fn)(void *arg, const stru
 
 struct router_stats {
     uint64_t requests, responses, errors, forwarded, calls, replayed;
+    uint64_t refused;  // requests of remote clients that were too much
     uint64_t parkings; // answers that had to wait for their asker
     size_t parked;     // requests that wait for it now
     size_t pending;    // calls not answered

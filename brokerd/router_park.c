@@ -9,6 +9,9 @@
  * A parking lot exists for each asker with parked requests.  Requests leave it in the order they came,
  * UNPARK_SOME for each time its asker has drained, and one more for each answer it gets meanwhile.
  *
+ * A request of a remote client that is full is parked as it comes, whatever it asks for: nothing has been
+ * done for it yet.
+ *
  * I1  A lot is not empty, but while serve_parked() works on it.
  * I2  A parked request keeps its charge, so their number is bounded by credit and windows. */
 #include "router_priv.h"
@@ -146,6 +149,16 @@ router_must_park(struct router *r, const struct request *req, size_t answer_byte
     if (answer_bytes < PARK_MIN || (req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)))
         return false;
     return is_full(r, &req->from) && service_table_is_reader(r->services, req->msg.topic);
+}
+
+bool
+router_must_park_unserved(struct router *r, const struct request *req)
+{
+    if (req->from.kind == ORIGIN_CONN)
+        return false; // it is held back in another way
+    if (req->from.kind != ORIGIN_CLIENT)
+        return router_must_park(r, req, SIZE_MAX);
+    return !(req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)) && is_full(r, &req->from);
 }
 
 void

@@ -57,6 +57,13 @@ send_quietly(struct router *r, uint32_t rank, struct msg *onward)
 }
 
 void
+router_tell_parent(struct router *r, struct msg *request)
+{
+    assert(request->flags & MSG_NORESPONSE);
+    send_quietly(r, TOPO_NONE, request);
+}
+
+void
 router_pass_on(struct router *r, struct request *req, const struct router_pass *how)
 {
     struct msg onward;

@@ -5,12 +5,22 @@
  * router_call.c   calls of our own to a neighbour, until they are answered
  * router_pass.c   requests that become calls: passing on, and the answer back
  * router_park.c   requests whose answers their askers cannot take now
+ * router_remote.c what remote clients have in flight
  */
 #ifndef XYLEM_ROUTER_PRIV_H
 #define XYLEM_ROUTER_PRIV_H
 
+#include "control.h"
 #include "list.h"
+#include "map.h"
 #include "router.h"
+
+/* router_remote.c */
+struct remotes {
+    struct credit *credit; // owned
+    struct map by_peer;    // struct remote, owned
+    size_t sweep_at;       // accounts
+};
 
 struct router {
     uint32_t rank;
@@ -20,6 +30,7 @@ struct router {
     struct rpc_table *rpcs;               // owned: match tag -> struct call
     struct list calls;                    // every struct call, in the order they were made
     struct list lots;                     // requests that wait for their asker, by asker
+    struct remotes remotes;               // accounts of remote clients
     void (*on_event)(void *arg, const struct msg *event);
     void *on_event_arg;      // borrowed
     struct metrics *metrics; // borrowed
@@ -33,6 +44,9 @@ void router_serve(struct router *r, struct request *req);
 /* --- router_park.c --- */
 /* Should the answer wait, because the asker does not read and can be answered again later? */
 bool router_must_park(struct router *r, const struct request *req, size_t answer_bytes);
+/* The same for one that has just come: nothing has been done for it yet, so a remote client's may wait
+ * whatever it is. */
+bool router_must_park_unserved(struct router *r, const struct request *req);
 /* Keep the request, to be served again; *req is finished. */
 void router_park(struct router *r, struct request *req);
 /* The asker reads again (UNPARK_SOME), or has just been answered (1): so many more requests that wait
@@ -42,5 +56,12 @@ void router_unpark(struct router *r, const struct origin *from, unsigned count);
 /* Forget what waits for it. */
 void router_forget_parked(struct router *r, const struct origin *from);
 void router_forget_all_parked(struct router *r);
+
+/* --- router_remote.c --- */
+void router_remotes_init(struct remotes *all);
+/* No request may be left that was charged. */
+void router_remotes_fini(struct remotes *all);
+/* A request of a remote client: charge it.  false: it is too much, and *req is finished. */
+bool router_admit_remote(struct router *r, struct request *req);
 
 #endif

@@ -79,6 +79,7 @@ collect_router(const struct router_stats *r, struct metrics *m)
     metrics_set(m, METRIC_ROUTER_REPLAYED, r->replayed);
     metrics_set(m, METRIC_ROUTER_PARKINGS, r->parkings);
     metrics_set(m, METRIC_ROUTER_PARKED, r->parked);
+    metrics_set(m, METRIC_ROUTER_REFUSED, r->refused);
     metrics_set(m, METRIC_ROUTER_PENDING, r->pending);
 }
 

@@ -19,6 +19,8 @@ greeting_encode(const struct greeting *g, struct buf *out)
     char *text;
 
     assert(json);
+    if (g->attempt > 0)
+        json_object_set_new(json, "attempt", json_integer(g->attempt));
     if (g->window > 0)
         json_object_set_new(json, "window", json_integer(g->window));
     text = json_dumps(json, JSON_COMPACT);
@@ -64,6 +66,13 @@ get_window(const json_t *json, uint32_t *ret, struct err *err)
     return 0;
 }
 
+static int
+get_attempt(const json_t *json, uint32_t *ret, struct err *err)
+{
+    *ret = 0;
+    return json_object_get(json, "attempt") ? get_number(json, "attempt", UINT32_MAX, ret, err) : 0;
+}
+
 int
 greeting_decode(const char *text, size_t size, struct greeting *ret, struct err *err)
 {
@@ -82,7 +91,7 @@ greeting_decode(const char *text, size_t size, struct greeting *ret, struct err 
         get_word(json, "hash", ret->hash, err) == 0 &&
         get_word(json, "uuid", ret->uuid, err) == 0 &&
         get_word(json, "hostname", ret->hostname, err) == 0 &&
-        get_window(json, &ret->window, err) == 0) {
+        get_attempt(json, &ret->attempt, err) == 0 && get_window(json, &ret->window, err) == 0) {
         ret->protocol = (int)protocol;
         rc = 0;
     }

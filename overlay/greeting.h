@@ -23,7 +23,8 @@ struct greeting {
     char hash[GREETING_WORD_MAX];     // hash algorithm
     char uuid[GREETING_WORD_MAX];     // of this run of this rank
     char hostname[GREETING_WORD_MAX];
-    uint32_t window; // bytes, of the link: in a welcome; 0: not told
+    uint32_t attempt; // counts the hellos of this run: in a hello; 0: not told
+    uint32_t window;  // bytes, of the link: in a welcome; 0: not told
 };
 
 /* Append as JSON. */

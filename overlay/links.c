@@ -16,7 +16,9 @@
 #include <errno.h>
 
 #define LINKS_PAYLOAD_MAX INT32_MAX // what came is in memory already: overlay.c looks at its size
-#define RECEIVED_MAX 64 // messages of one connection that wait here; the others wait in the sender
+/* Messages of one connection that wait here; the others wait in the sender.  The fewer, the less memory a
+ * flood of large ones takes while we are busy; below 16 or so small ones become slower. */
+#define RECEIVED_MAX 24
 #define RECONNECT_MS 20 // first retry: ranks start in any order, the parent is there soon
 #define RECONNECT_MAX_MS 1000
 #define HANDSHAKE_MS 5000 // half-open connections are dropped after this

@@ -66,6 +66,8 @@ int overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m);
 int overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer *peer,
                          struct msg *m);
 int overlay_send_client(struct overlay *o, const struct msg_zmq_peer *peer, struct msg *m);
+/* A client that is full and sends on: it is told BYE and not heard any more.  Calls drained(). */
+void overlay_cut_client(struct overlay *o, const struct msg_zmq_peer *peer);
 /* A copy to every child that is online. */
 void overlay_send_down(struct overlay *o, const struct msg *m);
 

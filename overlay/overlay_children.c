@@ -105,6 +105,14 @@ overlay_children_reap(struct overlay *o)
     }
 }
 
+/* Hellos of one run come by a connection each, and connections may overtake each other: an old one
+ * must not take the place of a newer one. */
+static bool
+is_stale(const struct child *c, const struct greeting *g)
+{
+    return strcmp(c->uuid, g->uuid) == 0 && g->attempt < c->attempt;
+}
+
 static void
 accept_child(struct overlay *o, struct child *c, const struct greeting *g,
              const struct msg_zmq_peer *identity)
@@ -118,12 +126,15 @@ accept_child(struct overlay *o, struct child *c, const struct greeting *g,
     drop_child(o, c, PEER_EV_LOST);
     overlay_clients_forget(o, identity);
     c->identity = *identity;
+    strcpy(c->uuid, g->uuid);
+    c->attempt = g->attempt;
     links_outlet_init(&c->outlet, o->links, identity, true);
     window_init(&c->flow.out, o->child_window);
     receipt_init(&c->flow.in, o->child_window);
     peer_on(&c->peer, PEER_EV_ACCEPTED, loop_now(o->loop));
     c->peer.status = SUBTREE_PARTIAL;
     map_put(&o->by_identity, c);
+    welcome.attempt = 0;
     welcome.window = (uint32_t)o->child_window; // GREETING_WINDOW_MAX at most
     greeting_encode(&welcome, &text);
     overlay_control_down(o, identity, CONTROL_WELCOME, buf_str(&text));
@@ -152,7 +163,8 @@ on_hello(struct overlay *o, const struct msg_zmq_peer *identity, const struct ms
         overlay_control_down(o, identity, CONTROL_REFUSE, err.text);
         return;
     }
-    accept_child(o, c, &g, identity);
+    if (!is_stale(c, &g))
+        accept_child(o, c, &g, identity);
 }
 
 static void

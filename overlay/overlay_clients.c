@@ -2,6 +2,7 @@
 /* overlay_clients.c - remote clients: who has not greeted, and has sent a request.
  *
  * state    it speaks      full, and silent for client_ms   cannot be sent to   greets as a child
+ *                         or sends on beyond its measure
  * (none)   KNOWN          -                                -                   -
  * KNOWN    KNOWN          CUT: it is told BYE              GONE                forgotten
  * CUT      - (dropped)    -                                GONE                forgotten
@@ -118,6 +119,15 @@ cut(struct overlay *o, struct client *c)
     c->state = CLIENT_CUT;
     overlay_control_down(o, &c->identity, CONTROL_BYE, NULL);
     overlay_release(o, &c->out, &from);
+}
+
+void
+overlay_cut_client(struct overlay *o, const struct msg_zmq_peer *identity)
+{
+    struct client *c = overlay_clients_find(o, identity);
+
+    if (c && c->state == CLIENT_KNOWN)
+        cut(o, c);
 }
 
 void

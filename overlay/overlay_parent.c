@@ -63,6 +63,7 @@ overlay_parent_greet(void *arg)
         return;
     }
     peer_on(&o->parent, PEER_EV_GREETED, now);
+    o->greeting.attempt++;
     greeting_encode(&o->greeting, &text);
     overlay_control_up(o, CONTROL_HELLO, o->status, buf_str(&text));
     buf_fini(&text);

@@ -26,6 +26,8 @@ struct child {
     struct peer peer;
     struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
     bool cut;                     // its connection is gone: to be lost in the next turn
+    char uuid[GREETING_WORD_MAX]; // of the run that greeted last; "" = none has
+    uint32_t attempt;             // of that greeting
     struct flow flow;             // while ONLINE
     struct links_outlet outlet;   // while ONLINE
 };

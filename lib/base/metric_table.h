@@ -71,6 +71,8 @@
       "Answers that had to wait because their asker did not read") \
     X(ROUTER_PARKED, "router.parked", GAUGE, ONE, \
       "Requests that wait because their asker does not read") \
+    X(ROUTER_REFUSED, "router.refused", COUNTER, ONE, \
+      "Requests of remote clients that had too many under way") \
     X(ROUTER_PENDING, "router.pending", GAUGE, ONE, \
       "Requests to a neighbour that are not answered") \
     \

@@ -46,7 +46,7 @@ xylem_error(const xylem_t *x)
 static void
 deliver(struct xylem *x, struct msg *m)
 {
-    if (m->type == MSG_RESPONSE)
+    if (m->type == MSG_RESPONSE && !client_request_take_back(x, m))
         rpc_deliver(x->rpcs, m);
     msg_fini(m);
 }
@@ -237,6 +237,9 @@ new_handle(struct transport *t)
 
     x->transport = t;
     x->rpcs = rpc_table_new();
+    list_init(&x->waiting);
+    if (t->window > 0)
+        client_window_init(&x->window, t->window);
     return x;
 }
 

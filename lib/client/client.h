@@ -3,7 +3,9 @@
 #ifndef XYLEM_CLIENT_H
 #define XYLEM_CLIENT_H
 
+#include "client_window.h"
 #include "digest.h"
+#include "list.h"
 #include "rpc.h"
 #include "transport.h"
 #include "xerr.h"
@@ -18,6 +20,9 @@ enum client_state {
 struct xylem {
     struct transport *transport; // owned
     struct rpc_table *rpcs;      // owned; args are struct request, owned
+    struct list waiting;         // requests that wait for room in the window, in their order
+    struct client_window window; // of requests under way, when the transport has one
+    uint64_t last_number;        // of a request
     enum client_state state;
     unsigned depth;      // dispatches on the stack: a completion may call anything
     uint64_t completed;  // completions run so far
@@ -45,6 +50,10 @@ struct client_request {
  * long; -ENOBUFS: too many in flight. */
 int client_request(struct xylem *x, const struct client_request *r, struct blob **payload,
                    xylem_fn fn, void *arg, uint32_t *ret_tag);
+
+/* Is it a response that refuses a request for want of room, and others are under way?  Then the request
+ * waits, to be sent again: true. */
+bool client_request_take_back(struct xylem *x, const struct msg *response);
 
 /* --- synchronous calls: answer_init, something asynchronous with answer_take, answer_wait --- */
 

@@ -37,6 +37,9 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     int fd; // for poll(2) by the user of the library; the same for life
+    /* Bytes of requests that may be under way, and sent again when they are refused with EAGAIN; 0: the
+     * rank itself reads no more than it has room for. */
+    uint64_t window;
 };
 
 /* -ENOENT, -ECONNREFUSED nobody there; -EPERM refused; -ETIMEDOUT; with text. */

@@ -13,6 +13,9 @@
  * The rank sends a window ahead and then waits to hear how much of it was taken: a CREDIT goes out for
  * every quarter, and when the rank asks with a PING (xylem-message(7), "Remote clients").
  *
+ * A ROUTER socket cannot stop to read from us, and ours would take any number of messages: so requests
+ * are held back by the handle (client_request.c), which `window` tells to.
+ *
  * The descriptors of libzmq are edge-triggered: they may stay silent although a message waits.  So
  * the user's descriptor is an epoll set of them and of an eventfd, which settle() makes readable
  * exactly while ZMQ_EVENTS of one of the sockets says that there is something (I1).
@@ -276,6 +279,7 @@ new_zmq(void)
     struct epoll_event ev = {.events = EPOLLIN};
 
     z->base.ops = &zmq_ops;
+    z->base.window = CONTROL_CLIENT_WINDOW;
     z->base.fd = epoll_create1(EPOLL_CLOEXEC);
     z->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     z->context = zmq_ctx_new();

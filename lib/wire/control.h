@@ -19,7 +19,8 @@ enum control {
 };
 
 #define CONTROL_COST 64                           // bytes that a message counts beside its payload
-#define CONTROL_CLIENT_WINDOW ((uint64_t)4 << 20) // bytes, of a remote client
+#define CONTROL_CLIENT_WINDOW ((uint64_t)4 << 20) // bytes, of a remote client, each way
+#define CONTROL_CLIENT_REQUESTS 1024              // of a remote client, not answered
 
 /* Requests and responses are counted, events and control messages are not. */
 static inline bool

@@ -171,6 +171,14 @@ rpc_deliver(struct rpc_table *t, struct msg *response)
 }
 
 void *
+rpc_peek(struct rpc_table *t, uint32_t tag)
+{
+    const struct slot *s = find(t, tag);
+
+    return s ? s->arg : NULL;
+}
+
+void *
 rpc_cancel(struct rpc_table *t, uint32_t tag)
 {
     struct slot *s = find(t, tag);

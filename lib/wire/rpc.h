@@ -28,6 +28,9 @@ uint32_t rpc_add(struct rpc_table *t, bool streaming, rpc_fn fn, void *arg);
  * The entry is gone before fn is called unless the stream goes on. */
 bool rpc_deliver(struct rpc_table *t, struct msg *response);
 
+/* The arg of the one that waits for the tag; NULL: nobody does. */
+void *rpc_peek(struct rpc_table *t, uint32_t tag);
+
 /* Forget one; its fn will not be called.  Returns its arg; NULL when nobody waits for the tag. */
 void *rpc_cancel(struct rpc_table *t, uint32_t tag);
 

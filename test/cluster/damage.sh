@@ -189,3 +189,33 @@ for with_victim in True, False:
     assert honest.receive()[1::2] == (0, address), "an honest store fails because of a wrong one"
     assert ranks.client(2).load(address) == (0, right)
 PY
+
+# ---- bytes that change on their way ----
+# What rank 0 sends to rank 1 is tampered with, once.  Rank 1 only passes it on, to rank 3.
+yes pristine | head -c 20000 >"$TEMP/pristine"
+check 'a blob is stored at rank 0' store 0 "$TEMP/pristine"
+pristine=$(blobref "$TEMP/pristine")
+kill_rank 3 KILL # so that it greets once: until it is let in it would be taken for a client
+kill_rank 1 KILL
+python3 "$ROOT/test/lib/tamper.py" "$RUNDIR/tree-0" pristine tampered &
+tamper=$!
+wait_until "[ -S '$RUNDIR/tree-0.real' ] && [ -S '$RUNDIR/tree-0' ]"
+respawn 1 & # which is not done before rank 3 is there
+respawned=$!
+is_up() { on_rank 1 timeout 1 xylem getattr rank 2>/dev/null; }
+check 'rank 1 is started again' wait_until is_up
+check 'and rank 3 after it' respawn 3
+check 'they join through somebody who tampers' wait $respawned
+all_are_there() { xylem overlay status -w full -t 30s; }
+check 'all are there again' all_are_there
+failures() { stat "$1" cache.verify-failures; }
+before=$(failures 3)
+check_output 'bytes that were changed on their way do not get through' '5 ' \
+    wire 3 content.load "hex:${pristine#*-}"
+check 'the rank that insists has seen it' test "$(failures 3)" -eq $((before + 1))
+check 'the rank that has passed them on does not keep them' wait_until '[ "$(failures 1)" = 1 ]'
+check 'they are right the next time' same_at 3 "$TEMP/pristine" "$pristine"
+check 'and at the rank between' same_at 1 "$TEMP/pristine" "$pristine"
+kill $tamper
+wait $tamper
+check 'all are there without it' all_are_there

@@ -35,6 +35,7 @@ struct overlay {
     uint8_t run;      // first byte of the identity that children have now
     uint64_t joined;  // times the parent has let us in
     bool full;        // every neighbour
+    unsigned cut;     // clients that were cut off
     struct peer children[MAX_CHILDREN];
 };
 

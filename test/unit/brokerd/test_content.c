@@ -62,7 +62,8 @@ start(uint32_t rank, bool retain)
                                 .durability = STORE_COMMIT,
                                 .retain = retain,
                                 .cache_limit = 1 << 20,
-                                .blob_size_limit = LIMIT};
+                                .blob_size_limit = LIMIT,
+                                .put_bytes = 8 << 20};
 
     memset(&r.store, 0, sizeof(r.store));
     station_init(&r.station, rank);
@@ -227,6 +228,25 @@ take_error(struct rig *r, uint32_t tag, int errnum, const char *words)
     assert_non_null(strstr(msg_text(&m), words));
 }
 
+static void
+take_error_at(struct rig *r, uint32_t child, uint32_t tag, int errnum)
+{
+    AUTO(msg) struct msg m = station_take(&r->station, TO_CHILD, child);
+
+    assert_int_equal(m.matchtag, tag);
+    assert_int_equal(m.errnum, errnum);
+}
+
+/* The parent is asked to look at its own bytes. */
+static void
+take_doubt(struct rig *r, const char *text)
+{
+    struct digest d = digest_of(text);
+    AUTO(msg) struct msg m = take_call(r, "content.verify", d.bytes, digest_size(ALG));
+
+    assert_true(m.flags & MSG_NORESPONSE);
+}
+
 /* --- loads --- */
 
 static void
@@ -275,6 +295,7 @@ wrong_bytes_of_the_parent_reach_no_client(void **state UNUSED)
     ask_load(r, 0, 1, "bytes");
     call = take_load_call(r, "bytes");
     answer(r, &call, 0, "wrong");
+    take_doubt(r, "bytes");
     take_answer(r, 0, 1, EIO, NULL);
     ask_load(r, 0, 2, "bytes"); // they are not kept either
     call = take_load_call(r, "bytes");
@@ -294,9 +315,73 @@ bytes_passed_on_unhashed_are_hashed_for_a_client(void **state UNUSED)
     answer(r, &call, 0, "wrong");
     take_answer(r, 3, 1, 0, "wrong"); // the child will hash them
     ask_load(r, 0, 2, "bytes");
+    take_doubt(r, "bytes");
     call = take_load_call(r, "bytes"); // what was kept is dropped, and asked for again
     answer(r, &call, 0, "bytes");
     take_answer(r, 0, 2, 0, "bytes");
+    stop(r);
+}
+
+static void
+ask_to_verify(struct rig *r, uint32_t tag, const char *text)
+{
+    struct digest d = digest_of(text);
+
+    ask(r, 3, "content.verify", tag, d.bytes, digest_size(ALG));
+}
+
+static void
+child_that_got_wrong_bytes_gets_others_the_next_time(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct msg call;
+
+    ask_load(r, 3, 1, "bytes");
+    call = take_load_call(r, "bytes");
+    answer(r, &call, 0, "wrong");
+    take_answer(r, 3, 1, 0, "wrong");
+    ask_to_verify(r, 2, "bytes");
+    take_doubt(r, "bytes"); // they may be wrong there too
+    take_answer(r, 3, 2, EIO, NULL);
+    ask_load(r, 3, 3, "bytes");
+    call = take_load_call(r, "bytes");
+    answer(r, &call, 0, "bytes");
+    take_answer(r, 3, 3, 0, "bytes");
+    ask_to_verify(r, 4, "bytes"); // these are right, and stay
+    take_answer(r, 3, 4, 0, NULL);
+    ask_load(r, 3, 5, "bytes");
+    take_answer(r, 3, 5, 0, "bytes");
+    stop(r);
+}
+
+static void
+doubt_about_what_is_not_here_is_passed_up(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+
+    ask_to_verify(r, 1, "bytes");
+    take_doubt(r, "bytes");
+    take_answer(r, 3, 1, 0, NULL);
+    stop(r);
+    r = start(0, true);
+    ask(r, 1, "content.verify", 2, "x", 1);
+    take_error_at(r, 1, 2, EPROTO);
+    stop(r);
+}
+
+static void
+doubt_about_what_is_on_its_way_has_it_hashed(void **state UNUSED)
+{
+    struct rig *r = start_at_leaf();
+    struct msg call;
+
+    ask_load(r, 3, 1, "bytes");
+    call = take_load_call(r, "bytes");
+    ask_to_verify(r, 2, "bytes");
+    answer(r, &call, 0, "wrong");
+    take_doubt(r, "bytes");
+    take_answer(r, 3, 1, EIO, NULL);
+    take_answer(r, 3, 2, EIO, NULL);
     stop(r);
 }
 
@@ -839,6 +924,9 @@ main(void)
         cmocka_unit_test(absence_is_answered_and_not_remembered),
         cmocka_unit_test(wrong_bytes_of_the_parent_reach_no_client),
         cmocka_unit_test(bytes_passed_on_unhashed_are_hashed_for_a_client),
+        cmocka_unit_test(child_that_got_wrong_bytes_gets_others_the_next_time),
+        cmocka_unit_test(doubt_about_what_is_not_here_is_passed_up),
+        cmocka_unit_test(doubt_about_what_is_on_its_way_has_it_hashed),
         cmocka_unit_test(empty_blob_is_a_blob),
         cmocka_unit_test(digest_of_a_wrong_size_is_refused),
         cmocka_unit_test(store_is_answered_when_the_parent_has_it),

@@ -221,6 +221,39 @@ who_waits_may_leave(void **state UNUSED)
     credit_free(&credit);
 }
 
+static void
+who_cannot_be_held_back_is_refused_for_good(void **state UNUSED)
+{
+    static const struct credit_limits large = {
+        .bytes = 400000, .messages = 1000, .account_bytes = 200000, .account_messages = 10};
+    struct credit *credit = credit_new(&large);
+    struct client a = join(credit, &a);
+    struct client b = join(credit, &b);
+
+    assert_true(credit_is_idle(a.account));
+    assert_true(credit_try(a.account, 390000, &a.charges[a.count++])); // alone
+    assert_false(credit_try(a.account, 1, &a.charges[a.count]));
+    assert_false(credit_is_idle(a.account));
+    assert_true(credit_try(b.account, CREDIT_FLOOR, &b.charges[b.count++]));
+    assert_true(credit_try(b.account, 100000, &b.charges[b.count++])); // has little
+    assert_false(credit_try(b.account, 2000, &b.charges[b.count]));    // there is no more
+    assert_int_equal(credit_stats(credit)->refusals, 2);
+    assert_int_equal(credit_stats(credit)->waiting, 0);
+    settle_all(&a);
+    assert_int_equal(a.rooms + b.rooms, 0);
+    assert_true(credit_try(b.account, 2000, &b.charges[b.count++]));
+    assert_false(credit_try(b.account, 100000, &b.charges[b.count])); // beyond its own limit
+    for (int i = 0; i < 10; i++)
+        assert_true(credit_try(a.account, 1, &a.charges[a.count++]));
+    assert_false(credit_try(a.account, 1, &a.charges[a.count])); // ten messages
+    settle_all(&a);
+    settle_all(&b);
+    assert_true(credit_is_idle(a.account));
+    credit_close(&a.account);
+    credit_close(&b.account);
+    credit_free(&credit);
+}
+
 int
 main(void)
 {
@@ -232,6 +265,7 @@ main(void)
         cmocka_unit_test(what_a_client_leaves_behind_counts_until_it_is_settled),
         cmocka_unit_test(grant_is_kept_for_its_account_and_given_back_when_it_closes),
         cmocka_unit_test(who_waits_may_leave),
+        cmocka_unit_test(who_cannot_be_held_back_is_refused_for_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

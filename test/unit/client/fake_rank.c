@@ -70,6 +70,18 @@ fake_rank_say(struct fake_rank *f, uint32_t control)
     assert(msg_zmq_send(f->router, &f->peer, &m) == 0);
 }
 
+struct msg_zmq_peer
+fake_rank_peer(const struct fake_rank *f)
+{
+    return f->peer;
+}
+
+void
+fake_rank_turn_to(struct fake_rank *f, const struct msg_zmq_peer *peer)
+{
+    f->peer = *peer;
+}
+
 void
 fake_rank_hang_up(struct fake_rank *f)
 {
@@ -233,11 +245,13 @@ static void
 bind_zmq(struct fake_rank *f)
 {
     int mandatory = 1;
+    int no_mark = 0;
     int linger = 1000;
 
     f->context = zmq_ctx_new();
     f->router = zmq_socket(f->context, ZMQ_ROUTER);
     zmq_setsockopt(f->router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof(mandatory));
+    zmq_setsockopt(f->router, ZMQ_SNDHWM, &no_mark, sizeof(no_mark));
     zmq_setsockopt(f->router, ZMQ_LINGER, &linger, sizeof(linger));
     assert(zmq_bind(f->router, f->uri) == 0);
 }

@@ -4,7 +4,7 @@
 #ifndef XYLEM_FAKE_RANK_H
 #define XYLEM_FAKE_RANK_H
 
-#include "msg.h"
+#include "msg_zmq.h"
 
 #include <stdatomic.h>
 
@@ -31,6 +31,9 @@ void fake_rank_reply_text(struct fake_rank *f, const struct msg *request, int er
                           const char *text);
 /* A control message to the client whose request is served (ZeroMQ only). */
 void fake_rank_say(struct fake_rank *f, uint32_t control);
+/* Whose request is served, and to answer another client from now on in this call (ZeroMQ only). */
+struct msg_zmq_peer fake_rank_peer(const struct fake_rank *f);
+void fake_rank_turn_to(struct fake_rank *f, const struct msg_zmq_peer *peer);
 /* Close the connection after what was replied. */
 void fake_rank_hang_up(struct fake_rank *f);
 

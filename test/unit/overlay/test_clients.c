@@ -129,6 +129,31 @@ client_that_does_not_read_is_cut_off(void **state)
 }
 
 static void
+client_may_be_cut_off_by_the_user(void **state)
+{
+    struct cluster *c = *state;
+    struct msg m = request("test.late");
+    struct overlay_from client;
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    client = meet_client(c, sock);
+    fill(c->nodes[0].overlay, &client);
+    overlay_cut_client(c->nodes[0].overlay, &client.peer);
+    assert_traced(c, 0, "drained:client ");
+    assert_int_equal(stats(c, 0)->clients_cut, 1);
+    overlay_cut_client(c->nodes[0].overlay, &client.peer); // once
+    assert_int_equal(stats(c, 0)->clients_cut, 1);
+    assert_int_equal(send_to(c->nodes[0].overlay, &client), -EHOSTUNREACH);
+    read_until_control(c, sock, CONTROL_BYE);
+    assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
+    turn_until_heard(c, sock);
+    assert_traced(c, 0, "");
+    zsock_destroy(&sock);
+}
+
+static void
 client_that_is_full_but_speaks_is_not_cut_off(void **state)
 {
     struct cluster *c = *state;
@@ -253,7 +278,7 @@ send_all_that_goes(zsock_t *sock, unsigned max)
 static void
 flood_waits_in_its_sender(void **state)
 {
-    enum { FLOOD = 300, MARK = 64 };
+    enum { FLOOD = 300, MARK = 24 };
     struct cluster *c = *state;
     char dir[] = "/tmp/xylem-test-XXXXXX";
     zsock_t *sock = zsock_new(ZMQ_DEALER);
@@ -300,6 +325,7 @@ main(void)
         TEST(full_client_is_asked_what_it_has_taken),
         TEST(clients_that_acknowledge_too_much_are_ignored),
         TEST(client_that_does_not_read_is_cut_off),
+        TEST(client_may_be_cut_off_by_the_user),
         TEST(client_that_is_full_but_speaks_is_not_cut_off),
         TEST(many_clients_share_16_mib),
         TEST(client_that_has_left_is_forgotten_when_it_is_sent_to),

@@ -351,6 +351,43 @@ next_hop_leads_through_the_online_child(void **state)
     assert_int_equal(overlay_next_hop(c->nodes[0].overlay, TOPO_NONE, &hop), -EHOSTUNREACH);
 }
 
+/* --- greetings that overtake each other --- */
+
+static void
+say_attempt(zsock_t *sock, int attempt)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text),
+             "{\"rank\":1,\"size\":3,\"fanout\":2,\"protocol\":2,\"version\":\"t\","
+             "\"instance\":\"oak\",\"hash\":\"blake2b\",\"uuid\":\"run\",\"hostname\":\"h\","
+             "\"attempt\":%d}",
+             attempt);
+    say(sock, 1, text);
+}
+
+static void
+older_hello_does_not_take_the_place_of_a_newer_one(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *newer, *older;
+
+    start_root_of_three(c);
+    newer = stranger(c);
+    older = stranger(c);
+    say_attempt(newer, 2);
+    assert_int_equal(hear_control(c, newer), CONTROL_WELCOME);
+    say_attempt(older, 1);
+    say(older, CONTROL_PING, NULL);
+    assert_int_equal(hear_control(c, older), CONTROL_WHO);
+    say(newer, CONTROL_PING, NULL);
+    assert_int_equal(hear_control(c, newer), CONTROL_PONG);
+    say_attempt(older, 3);
+    assert_int_equal(hear_control(c, older), CONTROL_WELCOME);
+    zsock_destroy(&newer);
+    zsock_destroy(&older);
+}
+
 /* --- bundles --- */
 
 /* Those that gather and those that travel alone; and the goodbye behind them all. */
@@ -536,6 +573,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(older_hello_does_not_take_the_place_of_a_newer_one),
         TEST(messages_arrive_in_the_order_they_were_sent),
         TEST(child_joins_and_the_tree_is_full),
         TEST(child_that_comes_first_waits_for_its_parent),
