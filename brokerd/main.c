@@ -7,6 +7,7 @@
 #include "actor.h"
 #include "boot.h"
 #include "elog.h"
+#include "heap.h"
 #include "loop.h"
 #include "opt.h"
 #include "rank.h"
@@ -14,7 +15,6 @@
 
 #include <czmq.h>
 #include <errno.h>
-#include <malloc.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -425,15 +425,6 @@ configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, 
     return run_rank(conf, dirs, err);
 }
 
-/* Blobs come and go in all sizes: large ones go back to the system at once, and the few threads share
- * few arenas, so that the memory of a rank stays near what its cache counts (I5). */
-static void
-bound_malloc(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
-    mallopt(M_ARENA_MAX, 2);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -445,7 +436,7 @@ main(int argc, char **argv)
 
     umask(077);
     elog_dump_on_abort();
-    bound_malloc();
+    heap_init();
     actor_process_init();
     if (opt_parse(&program, argc, argv) < argc)
         opt_usage_error(&program, "there are no operands");

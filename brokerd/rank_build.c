@@ -189,6 +189,7 @@ rank_build(struct rank *r, struct err *err)
     int rc;
 
     r->loop = loop_new();
+    heap_watch(&r->heap, r->loop);
     build_services(r);
     if ((rc = rundir_lock(&r->lock, r->conf.rundir, r->conf.rank, err)) < 0 ||
         (rc = build_overlay(r, err)) < 0)

@@ -16,6 +16,7 @@
 #include "connector.h"
 #include "content.h"
 #include "health.h"
+#include "heap.h"
 #include "kvs.h"
 #include "overlay.h"
 #include "rank.h"
@@ -35,6 +36,7 @@ struct rank {
     enum rank_state state;
     int lock;          // owned fd of RUNDIR/rank-R.lock, or -1
     struct loop *loop; // owned, like all that follow
+    struct heap heap;
     struct service_table *services;
     struct credit *credit; // of local clients
     struct router *router;
