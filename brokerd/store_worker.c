@@ -292,8 +292,11 @@ static int
 write_jobs(struct worker *w, struct list *first, const struct list *end)
 {
     int64_t start = clock_us();
-    int rc = try_jobs(w, first, end);
+    int rc;
 
+    do {
+        rc = try_jobs(w, first, end);
+    } while (rc == -EUCLEAN); // each time one more damaged row is known
     count_work(&w->reply->work, first, rc == 0 ? end : first, clock_us() - start);
     return rc;
 }

@@ -46,7 +46,7 @@ check_options(int argc, int first)
 static int
 exit_status(const struct fsck_report *report, const struct fsck_stats *s)
 {
-    if (s->is_truncated || s->is_unreadable || report->stuck > 0)
+    if (s->is_truncated || s->is_unreadable || s->unindexed > 0 || report->stuck > 0)
         return 1;
     return s->findings > 0 && !repair;
 }

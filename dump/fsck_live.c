@@ -292,15 +292,30 @@ repair_namespace(struct live *l, const struct losses *losses, struct err *err)
     return rc < 0 ? err_prefix(err, rc, "%s", losses->name) : 0;
 }
 
+/* What only gets better when the instance has stopped. */
+static void
+report_rest(struct live *l)
+{
+    l->report->stuck += l->stats.lost_older + l->stats.damaged;
+    if (l->stats.lost_older > 0)
+        fsck_report_warn(l->report, "checkpoints stay as they are while the instance runs");
+    if (l->stats.damaged > 0)
+        fsck_report_warn(l->report, "damaged blobs stay until garbage is collected");
+}
+
 static int
 repair_all(struct live *l, struct err *err)
 {
     int rc = 0;
 
+    if (l->stats.unindexed > 0)
+        return err_set(err, -EIO,
+                       "the index of the database is damaged: stop the instance and repair with "
+                       "--statedir");
     for (size_t i = 0; rc == 0 && i < l->count; i++)
         rc = repair_namespace(l, &l->namespaces[i], err);
-    if (rc == 0 && l->stats.lost_older > 0)
-        fsck_report_warn(l->report, "checkpoints stay as they are while the instance runs");
+    if (rc == 0)
+        report_rest(l);
     return rc;
 }
 

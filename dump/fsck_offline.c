@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "fsck_json.h"
 #include "fsck_repair.h"
+#include "store_db_mend.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -15,9 +16,11 @@
 struct check {
     const char *statedir;
     enum digest_alg alg;
-    struct store_db *db;        // owned
-    struct fsck *fsck;          // owned
-    struct fsck_plans plans;    // what is lost
+    struct store_db *db;     // owned
+    struct fsck *fsck;       // owned
+    struct fsck_plans plans; // what is lost
+    struct store_conf conf;  // db was opened with
+    bool repair;
     struct fsck_report *report; // borrowed
 };
 
@@ -35,13 +38,13 @@ on_finding(void *arg, const struct fsck_finding *finding)
 static int
 open_store(struct check *c, bool read_only, int max_checkpoints, struct err *err)
 {
-    struct store_conf conf = {.statedir = c->statedir,
-                              .alg = c->alg,
-                              .durability = STORE_FSYNC,
-                              .max_checkpoints = max_checkpoints,
-                              .read_only = read_only};
-
-    return store_db_open(&c->db, &conf, err);
+    c->conf = (struct store_conf){.statedir = c->statedir,
+                                  .alg = c->alg,
+                                  .durability = STORE_FSYNC,
+                                  .max_checkpoints = max_checkpoints,
+                                  .read_only = read_only,
+                                  .for_repair = true};
+    return store_db_open(&c->db, &c->conf, err);
 }
 
 /* A repair adds a checkpoint; how many are to be kept is for the broker to say. */
@@ -70,6 +73,7 @@ parse_rootref(enum digest_alg alg, const char *text, struct digest *ret, struct 
     return 0;
 }
 
+/* 1: not to the end, as the file must be salvaged first. */
 static int
 run(struct check *c, struct err *err)
 {
@@ -79,6 +83,9 @@ run(struct check *c, struct err *err)
     while ((rc = fsck_step(c->fsck, c->db)) > 0) {
         const struct fsck_stats *s = fsck_stats(c->fsck);
 
+        if (c->repair && strcmp(fsck_state_name(c->fsck), "roots") == 0 &&
+            fsck_needs_salvage(c->fsck))
+            return 1;
         if (clock_ms() < next)
             continue;
         next = clock_ms() + PROGRESS_MS;
@@ -148,6 +155,25 @@ repair_store(struct check *c, struct err *err)
     return rc;
 }
 
+/* A new file, and a new check of it. */
+static int
+salvage(struct check *c, struct err *err)
+{
+    AUTO(free) char *old = NULL;
+    AUTO(free) char *text = NULL;
+    json_t *json;
+    int rc = store_db_salvage(&c->db, &c->conf, &old, err);
+
+    if (rc < 0)
+        return rc;
+    text = xasprintf("written anew without what could not be read; it was kept as %s", old);
+    json = json_pack("{s:s s:s s:s}", "root", "", "action", "rewritten", "kept", old);
+    fsck_report_repair(c->report, "content.sqlite", text, &json);
+    fsck_free(&c->fsck);
+    c->fsck = fsck_new(c->alg, on_finding, c);
+    return run(c, err);
+}
+
 /* --- all --- */
 
 static int
@@ -165,7 +191,12 @@ check(struct check *c, const char *rootref, bool repair, struct err *err)
     c->fsck = fsck_new(c->alg, on_finding, c);
     if (rootref)
         fsck_set_rootref(c->fsck, &root);
+    c->repair = repair;
     rc = run(c, err);
+    if (rc == 1)
+        rc = salvage(c, err);
+    if (rc == 1)
+        return err_set(err, -EIO, "%s: damaged again after it was written anew", c->statedir);
     return rc == 0 && repair ? repair_store(c, err) : rc;
 }
 

@@ -146,6 +146,10 @@ fsck_report_finish(struct fsck_report *r, const struct fsck_stats *s)
         fsck_report_warn(r, "%s",
                          s->is_unreadable ? "a part of the database cannot be read"
                                           : "not everything that is lost was told");
+    if (s->unindexed > 0)
+        fsck_report_warn(
+            r, "the index of the database is damaged: %" PRIu64 " blobs are not found through it",
+            s->unindexed);
     if (r->as_json)
         finish_json(r, &json);
     json_decref(json);

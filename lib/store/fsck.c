@@ -2,14 +2,16 @@
 /* fsck.c - the steps of a check (fsck.h).
  *
  * state     does                                             until                     then
- * BLOBS     reads rows in the order of their ids             the newest at the start   ROOTS
+ * BLOBS     reads rows in the order of their ids             the newest at the start   INDEX
+ * INDEX     reads the index of the database                its end                   ROOTS
  * ROOTS     reads which trees there are                      at once                   WALK
  * WALK      walks them, one after the other (fsck_walk.c)    the last has been walked  ORPHANS
  * ORPHANS   tells damaged blobs that no key needs            the last has been told    DONE
  *
  * I1  Each row up to `verified` has been read, and is in `whole` or `damaged`.  Others came later, or
  *     cannot be listed, and are read when a key needs them.
- * I2  Only what is wrong with the data is a finding; a database that does not answer is an error. */
+ * I2  Only what is wrong with the data is a finding; a database that does not answer is an error.
+ * I3  What is whole counts as whole for the keys, though the index does not lead to it. */
 #include "fsck_priv.h"
 #include "xmem.h"
 
@@ -18,6 +20,8 @@
 /* Half a millisecond: what waits behind a step waits no longer.  A larger blob takes its time. */
 #define STEP_ROWS 64
 #define STEP_BYTES ((size_t)256 << 10)
+#define STEP_SKIPS 200
+#define STEP_PLACES 2000
 
 const char *
 fsck_object_name(enum fsck_object object)
@@ -38,7 +42,7 @@ fsck_problem_name(enum fsck_problem problem)
 const char *
 fsck_state_name(const struct fsck *f)
 {
-    static const char *const names[] = {"blobs", "roots", "keys", "orphans", "done"};
+    static const char *const names[] = {"blobs", "index", "roots", "keys", "orphans", "done"};
 
     return names[f->state];
 }
@@ -75,35 +79,93 @@ static void
 on_row(void *arg, const struct store_db_row *row)
 {
     struct fsck *f = arg;
+    int rc;
 
     f->stats.blobs++;
     f->stats.bytes += (uint64_t)MAX(0, row->size);
-    if (row->rc < 0)
+    if (row->is_stuck)
+        f->stats.stuck++;
+    if (row->rc < 0) {
         add_damaged(f, row);
-    else
-        rowset_add(&f->whole, row->id);
+        return;
+    }
+    rowset_add(&f->whole, row->id);
+    rc = store_db_reindex(f->db, row); /* I3 */
+    if (rc == 1)
+        f->stats.unindexed++;
+    f->rc = MIN(rc, f->rc);
 }
 
-/* Pages of the database that SQLite cannot follow end the list, not the check (I1). */
+static int
+begin_blobs(struct fsck *f, struct store_db *db)
+{
+    int rc = store_db_newest(db, &f->upto);
+
+    if (rc == -EIO)
+        f->upto = store_db_newest_known(db);
+    if (rc == -EIO || store_db_is_hurt(db))
+        f->stats.is_unreadable = true;
+    return rc == -EIO ? 0 : rc;
+}
+
+/* Where pages are that SQLite cannot follow, it goes on behind them (I1). */
+static int
+read_blobs(struct fsck *f, struct store_db *db)
+{
+    uint64_t blobs;
+    int rc = -EIO;
+
+    if (f->failures == 0)
+        rc = store_db_verify(db, f->verified, f->upto, STEP_ROWS, STEP_BYTES, on_row, f,
+                             &f->verified);
+    if (rc != -EIO)
+        return rc;
+    blobs = f->stats.blobs;
+    rc = store_db_skip(db, f->verified, f->upto, &f->failures, STEP_SKIPS, on_row, f, &f->verified);
+    if (f->stats.blobs == blobs)
+        f->stats.is_unreadable = true;
+    return rc;
+}
+
 static int
 step_blobs(struct fsck *f, struct store_db *db)
 {
     int rc = 0;
 
-    if (f->upto < 0) {
-        f->upto = 0;
-        rc = store_db_newest(db, &f->upto);
-    }
+    f->db = db;
+    if (f->upto < 0)
+        rc = begin_blobs(f, db);
     if (rc == 0 && f->verified < f->upto)
-        rc = store_db_verify(db, f->verified, f->upto, STEP_ROWS, STEP_BYTES, on_row, f,
-                             &f->verified);
+        rc = read_blobs(f, db);
+    if (rc == 0)
+        rc = f->rc;
+    if (rc < 0)
+        return rc;
+    if (f->verified >= f->upto)
+        f->state = STATE_INDEX;
+    return 1;
+}
+
+/* --- INDEX --- */
+
+static int
+step_index(struct fsck *f, struct store_db *db)
+{
+    int rc = store_db_scan_index(db, &f->scan, STEP_PLACES);
+
     if (rc == -EIO)
         f->stats.is_unreadable = true;
     else if (rc < 0)
         return rc;
-    if (rc == -EIO || f->verified >= f->upto)
+    if (rc != 1)
         f->state = STATE_ROOTS;
     return 1;
+}
+
+bool
+fsck_needs_salvage(const struct fsck *f)
+{
+    return f->stats.unindexed > 0 || f->stats.stuck > 0 || f->stats.is_unreadable;
 }
 
 /* --- ORPHANS --- */
@@ -152,6 +214,8 @@ fsck_step(struct fsck *f, struct store_db *db)
     switch (f->state) {
     case STATE_BLOBS:
         return step_blobs(f, db);
+    case STATE_INDEX:
+        return step_index(f, db);
     case STATE_ROOTS:
         return step_roots(f, db);
     case STATE_WALK:

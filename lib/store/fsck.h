@@ -62,6 +62,8 @@ struct fsck_stats {
     uint64_t lost;       // keys lost in them; a lost directory counts as one
     uint64_t lost_older; // keys lost in checkpoints
     uint64_t findings;   // told
+    uint64_t unindexed;  // whole blobs that the index of the database does not lead to
+    uint64_t stuck;      // damaged blobs that cannot be removed from the file
     bool is_unreadable;  // a part of the table of blobs cannot be read
     bool is_truncated;   // FSCK_FINDINGS_MAX reached
 };
@@ -85,6 +87,10 @@ const char *fsck_state_name(const struct fsck *f); // "blobs", "roots", ...
 /* Namespaces by name, then checkpoints, the newest first.  Without a namespace the newest checkpoint
  * is "primary", as for a broker.  Empty until the blobs have been read. */
 const struct fsck_root *fsck_roots(const struct fsck *f, size_t *ret_count);
+
+/* Has it been seen that the file needs store_db_salvage() before anything else?  Known when the blobs have
+ * been read. */
+bool fsck_needs_salvage(const struct fsck *f);
 
 /* Ids of damaged rows: malloc()ed. */
 int64_t *fsck_damaged_ids(const struct fsck *f, size_t *ret_count);

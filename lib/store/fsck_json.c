@@ -47,23 +47,23 @@ fsck_finding_to_json(enum digest_alg alg, const struct fsck_finding *finding)
 json_t *
 fsck_stats_to_json(const struct fsck_stats *s)
 {
-    return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:b}", "blobs", (json_int_t)s->blobs, "bytes",
-                     (json_int_t)s->bytes, "keys", (json_int_t)s->keys, "damaged",
+    return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:b}", "blobs", (json_int_t)s->blobs,
+                     "bytes", (json_int_t)s->bytes, "keys", (json_int_t)s->keys, "damaged",
                      (json_int_t)s->damaged, "lost", (json_int_t)s->lost, "lost_in_checkpoints",
-                     (json_int_t)s->lost_older, "findings", (json_int_t)s->findings, "complete",
-                     !s->is_unreadable && !s->is_truncated);
+                     (json_int_t)s->lost_older, "findings", (json_int_t)s->findings, "unindexed",
+                     (json_int_t)s->unindexed, "complete", !s->is_unreadable && !s->is_truncated);
 }
 
 int
 fsck_stats_from_json(const json_t *json, struct fsck_stats *ret)
 {
-    json_int_t blobs, bytes, keys, damaged, lost, older, findings;
+    json_int_t blobs, bytes, keys, damaged, lost, older, findings, unindexed = 0;
     int complete;
 
-    if (json_unpack((json_t *)(uintptr_t)json, "{s:I s:I s:I s:I s:I s:I s:I s:b}", "blobs", &blobs,
-                    "bytes", &bytes, "keys", &keys, "damaged", &damaged, "lost", &lost,
-                    "lost_in_checkpoints", &older, "findings", &findings, "complete",
-                    &complete) < 0)
+    if (json_unpack((json_t *)(uintptr_t)json, "{s:I s:I s:I s:I s:I s:I s:I s?I s:b}", "blobs",
+                    &blobs, "bytes", &bytes, "keys", &keys, "damaged", &damaged, "lost", &lost,
+                    "lost_in_checkpoints", &older, "findings", &findings, "unindexed", &unindexed,
+                    "complete", &complete) < 0)
         return -EPROTO;
     *ret = (struct fsck_stats){.blobs = (uint64_t)blobs,
                                .bytes = (uint64_t)bytes,
@@ -72,6 +72,7 @@ fsck_stats_from_json(const json_t *json, struct fsck_stats *ret)
                                .lost = (uint64_t)lost,
                                .lost_older = (uint64_t)older,
                                .findings = (uint64_t)findings,
+                               .unindexed = (uint64_t)unindexed,
                                .is_truncated = !complete};
     return 0;
 }

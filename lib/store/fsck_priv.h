@@ -9,7 +9,7 @@
 #include "rowset.h"
 #include "treeobj.h"
 
-enum fsck_state { STATE_BLOBS, STATE_ROOTS, STATE_WALK, STATE_ORPHANS, STATE_DONE };
+enum fsck_state { STATE_BLOBS, STATE_INDEX, STATE_ROOTS, STATE_WALK, STATE_ORPHANS, STATE_DONE };
 
 /* A row whose bytes are wrong. */
 struct damaged {
@@ -48,10 +48,14 @@ struct fsck {
     bool has_rootref; // check `rootref` alone
     struct digest rootref;
 
-    int64_t upto;        // BLOBS: id of the newest row when it began; -1 = not begun
-    int64_t verified;    // every row up to this id has been read
-    struct rowset whole; // ids of rows that were whole
-    struct map damaged;  // digest -> struct damaged, owned
+    int64_t upto;              // BLOBS: id of the newest row when it began; -1 = not begun
+    uint64_t failures;         // BLOBS: of the gap it is in, see store_db_skip(); 0 = it is in none
+    struct store_db *db;       // borrowed during a step
+    struct store_db_scan scan; // INDEX: how far it has come
+    int rc;                    // BLOBS: of what was done for a row
+    int64_t verified;          // every row up to this id has been read
+    struct rowset whole;       // ids of rows that were whole
+    struct map damaged;        // digest -> struct damaged, owned
 
     struct fsck_root *roots; // owned array
     size_t nroots;

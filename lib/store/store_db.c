@@ -106,9 +106,9 @@ begin_to_write(struct store_db *db, enum store_durability durability)
     wal_start(&db->wal, db->sql, db->path, store_db_synchronous(durability));
 }
 
-/* Open for real; on failure the files beside the database are those that were there before. */
-static int
-attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest, struct err *err)
+int
+store_db_attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest,
+                struct err *err)
 {
     AUTO(free) char *shm_path = xasprintf("%s-shm", db->path);
     bool had_wal = access(db->wal_path, F_OK) == 0;
@@ -122,13 +122,14 @@ attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest, stru
         rc = store_db_prepare(db, err);
     if (rc == 0)
         rc = store_db_open_index(db, err);
-    if (rc == 0)
+    if (rc == 0 && !conf->for_repair)
         rc = store_db_check_roots(db, err);
     if (rc == 0 && !conf->read_only)
         rc = store_db_add_pieces(db, err);
     if (rc == 0) {
         if (!conf->read_only)
             begin_to_write(db, conf->durability);
+        db->newest_at_open = db->now.newest;
         return 0;
     }
     disconnect(db);
@@ -137,6 +138,16 @@ attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest, stru
     if (!had_shm && !conf->read_only)
         unlink(shm_path);
     return rc;
+}
+
+void
+store_db_detach(struct store_db *db)
+{
+    if (!db->sql)
+        return;
+    store_db_rollback(db);
+    wal_stop(&db->wal);
+    disconnect(db);
 }
 
 static int
@@ -164,7 +175,7 @@ open_file(struct store_db *db, const struct store_conf *conf, bool is_at_rest, s
     if (rc == 0 && !conf->read_only)
         rc = check_writable(db->path, err);
     if (rc == 0)
-        rc = attach(db, conf, is_at_rest, err);
+        rc = store_db_attach(db, conf, is_at_rest, err);
     return rc;
 }
 
@@ -179,10 +190,12 @@ new_db(const struct store_conf *conf)
     db->max_checkpoints = MAX(1, conf->max_checkpoints);
     db->lock.fd = -1;
     db->is_follower = conf->read_only;
+    db->for_repair = conf->for_repair;
     db->piece_size = STORE_DB_PIECE_SIZE;
     db->wall = clock_wall;
     db->grace = GRACE;
     tail_init(&db->tail);
+    rowset_init(&db->good);
     map_init(&db->damaged, offsetof(struct store_db_damage, digest), sizeof(struct digest));
     return db;
 }
@@ -231,9 +244,7 @@ store_db_close(struct store_db **db_p)
 
     if (!db)
         return;
-    store_db_rollback(db);
-    wal_stop(&db->wal);
-    disconnect(db);
+    store_db_detach(db);
     store_db_lock_drop(&db->lock); /* I1 */
     free_db(db);
 }

@@ -17,6 +17,7 @@ struct store_conf {
     enum store_durability durability;
     int max_checkpoints; // newest N are kept
     bool read_only;      // open an existing file without changing anything
+    bool for_repair;     // also one of which a part cannot be read, or a root is lost
 };
 
 #define STORE_NAMESPACE_MAX 64
@@ -59,7 +60,9 @@ void store_db_end_reading(struct store_db *db);
 /* One transaction around any number of the calls below.  -ENOSPC, -EIO, -EROFS ...: after any error
  * the transaction has been rolled back as a whole and db is ready for the next begin. */
 int store_db_begin(struct store_db *db);
-/* A blob that is there keeps its row, unless that is known to be damaged: then it gets a new one. */
+/* A blob that is there keeps its row.  But that is read first, once, if it is from an earlier run; and if
+ * it is damaged the blob gets a new one.  -EUCLEAN: damage was found which does not let this
+ * transaction go on; the next one knows of it. */
 int store_db_put(struct store_db *db, const struct digest *d, const struct blob *b);
 int store_db_put_root(struct store_db *db, const struct store_root *root);
 int store_db_remove_root(struct store_db *db, const char *name);
@@ -83,8 +86,9 @@ int store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *r
 struct store_db_row {
     int64_t id;
     struct digest digest;
-    int64_t size; // bytes of the blob
-    int rc;       // 0 whole, -EIO damaged (store_db_verify only)
+    int64_t size;  // bytes of the blob
+    int rc;        // 0 whole, -EIO damaged (store_db_verify only)
+    bool is_stuck; // damaged, and cannot be removed: SQLite cannot follow its pages
 };
 typedef void (*store_db_row_fn)(void *arg, const struct store_db_row *row);
 
@@ -101,6 +105,24 @@ int store_db_list(struct store_db *db, int64_t after, int64_t upto, size_t max_r
  * remembered: the next put of its digest replaces it. */
 int store_db_verify(struct store_db *db, int64_t after, int64_t upto, size_t max_rows,
                     size_t max_bytes, store_db_row_fn fn, void *arg, int64_t *ret_last);
+/* After store_db_verify() has failed with -EIO at `after`: on to where rows can be read again, at most
+ * max_failures at a time.  fn gets a row of which only the bytes cannot be read.  *failures: 0 at first,
+ * and 0 again when the gap has ended. */
+int store_db_skip(struct store_db *db, int64_t after, int64_t upto, uint64_t *failures,
+                  int max_failures, store_db_row_fn fn, void *arg, int64_t *ret_last);
+/* store_db_newest() where that fails with -EIO: as far as it is known. */
+int64_t store_db_newest_known(const struct store_db *db);
+/* Are all pages of the index in order?  Looks at up to max entries from *at (zeros at first) on.  1: there
+ * may be more; 0: that was all; -EIO: they are not; -errno. */
+struct store_db_scan {
+    int64_t prefix, id;
+};
+int store_db_scan_index(struct store_db *db, struct store_db_scan *at, int max);
+/* Could a part of it not be read when it was opened, with for_repair? */
+bool store_db_is_hurt(const struct store_db *db);
+/* A row that is whole: 1, its digest does not lead to it; 0; -errno.  In memory the index is put right,
+ * unless it is written by this process and has pages that are malformed. */
+int store_db_reindex(struct store_db *db, const struct store_db_row *row);
 /* Blobs with ids up to *ret_id were all stored (the first time) before `time` (seconds since the
  * epoch); 0 when that cannot be told. */
 int store_db_id_at(struct store_db *db, double time, int64_t *ret_id);

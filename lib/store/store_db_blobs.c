@@ -2,72 +2,12 @@
 /* store_db_blobs.c - blobs by digest: put, load, exists.
  *
  * I1  No byte leaves here unless its digest is right: SQLite does not notice a flipped bit.
- * I2  A digest has at most one row.
- * I3  A row that was found damaged is remembered with its id, which is never used again: so the row
- *     that replaces it is not taken for damaged, whatever becomes of the transaction. */
+ * I2  A digest has at most one row that the index leads to.
+ * I3  No put is done because there is a row, but because there is a good one: one of this run, or one
+ *     that was read in it (store_db_damage.c). */
 #include "store_db_priv.h"
-#include "blobref.h"
-#include "elog.h"
-#include "xmem.h"
 
 #include <errno.h>
-
-/* Of damaged rows: they are few, or the disk is beyond that kind of help. */
-#define DAMAGES_MAX 65536
-
-bool
-store_db_is_whole(const struct store_db *db, const struct digest *d, const struct blob *b)
-{
-    struct digest found;
-
-    digest_compute(db->alg, blob_data(b), blob_size(b), &found);
-    return digest_equal(&found, d);
-}
-
-/* --- damage --- */
-
-static void
-log_damaged(struct store_db *db, const struct digest *d, const char *why)
-{
-    char ref[BLOBREF_MAX];
-
-    elog(ELOG_ERR, "%s: cannot load %s: %s", db->path, blobref_format(db->alg, d, ref), why);
-}
-
-void
-store_db_note_damage(struct store_db *db, const struct digest *d, int64_t id)
-{
-    struct store_db_damage *damage = map_get(&db->damaged, d);
-
-    if (!damage || damage->id != id)
-        log_damaged(db, d, "the stored bytes are damaged");
-    if (!damage && db->damaged.count < DAMAGES_MAX) {
-        damage = xmalloc(sizeof(*damage));
-        damage->digest = *d;
-        map_put(&db->damaged, damage);
-    }
-    if (damage)
-        damage->id = id; /* I3 */
-}
-
-static bool
-is_damaged(const struct store_db *db, const struct digest *d, int64_t id)
-{
-    const struct store_db_damage *damage = map_get(&db->damaged, d);
-
-    return damage && damage->id == id;
-}
-
-void
-store_db_free_damages(struct store_db *db)
-{
-    size_t pos = 0;
-    void *damage;
-
-    while ((damage = map_next(&db->damaged, &pos)))
-        free(damage);
-    map_fini(&db->damaged);
-}
 
 /* --- put --- */
 
@@ -114,15 +54,27 @@ store_db_remove_row(struct store_db *db, const struct digest *d, int64_t id)
     return store_db_run(db, STMT_REMOVE, "remove a blob");
 }
 
-/* The damaged row goes, the blob gets a new one. */
+/* The damaged row goes, or is left without a place; the blob gets a new one. */
 static int
 replace_row(struct store_db *db, const struct digest *d, int64_t id, const struct blob *b)
 {
-    int rc = store_db_remove_row(db, d, id);
+    bool is_stuck = store_db_is_stuck(db, d, id);
+    int rc = is_stuck ? store_db_index_unlink(db, d, id) : store_db_remove_row(db, d, id);
 
+    if (rc == -EIO && !is_stuck && store_db_note_stuck(db, d, id))
+        return -EUCLEAN;
     if (rc == 0)
         rc = store_db_put_counts(db);
     return rc == 0 ? insert(db, d, b) : rc;
+}
+
+/* The row that the index has cannot be looked at. */
+static int
+note_suspect(struct store_db *db, const struct digest *d)
+{
+    int64_t id;
+
+    return store_db_find_suspect(db, d, &id) && store_db_note_stuck(db, d, id) ? -EUCLEAN : -EIO;
 }
 
 int
@@ -135,11 +87,16 @@ store_db_put(struct store_db *db, const struct digest *d, const struct blob *b)
     rc = store_db_find_known(db, d, &id);
     if (rc == -ENOENT)
         return insert(db, d, b);
-    if (rc == 0 && is_damaged(db, d, id))
-        return replace_row(db, d, id, b);
+    if (rc == 0)
+        rc = store_db_check_row(db, d, id); /* I3 */
+    else if (rc == -EIO)
+        rc = note_suspect(db, d);
     if (rc == 0)
         return store_db_touch(db, id);
-    store_db_log_failure(db, "look for a blob", sqlite3_extended_errcode(db->sql));
+    if (rc == 1)
+        return replace_row(db, d, id, b);
+    if (rc != -EUCLEAN)
+        store_db_log_failure(db, "look for a blob", sqlite3_extended_errcode(db->sql));
     store_db_rollback(db);
     return rc;
 }
@@ -168,9 +125,9 @@ step_to_row(struct store_db *db, const struct digest *d, sqlite3_stmt **ret)
     return step;
 }
 
-/* Of the row that st is at: its bytes, unless ret is NULL.  -EIO: they are not those of d. */
-static int
-take_bytes(struct store_db *db, sqlite3_stmt *st, const struct digest *d, struct blob **ret)
+int
+store_db_take_bytes(struct store_db *db, sqlite3_stmt *st, const struct digest *d,
+                    struct blob **ret)
 {
     AUTO(blob) struct blob *b = NULL;
     int64_t id = sqlite3_column_int64(st, 0), size = sqlite3_column_int64(st, 1);
@@ -187,6 +144,34 @@ take_bytes(struct store_db *db, sqlite3_stmt *st, const struct digest *d, struct
     return rc;
 }
 
+static int
+take_row(struct store_db *db, sqlite3_stmt *st, const struct digest *d, struct blob **ret,
+         int64_t *ret_size)
+{
+    int64_t id = sqlite3_column_int64(st, 0);
+    int rc = store_db_take_bytes(db, st, d, ret);
+
+    *ret_size = sqlite3_column_int64(st, 1);
+    if (rc == 0)
+        store_db_note_good(db, id);
+    else if (rc == -EIO)
+        store_db_note_damage(db, d, id);
+    else
+        store_db_log_damaged(db, d, err_name(rc));
+    return rc;
+}
+
+/* The row, or the index on the way to it, cannot be read. */
+static void
+note_unreadable(struct store_db *db, const struct digest *d, int step)
+{
+    int64_t id;
+
+    store_db_log_damaged(db, d, sqlite3_errmsg(db->sql));
+    if ((step & 0xff) == SQLITE_CORRUPT && store_db_find_suspect(db, d, &id))
+        store_db_note_stuck(db, d, id);
+}
+
 /* -EIO: the row is damaged, or the disk is (logged). */
 static int
 read_row(struct store_db *db, const struct digest *d, struct blob **ret, int64_t *ret_size)
@@ -195,16 +180,10 @@ read_row(struct store_db *db, const struct digest *d, struct blob **ret, int64_t
     int step = step_to_row(db, d, &st);
     int rc = step == SQLITE_DONE ? -ENOENT : store_db_errno(step);
 
-    if (step == SQLITE_ROW) {
-        *ret_size = sqlite3_column_int64(st, 1);
-        rc = take_bytes(db, st, d, ret);
-        if (rc == -EIO)
-            store_db_note_damage(db, d, sqlite3_column_int64(st, 0));
-        else if (rc < 0)
-            log_damaged(db, d, err_name(rc));
-    } else if (step != SQLITE_DONE) {
-        log_damaged(db, d, sqlite3_errmsg(db->sql));
-    }
+    if (step == SQLITE_ROW)
+        rc = take_row(db, st, d, ret, ret_size);
+    else if (step != SQLITE_DONE)
+        note_unreadable(db, d, step);
     store_db_release(st);
     return rc;
 }

@@ -214,8 +214,9 @@ store_db_check_roots(struct store_db *db, struct err *err)
     for (size_t i = 0; i < count; i++) {
         rc = store_db_exists(db, &roots[i].root);
         if (rc < 0)
-            return err_set(err, -EILSEQ, "%s: damaged: root %s of namespace %s %s", db->path,
-                           blobref_format(db->alg, &roots[i].root, ref), roots[i].name,
+            return err_set(err, -EILSEQ,
+                           "%s: damaged: root %s of namespace %s %s: see xylem fsck --repair",
+                           db->path, blobref_format(db->alg, &roots[i].root, ref), roots[i].name,
                            rc == -ENOENT ? "is missing" : "cannot be read");
     }
     return 0;

@@ -77,8 +77,8 @@ write_schema(const char *path, enum digest_alg alg, struct err *err)
     return store_db_errno(rc);
 }
 
-static void
-remove_with_companions(const char *path)
+void
+store_db_unlink(const char *path)
 {
     static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
 
@@ -89,9 +89,8 @@ remove_with_companions(const char *path)
     }
 }
 
-/* Rename, and make sure that the directory knows it. */
-static int
-publish(const char *from, const char *to, struct err *err)
+int
+store_db_publish(const char *from, const char *to, struct err *err)
 {
     AUTO(free) char *dir = xstrndup(to, (size_t)(strrchr(to, '/') - to + 1));
     int fd;
@@ -112,11 +111,11 @@ store_db_create(const char *path, enum digest_alg alg, struct err *err)
     AUTO(free) char *draft = xasprintf("%s.new", path);
     int rc;
 
-    remove_with_companions(draft);
+    store_db_unlink(draft);
     rc = write_schema(draft, alg, err);
     if (rc == 0)
-        rc = publish(draft, path, err);
+        rc = store_db_publish(draft, path, err);
     if (rc < 0)
-        remove_with_companions(draft);
+        store_db_unlink(draft);
     return rc;
 }

@@ -23,7 +23,7 @@
  * I2  What is counted in db->now follows the transaction as the tail does.
  * I3  A reader of a file that another process writes finds a row by looking at: the tail, place, the
  *     rows that are newer than its tail, in this order. */
-#include "store_db_priv.h"
+#include "store_db_skip.h"
 #include "elog.h"
 
 #include <errno.h>
@@ -32,10 +32,12 @@
 #define MERGE_BYTES (256 << 10)
 /* A transaction without bounds (a huge commit of the KVS) leaves the rest to its successors. */
 #define MERGES_MAX 32
+/* Ids tried behind the last row that a repair can read, at least. */
+#define SKIPPED_MAX 65536
 
 /* The first six bytes: never negative, and a byte or two smaller in the file than all of 63 bits. */
-static int64_t
-prefix_of(const struct digest *d)
+int64_t
+store_db_prefix(const struct digest *d)
 {
     int64_t prefix = 0;
 
@@ -45,9 +47,15 @@ prefix_of(const struct digest *d)
 }
 
 void
+store_db_bind_prefix(sqlite3_stmt *st, const struct digest *d)
+{
+    sqlite3_bind_int64(st, 1, store_db_prefix(d));
+}
+
+void
 store_db_bind_place(struct store_db *db, sqlite3_stmt *st, const struct digest *d)
 {
-    sqlite3_bind_int64(st, 1, prefix_of(d));
+    store_db_bind_prefix(st, d);
     store_db_bind_digest(db, st, 2, d);
 }
 
@@ -118,7 +126,7 @@ read_newer(struct store_db *db)
     sqlite3_stmt *st = db->statements[STMT_LIST];
     int step;
 
-    sqlite3_bind_int64(st, 1, db->now.newest);
+    sqlite3_bind_int64(st, 1, db->now.newest + 1);
     sqlite3_bind_int64(st, 2, INT64_MAX);
     while ((step = sqlite3_step(st)) == SQLITE_ROW)
         take_newer(db, st);
@@ -127,36 +135,106 @@ read_newer(struct store_db *db)
     return store_db_errno(step);
 }
 
+/* The same for a repair: where rows cannot be read, those behind them may be. */
+static int
+read_what_can_be(struct store_db *db)
+{
+    sqlite3_stmt *st = db->statements[STMT_LIST];
+    int rc;
+
+    while ((rc = read_newer(db)) == -EIO) {
+        int64_t after = db->now.newest;
+        uint64_t failures = 0;
+
+        db->is_hurt = true;
+        rc = store_db_probe(st, &after, INT64_MAX, &failures, SKIPPED_MAX);
+        store_db_release(st);
+        if (rc == -EAGAIN) // nothing more was found
+            return 0;
+        if (rc != 1)
+            return rc;
+        db->now.newest = after;
+    }
+    return rc;
+}
+
+/* For a repair: without them all rows are newer. */
+static int
+get_numbers(struct store_db *db, struct store_db_counts *ret, int64_t *ret_newest)
+{
+    int rc = get_number(db, "indexed", &ret->indexed);
+
+    if (rc == 0)
+        rc = get_number(db, "indexed_blobs", &ret->blobs);
+    if (rc == 0)
+        rc = get_number(db, "newest", ret_newest);
+    if (rc == -EIO && db->for_repair) {
+        *ret = (struct store_db_counts){.indexed = 0};
+        *ret_newest = 0;
+        db->is_hurt = true;
+        return 0;
+    }
+    return rc;
+}
+
 static int
 read_tail(struct store_db *db)
 {
     struct store_db_counts now = {.indexed = 0};
     int64_t newest = 0;
-    int rc = get_number(db, "indexed", &now.indexed);
+    int rc = get_numbers(db, &now, &newest);
 
-    if (rc == 0)
-        rc = get_number(db, "indexed_blobs", &now.blobs);
-    if (rc == 0)
-        rc = get_number(db, "newest", &newest);
     if (rc < 0)
         return rc;
     now.newest = now.indexed;
     tail_clear(&db->tail);
     db->now = now;
-    rc = read_newer(db);
+    rc = db->for_repair ? read_what_can_be(db) : read_newer(db);
     /* The newest of all may have been removed, in order or by a hand that has left its pieces. */
     db->now.newest = MAX(db->now.newest, newest);
     if (rc == 0 && !db->is_follower && (rc = store_db_newest(db, &newest)) == 0)
         db->now.newest = MAX(db->now.newest, newest);
+    if (rc == -EIO && db->for_repair) {
+        db->is_hurt = true;
+        rc = 0;
+    }
     db->now.turn = db->now.newest;
     return rc;
 }
 
 int
+store_db_scan_index(struct store_db *db, struct store_db_scan *at, int max)
+{
+    sqlite3_stmt *st = db->statements[STMT_SCAN_PLACE];
+    int count = 0, step;
+
+    sqlite3_bind_int64(st, 1, at->prefix);
+    sqlite3_bind_int64(st, 2, at->id);
+    sqlite3_bind_int(st, 3, max);
+    for (; (step = sqlite3_step(st)) == SQLITE_ROW; count++) {
+        at->prefix = sqlite3_column_int64(st, 0);
+        at->id = sqlite3_column_int64(st, 1);
+    }
+    store_db_release(st);
+    return step == SQLITE_DONE ? count == max : store_db_errno(step);
+}
+
+/* So that what nobody can extend is not opened: a tail may hide that for long. */
+static int
+try_index(struct store_db *db)
+{
+    struct store_db_scan first = {0, 0};
+    int rc = db->for_repair ? 0 : store_db_scan_index(db, &first, 1);
+
+    return MIN(rc, 0);
+}
+
+int
 store_db_open_index(struct store_db *db, struct err *err)
 {
-    if (read_tail(db) < 0)
-        return err_set(err, -EILSEQ, "%s: damaged (cannot read the index)", db->path);
+    if (try_index(db) < 0 || read_tail(db) < 0)
+        return err_set(err, -EILSEQ, "%s: damaged (cannot read the index): see xylem fsck --repair",
+                       db->path);
     return 0;
 }
 
@@ -191,8 +269,8 @@ find_in_place(struct store_db *db, const struct digest *d, int64_t *ret_id)
 
 /* Is a row of the tail still there?  Somebody may have removed it: the process that writes the file
  * we read, or a hand in the file. */
-static int
-check_row(struct store_db *db, int64_t id)
+int
+store_db_has_row(struct store_db *db, int64_t id)
 {
     sqlite3_stmt *st = db->statements[STMT_HAS_ROW];
     int step;
@@ -211,7 +289,7 @@ find_in_tail(struct store_db *db, const struct digest *d, int64_t *ret_id)
     if (!row)
         return -ENOENT;
     *ret_id = row->id;
-    return check_row(db, row->id);
+    return store_db_has_row(db, row->id);
 }
 
 int
@@ -219,6 +297,8 @@ store_db_find_known(struct store_db *db, const struct digest *d, int64_t *ret_id
 {
     const struct tail_row *row = tail_get(&db->tail, d);
 
+    if (!row && db->damaged.count > 0 && store_db_find_stuck(db, d, ret_id))
+        return 0;
     if (!row)
         return find_in_place(db, d, ret_id);
     *ret_id = row->id;
@@ -254,21 +334,53 @@ store_db_index_add(struct store_db *db, const struct digest *d, int64_t id, size
 }
 
 int
-store_db_index_remove(struct store_db *db, const struct digest *d, int64_t id)
+store_db_index_unlink(struct store_db *db, const struct digest *d, int64_t id)
 {
     sqlite3_stmt *st = db->statements[STMT_REMOVE_PLACE];
     struct tail_row *row = tail_get(&db->tail, d);
 
     if (row && row->id == id)
         tail_remove(&db->tail, row);
+    sqlite3_bind_int64(st, 1, store_db_prefix(d));
+    sqlite3_bind_int64(st, 2, id);
+    return store_db_run(db, STMT_REMOVE_PLACE, "remove a blob from the index");
+}
+
+int
+store_db_index_remove(struct store_db *db, const struct digest *d, int64_t id)
+{
     db->now.blobs--;
     if (id > db->now.indexed)
         db->now.after_indexed--;
     if (id > db->now.turn)
         db->now.after_turn--;
-    sqlite3_bind_int64(st, 1, prefix_of(d));
-    sqlite3_bind_int64(st, 2, id);
-    return store_db_run(db, STMT_REMOVE_PLACE, "remove a blob from the index");
+    return store_db_index_unlink(db, d, id);
+}
+
+/* --- repair --- */
+
+int
+store_db_reindex(struct store_db *db, const struct store_db_row *row)
+{
+    const struct store_db_damage *damage;
+    struct tail_row *old;
+    int64_t id = 0;
+    int rc = store_db_find(db, &row->digest, &id);
+
+    assert(!db->in_transaction);
+    damage = map_get(&db->damaged, &row->digest);
+    if (rc == 0 && (id == row->id || !damage || damage->id != id))
+        return 0;
+    if (rc < 0 && rc != -ENOENT && rc != -EIO)
+        return rc;
+    if (rc == -EIO && !db->is_follower)
+        return 1; // it could not be merged
+    old = tail_get(&db->tail, &row->digest);
+    if (old)
+        tail_remove(&db->tail, old);
+    tail_add(&db->tail, &row->digest, row->id);
+    tail_commit(&db->tail);
+    return 1;
 }
 
 /* --- merging --- */
@@ -282,7 +394,7 @@ merge_part(struct store_db *db, size_t part)
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        sqlite3_bind_int64(st, 1, prefix_of(&rows[i]->digest));
+        sqlite3_bind_int64(st, 1, store_db_prefix(&rows[i]->digest));
         sqlite3_bind_int64(st, 2, rows[i]->id);
         rc = store_db_run(db, STMT_PUT_PLACE, "extend the index");
     }

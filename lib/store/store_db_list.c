@@ -30,6 +30,18 @@ store_db_newest(struct store_db *db, int64_t *ret_id)
     return rc;
 }
 
+int64_t
+store_db_newest_known(const struct store_db *db)
+{
+    return db->now.newest;
+}
+
+bool
+store_db_is_hurt(const struct store_db *db)
+{
+    return db->is_hurt;
+}
+
 /* --- walking --- */
 
 struct walk {
@@ -40,7 +52,8 @@ struct walk {
 };
 
 static int
-verify_row(struct store_db *db, sqlite3_stmt *st, const struct store_db_row *row, size_t *bytes)
+verify_row(struct store_db *db, sqlite3_stmt *st, const struct store_db_row *row, size_t *bytes,
+           bool *ret_is_stuck)
 {
     AUTO(blob) struct blob *b = NULL;
     int rc;
@@ -54,7 +67,12 @@ verify_row(struct store_db *db, sqlite3_stmt *st, const struct store_db_row *row
         if (rc == 0 && !store_db_is_whole(db, &row->digest, b))
             rc = -EIO;
     }
-    if (rc == -EIO)
+    *ret_is_stuck = rc == -EIO && sqlite3_errcode(db->sql) == SQLITE_CORRUPT;
+    if (rc == 0)
+        store_db_note_good(db, row->id);
+    else if (*ret_is_stuck)
+        store_db_note_stuck(db, &row->digest, row->id);
+    else if (rc == -EIO)
         store_db_note_damage(db, &row->digest, row->id);
     return rc;
 }
@@ -83,7 +101,7 @@ walk_rows(struct store_db *db, sqlite3_stmt *st, const struct walk *w, int64_t *
 
         read_row(db, st, &row);
         if (row.rc == 0 && st == db->statements[STMT_READ])
-            row.rc = verify_row(db, st, &row, &bytes);
+            row.rc = verify_row(db, st, &row, &bytes, &row.is_stuck);
         rows++;
         *last = row.id;
         w->fn(w->arg, &row);
@@ -98,7 +116,7 @@ walk(struct store_db *db, enum store_db_statement which, const struct walk *w, i
     int64_t last = w->after;
     int rc;
 
-    sqlite3_bind_int64(st, 1, w->after);
+    sqlite3_bind_int64(st, 1, w->after + 1);
     sqlite3_bind_int64(st, 2, w->upto);
     rc = walk_rows(db, st, w, &last);
     store_db_release(st);

@@ -10,4 +10,11 @@
 int store_db_mend_checkpoint(struct store_db *db, const struct checkpoint *old,
                              const struct digest *root);
 
+/* Copy what can be read into a new file, with a new index, and put that in the place of the old one,
+ * which becomes content.sqlite.damaged (or .damaged-2, and so on).  db was opened with conf, to write and
+ * for_repair, and is open again afterwards, with the same ids.  *ret_old: malloc()ed path.  -errno with
+ * text: the file is as it was, and so is db; or it is NULL, if even that failed. */
+int store_db_salvage(struct store_db **db, const struct store_conf *conf, char **ret_old,
+                     struct err *err);
+
 #endif

@@ -3,6 +3,7 @@
 #ifndef XYLEM_STORE_DB_PRIV_H
 #define XYLEM_STORE_DB_PRIV_H
 
+#include "rowset.h"
 #include "store_db.h"
 #include "store_db_tail.h"
 #include "store_db_wal.h"
@@ -30,6 +31,9 @@ enum store_db_statement {
     STMT_LOAD,
     STMT_HAS_ROW,
     STMT_FIND,
+    STMT_PLACES,
+    STMT_HAS_PLACE,
+    STMT_SCAN_PLACE,
     STMT_PUT_PLACE,
     STMT_REMOVE_PLACE,
     STMT_NEWEST,
@@ -77,7 +81,8 @@ struct store_db_counts {
 /* A blob whose row has other bytes. */
 struct store_db_damage {
     struct digest digest;
-    int64_t id; // of the row
+    int64_t id;    // of the row
+    bool is_stuck; // SQLite cannot follow its pages
 };
 
 /* See store_db_age.c. */
@@ -108,12 +113,16 @@ struct store_db {
     size_t piece_size;                       // of what is put; tests have their own
     struct store_db_lock lock;               // of the directory; to read: a share, or none
     bool is_follower;                        // opened to read: another process may be writing
+    bool for_repair;                         // what cannot be read is left out
+    bool is_hurt;                            // something was left out when it was opened
     bool in_transaction;                     // between begin and commit, without an error since
     int failing;                             // -errno of writes since the last commit; 0 = none
     struct wal wal;                          // of a writer
     struct tail tail;                        // rows that place does not have
     struct store_db_counts now, saved;       // now; and when the transaction began
     struct map damaged;                      // struct store_db_damage by digest, owned
+    int64_t newest_at_open;                  // ids behind it are of this run
+    struct rowset good;                      // ids up to it whose rows were read and are whole
     double (*wall)(void);                    // the time; tests have their own
     double grace;                            // seconds; see store_db_set_grace()
     struct store_db_age age;                 // what was when
@@ -141,6 +150,13 @@ int store_db_connect(struct store_db *db, const struct store_conf *conf, bool is
 /* The text for PRAGMA synchronous. */
 const char *store_db_synchronous(enum store_durability durability);
 
+/* --- store_db.c --- */
+/* Open db->path for real; on failure the files beside it are those that were there before. */
+int store_db_attach(struct store_db *db, const struct store_conf *conf, bool is_at_rest,
+                    struct err *err);
+/* The other way: the log has been moved into the file, if nobody else reads it. */
+void store_db_detach(struct store_db *db);
+
 /* --- store_db_check.c --- */
 /* Is this a file of ours, of this algorithm, and whole?  Only reads, and without the help of
  * anything that could write.  -EILSEQ, -EINVAL, -errno; all with text. */
@@ -154,6 +170,9 @@ int store_db_check_roots(struct store_db *db, struct err *err);
 /* --- store_db_create.c --- */
 /* Make a complete new file at path, or none. */
 int store_db_create(const char *path, enum digest_alg alg, struct err *err);
+/* Rename, and make sure that the directory knows it. */
+int store_db_publish(const char *from, const char *to, struct err *err);
+void store_db_unlink(const char *path); // with what SQLite may have left beside it
 
 /* --- store_db_sql.c --- */
 int store_db_prepare(struct store_db *db, struct err *err);
@@ -174,12 +193,18 @@ void store_db_log_failure(struct store_db *db, const char *what, int sqlite_rc);
 int store_db_open_index(struct store_db *db, struct err *err);
 /* Parameters 1 and 2 of a statement that looks for a digest through place. */
 void store_db_bind_place(struct store_db *db, sqlite3_stmt *st, const struct digest *d);
+int64_t store_db_prefix(const struct digest *d);
+void store_db_bind_prefix(sqlite3_stmt *st, const struct digest *d); // the first of these
+/* -ENOENT. */
+int store_db_has_row(struct store_db *db, int64_t id);
 /* store_db_find() for a writer: does not look whether a row of the tail is still there. */
 int store_db_find_known(struct store_db *db, const struct digest *d, int64_t *ret_id);
 /* A row has been stored, which takes leaf_bytes of a leaf page. */
 void store_db_index_add(struct store_db *db, const struct digest *d, int64_t id, size_t leaf_bytes);
 /* A row is being removed. */
 int store_db_index_remove(struct store_db *db, const struct digest *d, int64_t id);
+/* It loses its place, but stays where it is. */
+int store_db_index_unlink(struct store_db *db, const struct digest *d, int64_t id);
 /* Before a commit: put into place what this transaction pays for. */
 int store_db_index_merge(struct store_db *db);
 /* After rows have been removed: what is recorded must say so. */
@@ -212,12 +237,30 @@ int store_db_join_pieces(struct store_db *db, int64_t id, int64_t size, struct b
 /* Verifies the bytes without having more than a piece in memory. */
 int store_db_check_pieces(struct store_db *db, int64_t id, int64_t size, const struct digest *d);
 
-/* --- store_db_blobs.c --- */
+/* --- store_db_damage.c --- */
 /* Are these the bytes that d names? */
 bool store_db_is_whole(const struct store_db *db, const struct digest *d, const struct blob *b);
+void store_db_log_damaged(struct store_db *db, const struct digest *d, const char *why);
 /* Log it, once, and remember it: the next put replaces the row. */
 void store_db_note_damage(struct store_db *db, const struct digest *d, int64_t id);
 void store_db_free_damages(struct store_db *db);
+/* The row of d that SQLite cannot read, by what can be read of it. */
+bool store_db_find_suspect(struct store_db *db, const struct digest *d, int64_t *ret_id);
+/* The row has been read and was whole. */
+void store_db_note_good(struct store_db *db, int64_t id);
+/* Note that it cannot even be removed.  true: that is new. */
+bool store_db_note_stuck(struct store_db *db, const struct digest *d, int64_t id);
+bool store_db_is_stuck(const struct store_db *db, const struct digest *d, int64_t id);
+/* The row of d that place has, if that is known to be stuck. */
+bool store_db_find_stuck(struct store_db *db, const struct digest *d, int64_t *ret_id);
+/* May a put of d rely on this row?  0: yes; 1: it is to be replaced; -EUCLEAN: likewise, but not in
+ * this transaction; -errno.  Reads the row if that is not known. */
+int store_db_check_row(struct store_db *db, const struct digest *d, int64_t id);
+
+/* --- store_db_blobs.c --- */
+/* Of the row that st (STMT_LOAD) is at: its bytes, unless ret is NULL.  -EIO: they are not those of d. */
+int store_db_take_bytes(struct store_db *db, sqlite3_stmt *st, const struct digest *d,
+                        struct blob **ret);
 /* Take a row out of the file, the index and the counts. */
 int store_db_remove_row(struct store_db *db, const struct digest *d, int64_t id);
 

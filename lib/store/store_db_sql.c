@@ -6,7 +6,8 @@
  * I2  After an error inside a transaction there is none: SQLite itself rolls back on some errors
  *     (a full disk) and not on others, so we always do.
  * I3  What is kept in memory of the rows (the tail, db->now) follows: a transaction that failed has
- *     left no trace there. */
+ *     left no trace there.
+ * I4  A page that SQLite cannot follow, met in a transaction, makes that unfit for writing. */
 #include "store_db_priv.h"
 #include "elog.h"
 
@@ -30,12 +31,18 @@ static const char *const statement_text[STMT_COUNT_OF] = {
     [STMT_HAS_ROW] = "SELECT 1 FROM blob WHERE id = ?1",
     [STMT_FIND] = "SELECT b.id FROM place p CROSS JOIN blob b ON b.id = p.id"
                   " WHERE p.prefix = ?1 AND b.digest = ?2",
+    [STMT_PLACES] = "SELECT id FROM place WHERE prefix = ?1",
+    [STMT_SCAN_PLACE] = "SELECT prefix, id FROM place WHERE (prefix, id) > (?1, ?2)"
+                        " ORDER BY prefix, id LIMIT ?3",
+    [STMT_HAS_PLACE] = "SELECT 1 FROM place WHERE prefix = ?1 AND id = ?2",
     /* A tail that was read from the file may be in place in part. */
     [STMT_PUT_PLACE] = "INSERT OR IGNORE INTO place (prefix, id) VALUES (?1, ?2)",
     [STMT_REMOVE_PLACE] = "DELETE FROM place WHERE prefix = ?1 AND id = ?2",
     [STMT_NEWEST] = "SELECT ifnull(max(id), 0) FROM blob",
-    [STMT_LIST] = "SELECT id, digest, size FROM blob WHERE id > ?1 AND id <= ?2 ORDER BY id",
-    [STMT_READ] = "SELECT id, digest, size, data FROM blob WHERE id > ?1 AND id <= ?2 ORDER BY id",
+    /* Not "id > ?1": in a damaged table that looks for ?1 itself, which may lie in a lost page. */
+    [STMT_LIST] = "SELECT id, digest, size FROM blob WHERE id >= ?1 AND id <= ?2 ORDER BY id",
+    [STMT_READ] = "SELECT id, digest, size, data FROM blob WHERE id >= ?1 AND id <= ?2"
+                  " ORDER BY id",
     [STMT_DIGEST_OF] = "SELECT digest FROM blob WHERE id = ?1",
     [STMT_REMOVE] = "DELETE FROM blob WHERE id = ?1",
     [STMT_PUT_AGE] = "INSERT OR IGNORE INTO age (id, time) VALUES (?1, ?2)",
@@ -229,5 +236,5 @@ void
 store_db_end_reading(struct store_db *db)
 {
     if (!sqlite3_get_autocommit(db->sql))
-        sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
+        sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL); // COMMIT would leave I4 in force
 }

@@ -117,6 +117,12 @@ check 'and is valid' xylem content validate "$small"
 # ---- the file is changed while nobody runs ----
 check 'keys are put' on_rank 3 xylem kvs put a=1
 root=$(xylem kvs getroot -b)
+echo 'an old one' >"$TEMP/old"
+check 'a blob is stored that nobody will ask for' store 3 "$TEMP/old"
+old=$(blobref "$TEMP/old")
+head -c 200000 /dev/urandom >"$TEMP/chain"
+check 'and a large one' store 3 "$TEMP/chain"
+chain=$(blobref "$TEMP/chain")
 stop_cluster
 scratch() # FILE: some bytes in its middle, wherever they are in the database
 {
@@ -133,7 +139,32 @@ PY
 }
 check 'the file is scratched where a large blob is' scratch "$TEMP/large"
 check 'and the row of the root is damaged' row "$root" 'data = flip(data, 2)'
+check 'and that of the old one' row "$old" 'data = flip(data, 2)'
+break_chain() # FILE: the page in its middle does not lead to the next one
+{
+    python3 - "$state/content.sqlite" "$1" <<'PY'
+import sys
+path, blob = sys.argv[1:]
+part = open(blob, "rb").read()[100000:100064]
+data = bytearray(open(path, "rb").read())
+assert data.count(part) == 1
+at = data.index(part) // 16384 * 16384
+data[at:at + 4] = b"\x7f\xff\xff\xff"
+open(path, "wb").write(data)
+PY
+}
+check 'the pages of another large blob lead nowhere' break_chain "$TEMP/chain"
 start_cluster 4 2 --statedir "$state"
+# ---- what is acknowledged is there, also where a row was before ----
+for name in old chain; do
+    [ $name = old ] || check_fails 'its bytes cannot be loaded' 'input/output' \
+        on_rank 3 xylem content load "$chain"
+    check "what was damaged is stored again, unread before or not: $name" store 3 "$TEMP/$name"
+    check 'caches are dropped' dropcaches
+    check 'it can be loaded from the disk' same_at 3 "$TEMP/$name" "${!name}"
+    check 'and is valid' xylem content validate "${!name}"
+done
+check 'other blobs can be stored' store 3 "$TEMP/good"
 check_damaged 'a scratched file' "$large"
 for rank in 0 3; do
     check_output "a damaged root is an error of those who read it: errno 5, rank $rank" 5 \

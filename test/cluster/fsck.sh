@@ -21,6 +21,12 @@ sum_is() { tail -n 1 "$TEMP/err" | grep -Ex -- "xylem-fsck: $1"; }
 json_has() { "${@:2}" 2>/dev/null | python3 -c 'import json, sys
 o = json.load(sys.stdin)
 sys.exit(not ('"$1"'))'; }
+sqlite_count() # [FILE]: rows of blobs
+{
+    python3 -c 'import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM blob").fetchone()[0])' \
+        "${1:-$state/content.sqlite}"
+}
 noise() { head -c "$1" /dev/urandom | base64 -w 0; }
 
 # ---- options ----
@@ -101,7 +107,10 @@ check 'a row goes away behind its back' rot delete "$euro"
 check 'live: it is missing' grep -x "primary: ä.€: value: blob $euro is missing" <(xylem fsck -q)
 check 'offline too' grep -x "primary: ä.€: value: blob $euro is missing" <(offline -q)
 check_fails 'offline, a repair is refused while the instance runs' 'in use' offline --repair
-check 'live: a repair is a success' xylem fsck --repair -q
+check 'live: a repair that leaves something says so' fsck_says 1 "$(xylem fsck -q)" \
+    xylem fsck --repair -q
+check 'and what: checkpoints' grep -q 'checkpoints stay' "$TEMP/err"
+check 'and damaged blobs' grep -q 'damaged blobs stay' "$TEMP/err"
 check_fails 'the keys are gone' 'no such' xylem kvs get a.b.c
 check_fails 'the third one too' 'no such' xylem kvs get ä.€
 check_output 'others are there' 3 xylem kvs get small
@@ -139,6 +148,89 @@ check_fails 'what is lost is gone' 'no such' xylem kvs ls dir
 check 'the new root is a checkpoint' sh -c \
     '[ "$(xylem kvs getroot -b)" = "$(xylem content checkpoint list -n | awk "NR == 1 {print \$4}")" ]'
 check 'live: clean' fsck_says 0 '' xylem fsck
+stop_cluster
+
+# ---- a live repair that leaves nothing ----
+rm -rf "$state"
+mkdir "$state"
+start_cluster 1 --statedir "$state"
+check 'a key is put' xylem kvs put k="$(noise 600)"
+check 'its row goes away behind its back' rot delete "$(refs k)"
+check 'live: a repair is a success' xylem fsck --repair -q
+check 'live: clean' fsck_says 0 '' xylem fsck
+check_fails 'the key is gone' 'no such' xylem kvs get k
+
+stop_cluster
+
+# ---- where nothing can be written ----
+on_read_only() # COMMAND...: with the state directory on a file system that is mounted read-only
+{
+    unshare -m bash -c 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && "$@"' \
+        "$state" "$@"
+}
+if on_read_only true 2>"$TEMP/err"; then
+    check 'a read-only file system is checked' fsck_says 0 '' on_read_only xylem-fsck --statedir "$state"
+    check 'and looked through for garbage' \
+        on_read_only xylem-gc --dry-run --statedir "$state"
+    rm "$state/lock"
+    check 'also without a lock' fsck_says 0 '' on_read_only xylem-fsck --statedir "$state"
+    check 'for garbage, too' on_read_only xylem-gc --dry-run --statedir "$state"
+else
+    check 'skipped: no file system can be mounted here' true
+fi
+start_cluster 1 --statedir "$state"
+
+# ---- pages of the database ----
+page() # TABLE TYPE N: the number of its Nth page
+{
+    python3 - "$state/content.sqlite" "$@" <<'PY'
+import sqlite3, sys
+path, table, kind, n = sys.argv[1:]
+print(sqlite3.connect(path).execute("SELECT pageno FROM dbstat WHERE name = ? AND pagetype = ?"
+      " ORDER BY path LIMIT 1 OFFSET ?", (table, kind, int(n))).fetchone()[0])
+PY
+}
+wipe() # PAGE: only zeros are left of it
+{
+    dd if=/dev/zero of="$state/content.sqlite" bs=16384 seek=$(($1 - 1)) count=1 conv=notrunc
+}
+refused() # TEXT: rank 0 does not start here, and says why
+{
+    ! timeout 20 xylem-brokerd --rundir "$TEMP/refused" --statedir "$state" 2>"$TEMP/err" &&
+        grep -F -- "$1" "$TEMP/err"
+}
+check 'keys are put' xylem kvs put whole="$(noise 300)"
+for i in $(seq 40); do
+    echo "k$i=$(noise 3000)"
+done >"$TEMP/pairs"
+check 'and 40 more' xargs -a "$TEMP/pairs" xylem kvs put
+stop_cluster
+if leaf=$(page blob leaf 1 2>"$TEMP/err"); then
+    cp "$state/content.sqlite" "$TEMP/before"
+    check 'a page of the index is lost' wipe "$(page place leaf 0)"
+    check 'rank 0 does not start' refused 'fsck --repair'
+    check_fails 'offline: that is told' 'a part of the database cannot be read' offline
+    check 'it is made again' offline --repair -q
+    check 'the old file is kept' test -s "$state/content.sqlite.damaged"
+    check 'and clean then' fsck_says 0 '' offline
+    check 'nothing is lost' test "$(sqlite_count)" = "$(sqlite_count "$TEMP/before")"
+    check 'a page of blobs is lost' wipe "$(page blob leaf 1)"
+    check_fails 'offline: keys are named' 'a part of the database cannot be read' offline
+    check 'in detail' sh -c 'xylem-fsck --statedir "$1" -q 2>&1 | grep -q "^primary: k[0-9]*: value: blob"' - "$state"
+    check 'as JSON' json_has 'not o["complete"] and o["lost"] > 0' offline --json
+    check 'it is repaired' offline --repair -q
+    check 'the old file is kept, too' test -s "$state/content.sqlite.damaged-2"
+    check 'and clean then' fsck_says 0 '' offline
+    start_cluster 2 --statedir "$state"
+    check 'rank 0 starts' xylem kvs put again=1
+    stop_cluster
+else
+    check 'skipped: this SQLite cannot tell which page is what' true
+fi
+rm -f "$state"/content.sqlite.damaged*
+start_cluster 1 --statedir "$state"
+check 'a value of two blobs is put' sh -c 'head -c 2000000 /dev/urandom | xylem kvs put -r lost+found.big=-'
+read -r big1 big2 <<<"$(refs lost+found.big)"
 stop_cluster
 
 # ---- a name that plays tricks ----

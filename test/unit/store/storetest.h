@@ -33,7 +33,7 @@ statedir_init(struct statedir *s)
     snprintf(s->path, sizeof(s->path), "/tmp/xylem-test.XXXXXX");
     assert_non_null(mkdtemp(s->path));
     snprintf(s->database, sizeof(s->database), "%s/content.sqlite", s->path);
-    s->conf = (struct store_conf){s->path, DIGEST_BLAKE2B, STORE_COMMIT, 5, false};
+    s->conf = (struct store_conf){s->path, DIGEST_BLAKE2B, STORE_COMMIT, 5, false, false};
 }
 
 static inline void
