@@ -35,7 +35,8 @@ boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err)
         uint32_t rank = b->named[i].rank;
 
         if (rank >= size)
-            return err_set(err, -EINVAL, "endpoint.%u: there are only %u ranks", rank, size);
+            return err_set(err, -EINVAL, "%s: " ENDPOINT "%u: there are only %u ranks", b->source,
+                           rank, size);
         free(b->endpoints[rank]);
         b->endpoints[rank] = xstrdup(b->named[i].uri);
     }
@@ -74,8 +75,22 @@ is_loopback(const char *address)
     return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
 }
 
+/* HOST:PORT with a port there is.  ZeroMQ would take the lower 16 bits of any number. */
+static bool
+has_port(const char *address, enum boot_use use)
+{
+    const char *colon = strrchr(address, ':');
+    long port;
+
+    if (!colon)
+        return false;
+    if (use == BOOT_LISTEN && strcmp(colon + 1, "*") == 0)
+        return true;
+    return units_parse_long(colon + 1, use == BOOT_LISTEN ? 0 : 1, UINT16_MAX, &port) == 0;
+}
+
 int
-boot_check(const char *uri, struct err *err)
+boot_check(const char *uri, enum boot_use use, struct err *err)
 {
     if (strncmp(uri, IPC, sizeof(IPC) - 1) == 0) {
         if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
@@ -87,5 +102,27 @@ boot_check(const char *uri, struct err *err)
         return err_set(err, -EINVAL, "%s: an endpoint is ipc://PATH or tcp://IP:PORT", uri);
     if (!is_loopback(uri + sizeof(TCP) - 1))
         return err_set(err, -EPERM, "%s: tcp:// is for loopback addresses only", uri);
+    if (!has_port(uri + sizeof(TCP) - 1, use))
+        return err_set(err, -EINVAL, "%s: a port is a number from %s", uri,
+                       use == BOOT_LISTEN ? "0 to 65535, or *" : "1 to 65535");
     return 0;
+}
+
+static bool
+is_named(const struct boot *b, uint32_t rank)
+{
+    for (size_t i = 0; i < b->nnamed; i++) {
+        if (b->named[i].rank == rank)
+            return true;
+    }
+    return false;
+}
+
+int
+boot_check_endpoint(const struct boot *b, uint32_t rank, enum boot_use use, struct err *err)
+{
+    int rc = boot_check(b->endpoints[rank], use, err);
+
+    return rc < 0 && is_named(b, rank) ? err_prefix(err, rc, "%s: " ENDPOINT "%u", b->source, rank)
+                                       : rc;
 }

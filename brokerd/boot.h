@@ -14,6 +14,7 @@ struct boot_named {
 };
 
 struct boot {
+    const char *source;       // borrowed: the configuration file, for texts; NULL: none
     struct boot_named *named; // owned array: what the configuration file says
     size_t nnamed;
     char **endpoints; // owned array of owned URIs, one for each rank; after boot_fill()
@@ -22,7 +23,7 @@ struct boot {
 
 #define BOOT_INIT \
     { \
-        NULL, 0, NULL, 0 \
+        NULL, NULL, 0, NULL, 0 \
     }
 
 /* A name and value of a configuration file: "endpoint.R" = URI.  -EINVAL for any other name; has
@@ -35,8 +36,15 @@ int boot_fill(struct boot *b, uint32_t size, const char *rundir, struct err *err
 
 void boot_fini(struct boot *b);
 
-/* May a rank bind or connect to that URI?  tcp:// beyond loopback is refused: it is not secured.  -EINVAL, -EPERM,
- * -ENAMETOOLONG with text. */
-int boot_check(const char *uri, struct err *err);
+enum boot_use { BOOT_LISTEN, BOOT_CONNECT };
+
+/* May a rank bind or connect to that URI?  A port to listen on may be 0 or "*", any free one.
+ * tcp:// beyond loopback is refused: it is not secured.  -EINVAL, -EPERM, -ENAMETOOLONG with
+ * text. */
+int boot_check(const char *uri, enum boot_use use, struct err *err);
+
+/* The same for an endpoint that boot_fill() has settled; the text names the configuration file and
+ * its member if it is from there. */
+int boot_check_endpoint(const struct boot *b, uint32_t rank, enum boot_use use, struct err *err);
 
 #endif

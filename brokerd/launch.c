@@ -26,8 +26,7 @@
 #define START_TIMEOUT_MS INT64_C(120000) // sanitizers on a busy machine take long
 #define DEATH_GRACE_MS 1000              // SIGKILL is not instant, and harnesses are quick
 
-static struct launch_conf conf = {
-    .fanout = 2, .rsh = "ssh", .start_timeout_ms = START_TIMEOUT_MS, .respawn = -1};
+static struct launch_conf conf = {.fanout = 2, .start_timeout_ms = START_TIMEOUT_MS, .respawn = -1};
 
 static const struct opt options[] = {
     {'n', "size", "N", OPT_LONG, &conf.size, "number of ranks", 1, RANKS_MAX},
@@ -35,8 +34,8 @@ static const struct opt options[] = {
     {0, "statedir", "DIR", OPT_STRING, &conf.statedir, "where rank 0 keeps its data", 0, 0},
     {0, "rundir", "DIR", OPT_STRING, &conf.rundir, "sockets and logs (a private directory)", 0, 0},
     {0, "tcp", NULL, OPT_FLAG, &conf.tcp, "ranks talk over loopback TCP", 0, 0},
-    {0, "hosts", "LIST", OPT_STRING, &conf.hosts, "deal the ranks out to these hosts", 0, 0},
-    {0, "rsh", "CMD", OPT_STRING, &conf.rsh, "how to run a command on a host (ssh)", 0, 0},
+    {0, "hosts", "LIST", OPT_STRING, &conf.hosts, NULL, 0, 0}, // not built yet
+    {0, "rsh", "CMD", OPT_STRING, &conf.rsh, NULL, 0, 0},      // likewise
     {'o', "broker-option", "OPTION", OPT_LIST, &conf.options, "option for every broker", 0, 0},
     {'t', "timeout", "TIME", OPT_DURATION, &conf.start_timeout_ms, "for the start (2m)", 0, 0},
     {0, "respawn", "R", OPT_LONG, &conf.respawn, "start rank R of --rundir again", 0, RANKS_MAX},
@@ -181,8 +180,9 @@ check_usage(char **operands)
         opt_usage_error(&program, "--respawn takes --rundir and nothing else");
     if (conf.respawn < 0 && conf.size == 0)
         opt_usage_error(&program, "-n N is needed");
-    if (conf.hosts)
-        opt_usage_error(&program, "--hosts is not built yet: all ranks run on this host");
+    if (conf.hosts || conf.rsh)
+        opt_usage_error(&program, "--%s is not built yet: all ranks run on this host",
+                        conf.hosts ? "hosts" : "rsh");
 }
 
 int

@@ -105,6 +105,15 @@ lock_directory(const struct launch_dir *d, unsigned size, struct err *err)
     return 0;
 }
 
+/* Data beside a rank-0.cmd are those of a launch that was killed. */
+static bool
+has_data(const struct launch_dir *d)
+{
+    AUTO(free) char *cmd = launch_dir_path(d, LAUNCH_CMD, 0);
+
+    return faccessat(d->fd, "content.sqlite", F_OK, 0) == 0 && access(cmd, F_OK) < 0;
+}
+
 int
 launch_dir_create(struct launch_dir *d, const char *path, unsigned size, struct err *err)
 {
@@ -118,8 +127,10 @@ launch_dir_create(struct launch_dir *d, const char *path, unsigned size, struct 
         rc = lock_directory(d, size, err);
     if (rc == 0)
         rc = check_socket_path(d, size, err);
-    if (rc == 0)
+    if (rc == 0) {
+        d->had_data = has_data(d);
         return 0;
+    }
     if (d->is_private && d->fd >= 0)
         rmdir(d->path);
     launch_dir_close(d);
@@ -325,6 +336,6 @@ launch_dir_clean(const struct launch_dir *d, unsigned size, bool has_state)
         }
     }
     unlinkat(d->fd, "cluster.conf", 0);
-    if (has_state)
+    if (has_state && !d->had_data)
         remove_state(d);
 }

@@ -32,6 +32,7 @@ struct launch_dir {
     char *path;      // owned; absolute
     int fd;          // the directory, owned; a launch keeps it locked while it lives
     bool is_private; // we made up the place: at the end all of it goes
+    bool had_data;   // somebody's content.sqlite was there, which stays
 };
 
 /* Make (path NULL: a new private one) and lock the directory for `size` ranks.  -EBUSY another
@@ -42,7 +43,7 @@ int launch_dir_create(struct launch_dir *d, const char *path, unsigned size, str
 int launch_dir_attach(struct launch_dir *d, const char *path, struct err *err);
 
 /* Remove what belongs to `size` ranks, and the directory itself if it is private.  has_state: rank
- * 0 kept its data here, which goes too. */
+ * 0 kept its data here, which go too unless they were there before this launch. */
 void launch_dir_clean(const struct launch_dir *d, unsigned size, bool has_state);
 
 void launch_dir_close(struct launch_dir *d);

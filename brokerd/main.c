@@ -2,10 +2,12 @@
 /* main.c - xylem-brokerd: options, directories and signals around one rank (rank.h).
  *
  * The main thread sleeps until a signal or news from the rank comes in.  Exit status: 0 after
- * SIGTERM or SIGINT and after a shutdown of the instance, 1 when the rank could not start or was refused, 2 for a wrong command line.
+ * SIGTERM or SIGINT and after a shutdown of the instance, 1 when the rank could not start or was
+ * refused, or for a wrong configuration file, 2 for a wrong command line.
  */
 #include "actor.h"
 #include "boot.h"
+#include "dirs.h"
 #include "elog.h"
 #include "heap.h"
 #include "loop.h"
@@ -15,14 +17,19 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PROGRAM "xylem-brokerd"
+#define BLOB_SIZE_MAX (1l << 30)            // bytes
+#define PERIOD_MAX_MS (365 * 24 * 3600000l) // between checkpoints
+#define PULSE_MAX_MS (24 * 3600000l)        // a day: of heartbeat and timeout
 
 static struct settings {
     long rank;
@@ -41,6 +48,7 @@ static struct settings {
     uint64_t cache_size;
     uint64_t blob_size_limit;
     uint64_t scrub_rate;
+    int64_t checkpoint_period;
     long max_checkpoints;
     int64_t heartbeat;
     int64_t timeout;
@@ -85,15 +93,17 @@ static const struct opt options[] = {
     {0, "no-kvs", NULL, OPT_FLAG, &settings.no_kvs, "do not serve kvs.*", 0, 0},
     {0, "cache-size", "SIZE", OPT_SIZE, &settings.cache_size, "memory for clean blobs (64M)", 0, 0},
     {0, "blob-size-limit", "SIZE", OPT_SIZE, &settings.blob_size_limit,
-     "largest blob, 1 to 1G (1M)", 0, 0},
+     "largest blob, 1 to 1G (1M)", 1, BLOB_SIZE_MAX},
     {0, "scrub-rate", "SIZE", OPT_SIZE, &settings.scrub_rate,
      "rank 0: read the store again at so many bytes a second (0 = off)", 0, 0},
+    {0, "checkpoint-period", "TIME", OPT_DURATION, &settings.checkpoint_period,
+     "rank 0: record a checkpoint so often (0 = at the end only)", 0, PERIOD_MAX_MS},
     {0, "max-checkpoints", "N", OPT_LONG, &settings.max_checkpoints, "newest N are kept (5)", 1,
      1000},
     {0, "heartbeat", "TIME", OPT_DURATION, &settings.heartbeat,
-     "how often neighbours are pinged (1s)", 0, 0},
+     "how often neighbours are pinged (1s)", 1, PULSE_MAX_MS},
     {0, "timeout", "TIME", OPT_DURATION, &settings.timeout,
-     "a neighbour silent for this long is lost (5s)", 0, 0},
+     "a neighbour silent for this long is lost (5s)", 1, PULSE_MAX_MS},
     {0, "ready-fd", "FD", OPT_LONG, &settings.ready_fd,
      "write a byte there when the subtree is complete", 3, INT_MAX},
     {0, "shutdown-file", "FILE", OPT_STRING, &settings.shutdown_file,
@@ -121,6 +131,40 @@ fail(const struct err *err)
 
 /* --- options to configuration --- */
 
+static bool
+is_on_command_line(const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(options[i].name, name) != 0)
+        i++;
+    return opt_given()[i];
+}
+
+/* A wrong value, told where it is from: the command line or the configuration file. */
+__attribute__((noreturn, format(printf, 2, 3))) static void
+refuse(const char *name, const char *fmt, ...)
+{
+    struct err err;
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (is_on_command_line(name) || !settings.conf)
+        opt_usage_error(&program, "--%s: %s", name, text);
+    err_set(&err, -EINVAL, "%s: %s: %s", settings.conf, name, text);
+    exit(fail(&err));
+}
+
+/* One of two values that do not go together: the one to name. */
+static const char *
+culprit(const char *name, const char *other)
+{
+    return is_on_command_line(other) && !is_on_command_line(name) ? other : name;
+}
+
 static void
 choose_modes(struct rank_conf *conf)
 {
@@ -128,15 +172,15 @@ choose_modes(struct rank_conf *conf)
     size_t d = 0;
 
     if (digest_alg_parse(settings.hash, &conf->hash) < 0)
-        opt_usage_error(&program, "--hash: no such algorithm: %s", settings.hash);
+        refuse("hash", "no such algorithm: %s", settings.hash);
     while (d < ARRAY_SIZE(durabilities) && strcmp(settings.durability, durabilities[d]) != 0)
         d++;
     if (d == ARRAY_SIZE(durabilities))
-        opt_usage_error(&program, "--durability: no such mode: %s", settings.durability);
+        refuse("durability", "no such mode: %s", settings.durability);
     conf->durability = (enum store_durability)d;
     conf->backing = strcmp(settings.backing, "sqlite") == 0;
     if (!conf->backing && strcmp(settings.backing, "none") != 0)
-        opt_usage_error(&program, "--backing: no such kind: %s", settings.backing);
+        refuse("backing", "no such kind: %s", settings.backing);
 }
 
 /* Ids travel in greetings and are printed by the other side. */
@@ -156,28 +200,38 @@ check_limits(void)
     enum elog_level level;
 
     if (settings.rank >= settings.size)
-        opt_usage_error(&program, "--rank %ld is not below --size %ld", settings.rank,
-                        settings.size);
-    if (settings.blob_size_limit < 1 || settings.blob_size_limit > (1u << 30))
-        opt_usage_error(&program, "--blob-size-limit: not between 1 and 1G");
+        refuse(culprit("rank", "size"), "rank %ld is not below size %ld", settings.rank,
+               settings.size);
     if (!is_word(settings.instance))
-        opt_usage_error(&program, "--instance: 1 to 63 letters, digits or -_.:@");
-    if (settings.heartbeat < 1 || settings.timeout < 2 * settings.heartbeat)
-        opt_usage_error(&program, "--timeout must be at least twice --heartbeat");
+        refuse("instance", "'%s' is not 1 to 63 letters, digits or -_.:@", settings.instance);
+    if (settings.timeout < 2 * settings.heartbeat)
+        refuse(culprit("timeout", "heartbeat"),
+               "timeout %" PRId64 " ms is not at least twice heartbeat %" PRId64 " ms",
+               settings.timeout, settings.heartbeat);
     if (elog_level_parse(settings.log_level, &level) < 0)
-        opt_usage_error(&program, "--log-level: no such level: %s", settings.log_level);
+        refuse("log-level", "no such level: %s", settings.log_level);
     elog_set_level(level);
 }
 
 static void
-fill_conf(struct rank_conf *conf, const struct boot *boot)
+check_listen(void)
+{
+    struct err err;
+
+    for (size_t i = 0; i < settings.listen.count; i++) {
+        if (boot_check(settings.listen.values[i], BOOT_LISTEN, &err) < 0)
+            refuse("listen", "%s", err.text);
+    }
+}
+
+static void
+fill_conf(struct rank_conf *conf, const struct boot *boot, const struct dirs *dirs)
 {
     conf->rank = (uint32_t)settings.rank;
     conf->topo = (struct topo){(uint32_t)settings.size, (uint32_t)settings.fanout};
     conf->instance = settings.instance;
-    conf->rundir = settings.rundir;
-    conf->statedir = settings.statedir;
-    conf->local = settings.local;
+    conf->rundir = dirs->rundir;
+    conf->statedir = dirs->statedir;
     conf->endpoints = (const char *const *)boot->endpoints;
     conf->listen =
         settings.listen.count > 0 ? settings.listen.values : &conf->endpoints[conf->rank];
@@ -186,103 +240,10 @@ fill_conf(struct rank_conf *conf, const struct boot *boot)
     conf->cache_size = settings.cache_size;
     conf->blob_size_limit = settings.blob_size_limit;
     conf->scrub_rate = settings.scrub_rate;
+    conf->checkpoint_period_ms = settings.checkpoint_period;
     conf->max_checkpoints = settings.max_checkpoints;
     conf->heartbeat_ms = settings.heartbeat;
     conf->timeout_ms = settings.timeout;
-}
-
-/* --- directories --- */
-
-struct dirs {
-    char rundir[PATH_MAX]; // "" when the user gave one
-    bool temporary_state;  // content.sqlite goes with the run directory
-    bool used;             // the rank ran: the files there are ours, not another broker's
-};
-
-static int
-make_dir(const char *path, struct err *err)
-{
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
-    return 0;
-}
-
-static int
-make_dirs(struct dirs *d, struct err *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    int rc;
-
-    if (!settings.rundir) {
-        snprintf(d->rundir, sizeof(d->rundir), "%s/xylem-XXXXXX", tmp ? tmp : "/tmp");
-        if (!mkdtemp(d->rundir))
-            return err_set(err, -errno, "%s: %s", d->rundir, err_name(errno));
-        settings.rundir = d->rundir;
-    } else if ((rc = make_dir(settings.rundir, err)) < 0) {
-        return rc;
-    }
-    d->temporary_state = !settings.statedir;
-    if (!settings.statedir)
-        settings.statedir = settings.rundir;
-    else if (settings.rank == 0 && (rc = make_dir(settings.statedir, err)) < 0)
-        return rc;
-    if (!settings.local)
-        settings.local = xasprintf("%s/local-%ld", settings.rundir, settings.rank);
-    return 0;
-}
-
-static void
-remove_file(const char *dir, const char *name)
-{
-    AUTO(free) char *path = xasprintf("%s/%s", dir, name);
-
-    unlink(path);
-}
-
-static void
-remove_files(const struct dirs *d)
-{
-    static const char *const state[] = {"content.sqlite", "content.sqlite-wal",
-                                        "content.sqlite-shm", "lock"};
-    char name[32];
-
-    snprintf(name, sizeof(name), "tree-%ld", settings.rank);
-    remove_file(settings.rundir, name);
-    snprintf(name, sizeof(name), "rank-%ld.pid", settings.rank);
-    remove_file(settings.rundir, name);
-    for (size_t i = 0; d->temporary_state && settings.rank == 0 && i < ARRAY_SIZE(state); i++)
-        remove_file(settings.rundir, state[i]);
-}
-
-static void
-remove_dirs(const struct dirs *d)
-{
-    if (d->used)
-        remove_files(d);
-    if (d->rundir[0] && rmdir(d->rundir) < 0)
-        elog(ELOG_WARN, "%s: %s", d->rundir, err_name(errno));
-}
-
-static void
-write_pid(const char *path)
-{
-    FILE *f = fopen(path, "we");
-
-    if (!f) {
-        elog(ELOG_WARN, "%s: %s", path, err_name(errno));
-        return;
-    }
-    fprintf(f, "%d\n", (int)getpid());
-    fclose(f);
-}
-
-/* RUNDIR/rank-R.pid */
-static void
-write_pid_file(void)
-{
-    AUTO(free) char *path = xasprintf("%s/rank-%ld.pid", settings.rundir, settings.rank);
-
-    write_pid(path);
 }
 
 /* --- while the rank runs --- */
@@ -382,56 +343,69 @@ block_signals(void)
 }
 
 static int
-run_rank(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
+run_rank(const struct rank_conf *conf, struct dirs *dirs, int signals, struct err *err)
 {
     struct rank *rank;
-    int signals = block_signals();
     bool is_shutdown;
     int status;
 
     if (rank_start(&rank, conf, err) < 0)
         return fail(err);
-    dirs->used = true;
-    write_pid_file();
+    dirs_write_pid(dirs);
     status = serve(rank, signals, &is_shutdown);
     rank_stop(&rank);
     if (is_shutdown && settings.shutdown_file)
-        write_pid(settings.shutdown_file);
-    close(signals);
+        dirs_write_pid_to(settings.shutdown_file);
     return status;
 }
 
+/* With --listen what the file says about this rank is for the others. */
 static int
-check_uris(const struct rank_conf *conf, struct err *err)
+check_endpoints(const struct rank_conf *conf, const struct boot *boot, struct err *err)
 {
     uint32_t parent = topo_parent(&conf->topo, conf->rank);
-    int rc = parent == TOPO_NONE ? 0 : boot_check(conf->endpoints[parent], err);
+    int rc = parent == TOPO_NONE ? 0 : boot_check_endpoint(boot, parent, BOOT_CONNECT, err);
+
+    if (rc == 0 && settings.listen.count == 0)
+        rc = boot_check_endpoint(boot, conf->rank, BOOT_LISTEN, err);
+    return rc;
+}
+
+static int
+expect_sockets(const struct rank_conf *conf, struct dirs *dirs, struct err *err)
+{
+    int rc = dirs_expect_local(conf->local, err);
 
     for (size_t i = 0; rc == 0 && i < conf->nlisten; i++)
-        rc = boot_check(conf->listen[i], err);
+        rc = dirs_expect_uri(dirs, conf->listen[i], err);
     return rc;
 }
 
 /* Everything between the directories and the rank. */
 static int
-configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, struct err *err)
+configure_and_run(struct rank_conf *conf, struct boot *boot, struct dirs *dirs, int signals,
+                  struct err *err)
 {
-    if (boot_fill(boot, (uint32_t)settings.size, settings.rundir, err) < 0 ||
+    AUTO(free) char *local = xasprintf("%s/local-%ld", dirs->rundir, settings.rank);
+
+    if (boot_fill(boot, (uint32_t)settings.size, dirs->rundir, err) < 0 ||
         (settings.log_file && elog_open(settings.log_file, err) < 0))
         return fail(err);
-    fill_conf(conf, boot);
-    if (check_uris(conf, err) < 0)
+    fill_conf(conf, boot, dirs);
+    conf->local = settings.local ? settings.local : local;
+    if (check_endpoints(conf, boot, err) < 0 || expect_sockets(conf, dirs, err) < 0)
         return fail(err);
-    return run_rank(conf, dirs, err);
+    return run_rank(conf, dirs, signals, err);
 }
 
 int
 main(int argc, char **argv)
 {
     struct boot boot = BOOT_INIT;
-    struct dirs dirs = {.rundir = ""};
+    struct dirs dirs = DIRS_INIT;
     struct rank_conf conf = {0};
     struct err err = {0};
+    int signals;
     int status;
 
     umask(077);
@@ -440,16 +414,21 @@ main(int argc, char **argv)
     actor_process_init();
     if (opt_parse(&program, argc, argv) < argc)
         opt_usage_error(&program, "there are no operands");
+    boot.source = settings.conf;
     if (settings.conf &&
         opt_load_conf(options, opt_given(), settings.conf, boot_on_conf, &boot, &err) < 0)
         return fail(&err);
     check_limits();
+    check_listen();
     choose_modes(&conf);
-    if (make_dirs(&dirs, &err) < 0)
-        return fail(&err);
-    status = configure_and_run(&conf, &boot, &dirs, &err);
-    remove_dirs(&dirs);
+    signals = block_signals(); // from here on there are files to remove
+    if (dirs_open(&dirs, (uint32_t)settings.rank, settings.rundir, settings.statedir, &err) == 0)
+        status = configure_and_run(&conf, &boot, &dirs, signals, &err);
+    else
+        status = fail(&err);
+    dirs_close(&dirs);
     boot_fini(&boot);
     zsys_shutdown();
+    close(signals);
     return status;
 }

@@ -27,6 +27,7 @@ struct rank_conf {
     uint64_t blob_size_limit; // bytes
     uint64_t scrub_rate;      // bytes per second; 0 = off
     long max_checkpoints;
+    int64_t checkpoint_period_ms; // rank 0: record one so often; 0 = at an orderly stop only
     int64_t heartbeat_ms;
     int64_t timeout_ms;
 };

@@ -154,6 +154,39 @@ build_lead(struct rank *r, struct err *err)
 }
 
 static void
+record_checkpoint(struct rank *r)
+{
+    const struct store_root *root = r->kvs ? kvs_primary(r->kvs) : NULL;
+    struct checkpoint checkpoint;
+
+    if (!root || !r->store || root->sequence == 0)
+        return;
+    r->recorded = root->sequence;
+    checkpoint = (struct checkpoint){root->root, root->sequence, clock_wall()};
+    checkpoints_record(r->checkpoints, &checkpoint);
+}
+
+/* An idle instance does not push old checkpoints out with copies of the newest. */
+static void
+on_checkpoint_due(void *arg)
+{
+    struct rank *r = arg;
+    const struct store_root *root = kvs_primary(r->kvs);
+
+    if (root && root->sequence != r->recorded)
+        record_checkpoint(r);
+    loop_timer_start(r->loop, &r->checkpoint_due, r->conf.checkpoint_period_ms);
+}
+
+static void
+start_checkpoints(struct rank *r)
+{
+    loop_timer_init(&r->checkpoint_due, on_checkpoint_due, r);
+    if (r->conf.checkpoint_period_ms > 0 && r->store && r->kvs)
+        loop_timer_start(r->loop, &r->checkpoint_due, r->conf.checkpoint_period_ms);
+}
+
+static void
 set_attrs(struct rank *r)
 {
     char number[32];
@@ -205,22 +238,11 @@ rank_build(struct rank *r, struct err *err)
                                                    r->store, r->scrub});
     shutdown_attach(r->shutdown, r->overlay, r->store != NULL, rank_on_shutdown_ready, r);
     set_attrs(r);
+    start_checkpoints(r);
     return 0;
 }
 
 /* --- taking down --- */
-
-static void
-record_checkpoint(struct rank *r)
-{
-    const struct store_root *root = r->kvs ? kvs_primary(r->kvs) : NULL;
-    struct checkpoint checkpoint;
-
-    if (!root || !r->store || root->sequence == 0)
-        return;
-    checkpoint = (struct checkpoint){root->root, root->sequence, clock_wall()};
-    checkpoints_record(r->checkpoints, &checkpoint);
-}
 
 /* Rank 0, asked to by a shutdown. */
 static void
@@ -261,6 +283,7 @@ rank_take_down(struct rank *r)
     scrub_free(&r->scrub);
     collector_free(&r->collector);
     loop_timer_stop(&r->flush_limit);
+    loop_timer_stop(&r->checkpoint_due);
     loop_remove(&r->commands);
     overlay_free(&r->overlay);
     router_free(&r->router);

@@ -56,6 +56,8 @@ struct rank {
     struct loop_source *commands; // the pipe
     struct content_waiter flushed;
     struct loop_timer flush_limit;
+    struct loop_timer checkpoint_due;
+    int64_t recorded;        // sequence of the last checkpoint this rank has recorded
     struct stop_gc *stop_gc; // from collect_garbage() on
     size_t unflushed;        // bytes: what was dirty when flush_limit was started
 };

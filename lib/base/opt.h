@@ -31,7 +31,7 @@ struct opt {
     enum opt_kind kind;
     void *dest;       // where the value goes; untouched when the option is not given
     const char *help; // one line; NULL = not shown
-    long min, max;    // OPT_LONG only; both 0 = any
+    long min, max;    // OPT_LONG, OPT_SIZE (bytes), OPT_DURATION (ms) only; both 0 = any
 };
 
 struct opt_program {

@@ -42,6 +42,19 @@ set_flag(const struct opt *row, const char *text, struct err *err)
     return refuse(err, -EINVAL, text, "true or false");
 }
 
+static bool
+is_any(const struct opt *row)
+{
+    return row->min == 0 && row->max == 0;
+}
+
+static int
+refuse_range(struct err *err, const struct opt *row, const char *text, const char *unit)
+{
+    return err_set(err, -ERANGE, "'%s' is not between %ld and %ld%s", text, row->min, row->max,
+                   unit);
+}
+
 static int
 set_string(const struct opt *row, const char *text, struct err *err UNUSED)
 {
@@ -52,30 +65,42 @@ set_string(const struct opt *row, const char *text, struct err *err UNUSED)
 static int
 set_long(const struct opt *row, const char *text, struct err *err)
 {
-    bool any = row->min == 0 && row->max == 0;
+    bool any = is_any(row);
     long min = any ? LONG_MIN : row->min;
     long max = any ? LONG_MAX : row->max;
     int rc = units_parse_long(text, min, max, row->dest);
 
     if (rc == -ERANGE && !any)
-        return err_set(err, rc, "'%s' is not between %ld and %ld", text, min, max);
+        return refuse_range(err, row, text, "");
     return rc < 0 ? refuse(err, rc, text, "a whole number") : 0;
 }
 
 static int
 set_size(const struct opt *row, const char *text, struct err *err)
 {
-    int rc = units_parse_size(text, row->dest);
+    uint64_t value;
+    int rc = units_parse_size(text, &value);
 
-    return rc < 0 ? refuse(err, rc, text, "a size like 4096, 64k, 16M or 1G") : 0;
+    if (rc < 0)
+        return refuse(err, rc, text, "a size like 4096, 64k, 16M or 1G");
+    if (!is_any(row) && (value < (uint64_t)row->min || value > (uint64_t)row->max))
+        return refuse_range(err, row, text, " bytes");
+    *(uint64_t *)row->dest = value;
+    return 0;
 }
 
 static int
 set_duration(const struct opt *row, const char *text, struct err *err)
 {
-    int rc = units_parse_duration(text, row->dest);
+    int64_t value;
+    int rc = units_parse_duration(text, &value);
 
-    return rc < 0 ? refuse(err, rc, text, "a duration like 250ms, 1.5s, 10m or 1h") : 0;
+    if (rc < 0)
+        return refuse(err, rc, text, "a duration like 250ms, 1.5s, 10m or 1h");
+    if (!is_any(row) && (value < row->min || value > row->max))
+        return refuse_range(err, row, text, " ms");
+    *(int64_t *)row->dest = value;
+    return 0;
 }
 
 static int

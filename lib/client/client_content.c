@@ -113,7 +113,7 @@ call(struct xylem *x, const char *topic, uint32_t rank, struct blob *payload)
 int
 xylem_validate(xylem_t *x, const char *blobref)
 {
-    struct blob *payload;
+    struct blob *payload = NULL;
     int rc = parse_blobref(x, blobref, &payload);
 
     return rc < 0 ? rc : call(x, "content-backing.validate", BACKING_RANK, payload);

@@ -277,6 +277,8 @@ cmd_stats(int argc, char **argv)
     int status;
 
     cmd_parse(&program, argc, argv, 0, 0);
+    if (as_json && as_prometheus)
+        opt_usage_error(&program, "--json and --prometheus exclude each other");
     all = rank_text && strcmp(rank_text, "all") == 0;
     if (!all)
         rank = cmd_rank(&program, rank_text);

@@ -150,3 +150,20 @@ check 'no KVS: a directory is recorded' update 1 "$directory"
 stop_cluster
 start_cluster 2 2 --statedir "$TEMP/plain"
 check_output 'the next KVS begins there' x on_rank 1 xylem kvs get k
+stop_cluster
+
+# ---- now and then ----
+mkdir "$TEMP/often"
+start_cluster 2 2 --statedir "$TEMP/often" -o checkpoint-period=100ms
+is_newest() { [ "$(newest 2>/dev/null)" = "$(xylem kvs version) $(xylem kvs getroot -b)" ]; }
+check 'period: a key is put' on_rank 1 xylem kvs put a=1
+check 'period: its root is recorded by itself' wait_until is_newest
+check 'period: another one' on_rank 1 xylem kvs put a=2
+check 'period: is recorded too' wait_until is_newest
+check 'period: another namespace is made' xylem kvs namespace create other
+check 'period: time goes by without a change' xylem ping -c 4 -i 200ms
+repeated() { list 0 -n | awk '{print $2}' | sort | uniq -d; }
+check_output 'period: no root is recorded again' '' repeated
+check 'period: a rank 0 that is killed' kill_rank 0 KILL
+check 'period: comes back' respawn 0
+check 'period: with its checkpoints' is_newest

@@ -14,6 +14,10 @@ check_output 'COMMAND is killed' 137 status_of launch -- sh -c 'kill -9 $$'
 check_output 'COMMAND is not found' 127 status_of launch -- /does/not/exist
 check_output 'no number of ranks is wrong usage' 2 status_of xylem-launch true
 check_output 'nor is an option nobody knows' 2 status_of xylem-launch -n 1 --what true
+check_usage 'several hosts are not built yet' 'not built yet' xylem-launch -n 2 --hosts a,b true
+check_usage 'nor a command to reach them' 'not built yet' xylem-launch -n 2 --rsh ssh true
+promises() { xylem-launch --help | grep -cE -- '--(hosts|rsh)'; :; }
+check_output 'the help does not promise them' 0 promises
 check 'nothing is left behind' is_empty
 
 # ---- what COMMAND gets ----
@@ -49,6 +53,13 @@ check_fails 'a folder too long for sockets is refused' 'too long' \
 rm -rf "$long"
 sleep_forever() { XYLEM_BROKERD=/bin/cat status_of xylem-launch -n 1 -t 1s true; }
 check_output 'a broker that never gets ready is not waited for for ever' 1 sleep_forever
+
+# ---- data that were there ----
+check 'a launch keeps data in a folder' xylem-launch -n 1 --statedir "$TEMP/run" -- xylem kvs put a=1
+check_output 'one that runs in this folder sees them' 1 launch -- xylem kvs get a
+check_output 'and does not remove them' 1 xylem-launch -n 1 --statedir "$TEMP/run" -- xylem kvs get a
+rm "$TEMP"/run/*
+check 'nothing else is left behind' is_empty
 
 # ---- while it runs ----
 start_cluster 3

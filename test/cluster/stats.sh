@@ -190,6 +190,7 @@ check_output 'and of all ranks a part for each and their total' 5 sections
 
 # ---- who does not answer ----
 check_fails 'there is no rank 4' '^xylem: stats: 4: ' xylem stats -r 4
+check_usage 'one form at a time' 'exclude each other' xylem stats --json --prometheus
 check_usage 'nor one of that name' "'four' is not a rank" xylem stats -r four
 kill -s STOP "$(rank_pid 3)"
 all_but_one() # OPTION...: what the others say is printed, rank 3 is named, the status is 1

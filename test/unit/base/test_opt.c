@@ -30,6 +30,8 @@ static const struct opt options[] = {
     {'v', "verbose", NULL, OPT_COUNT, &verbose, "say more", 0, 0},
     {'o', "option", "X", OPT_LIST, &list, "may be repeated", 0, 0},
     {0, "secret", NULL, OPT_FLAG, &flag, NULL, 0, 0},
+    {0, "limit", "SIZE", OPT_SIZE, &size, NULL, 1, 1024},
+    {0, "pause", "TIME", OPT_DURATION, &duration, NULL, 2, 60000},
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
@@ -202,6 +204,18 @@ wrong_values_exit_with_2(void **state UNUSED)
                 "prog: --size: '1T' is not a size like 4096, 64k, 16M or 1G" HINT);
     assert_exit("prog --size 99999999999999999999", 2,
                 "prog: --size: '99999999999999999999' is out of range" HINT);
+}
+
+static void
+limits_hold_for_sizes_and_times(void **state UNUSED)
+{
+    assert_exit("prog --limit 2G", 2, "prog: --limit: '2G' is not between 1 and 1024 bytes" HINT);
+    assert_exit("prog --limit 0", 2, "prog: --limit: '0' is not between 1 and 1024 bytes" HINT);
+    assert_exit("prog --pause 1ms", 2, "prog: --pause: '1ms' is not between 2 and 60000 ms" HINT);
+    assert_exit("prog --pause 2m", 2, "prog: --pause: '2m' is not between 2 and 60000 ms" HINT);
+    parse(&program, "prog --limit 1k --pause 1m");
+    assert_int_equal(size, 1024);
+    assert_int_equal(duration, 60000);
 }
 
 static void
@@ -417,6 +431,7 @@ main(void)
         cmocka_unit_test_setup(two_dashes_end_the_options, reset),
         cmocka_unit_test_setup(wrong_options_exit_with_2, reset),
         cmocka_unit_test_setup(wrong_values_exit_with_2, reset),
+        cmocka_unit_test_setup(limits_hold_for_sizes_and_times, reset),
         cmocka_unit_test_setup(version_is_printed, reset),
         cmocka_unit_test_setup(help_is_made_from_the_table, reset),
         cmocka_unit_test_setup(help_into_a_full_device_fails, reset),
