@@ -253,9 +253,9 @@ checker_set_store(struct checker *c, struct store *store)
 }
 
 void
-checker_forget(struct checker *c, uint64_t conn)
+checker_forget(struct checker *c, const struct origin *client)
 {
-    if (c->request && request_is_from_conn(c->request, conn))
+    if (c->request && request_is_from(c->request, client))
         request_free(&c->request); /* I2 */
 }
 

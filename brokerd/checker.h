@@ -19,7 +19,7 @@ void checker_free(struct checker **c);
 /* Rank 0 with a backing store; borrowed. */
 void checker_set_store(struct checker *c, struct store *store);
 /* A local client is gone: end its check. */
-void checker_forget(struct checker *c, uint64_t conn);
+void checker_forget(struct checker *c, const struct origin *client);
 /* Before the store stops: whoever waits gets ECANCELED, and nothing more is asked of the store. */
 void checker_stop(struct checker *c);
 

@@ -251,9 +251,9 @@ serve_gc(void *arg, struct request *req)
 }
 
 void
-collector_forget(struct collector *c, uint64_t conn)
+collector_forget(struct collector *c, const struct origin *client)
 {
-    if (!c->request || !request_is_from_conn(c->request, conn))
+    if (!c->request || !request_is_from(c->request, client))
         return;
     request_free(&c->request);
     if (c->state == PAUSING)

@@ -26,6 +26,6 @@ void collector_set_store(struct collector *c, struct store *store, const char *s
 void collector_set_distrust_handler(struct collector *c, void (*distrust)(void *arg), void *arg);
 
 /* A local client has gone: what it asked for ends after the step under way. */
-void collector_forget(struct collector *c, uint64_t conn);
+void collector_forget(struct collector *c, const struct origin *client);
 
 #endif

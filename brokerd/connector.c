@@ -8,6 +8,11 @@
  *                                      when neither holds
  * CLOSED    -                          dropped             -                          -
  *
+ * While more than OUTPUT_TOTAL_MAX bytes are queued for all together, large answers wait (they are parked
+ * by the router), and are let go one by one in the order of their clients, each with a grant: bytes that
+ * count as if they were queued, until they are or GRANT_MS are over.  Who does not read meanwhile is cut off
+ * in the end.
+ *
  * Credit is asked for when the header of a message has come, before memory is taken for the rest.  Who
  * then lets the rest wait, while others wait for credit, is cut off in the end.
  *
@@ -32,6 +37,9 @@
 #define OUTPUT_MAX ((size_t)4 << 20)        // bytes queued for a client that does not read
 #define OUTPUT_TOTAL_MAX ((size_t)16 << 20) // for all of them; beyond it OUTPUT_MAX shrinks
 #define OUTPUT_MIN ((size_t)256 << 10)      // to this
+#define OUTPUT_LARGE ((size_t)64 << 10)     // bytes of an answer that waits while there is more
+#define UNREAD_MS 5000
+#define GRANT_MS 1000     // what is not used in this time is given to others
 #define MESSAGE_COST 256  // bytes of memory a request takes beside its payload: a guess
 #define READ_ROUNDS 4     // reads per turn and client, so that one client cannot hold the loop
 #define STALL_BYTES 65536 // progress that saves a message from being called stalled
@@ -59,6 +67,11 @@ struct conn {
     struct list output;             // on connector.output while something is queued this turn
     struct list resumed;            // on connector.resumed when there is credit again
     struct list closed;             // on connector.closed when CLOSED
+    struct list waiting; // on connector.waiting while a large answer waits for room of all
+    size_t wanted;       // bytes of that answer
+    size_t granted;      // bytes that may be queued in one answer, whatever others have
+    int64_t granted_at;  // ms
+    int64_t moved_at;    // ms: when it last took something, or had nothing queued
 };
 
 struct connector {
@@ -76,9 +89,16 @@ struct connector {
     struct map by_id;                // struct conn
     struct conn *found;              // the last one looked up there; NULL: none
     uint64_t last_id;
-    struct list output;  // conns to be written before the loop sleeps
-    struct list resumed; // conns to be read from again, likewise
-    struct list closed;  // conns to be freed
+    struct list output;       // conns to be written before the loop sleeps
+    struct list resumed;      // conns to be read from again, likewise
+    struct list closed;       // conns to be freed
+    struct list waiting;      // conns with answers that wait for room of all
+    size_t granted;           // bytes: sum over the conns
+    int64_t short_since;      // ms: when the first of these began to wait
+    int64_t unread_ms;        // see connector.h
+    struct loop_timer unread; // runs while any wait
+    struct loop_timer room;   // there is room for some that wait
+    struct elog_limit cuts;   // of those that are cut off
     struct connector_stats stats;
 };
 
@@ -114,6 +134,13 @@ count_output(struct conn *c)
 }
 
 static void
+take_grant(struct conn *c)
+{
+    c->owner->granted -= c->granted;
+    c->granted = 0;
+}
+
+static void
 close_conn(struct conn *c)
 {
     struct connector *owner = c->owner;
@@ -128,6 +155,8 @@ close_conn(struct conn *c)
     owner->found = NULL;
     list_remove(&c->output);
     list_remove(&c->resumed);
+    list_remove(&c->waiting);
+    take_grant(c);
     list_push_back(&owner->closed, &c->closed);
     owner->stats.output_bytes -= c->queued;
     owner->stats.clients--;
@@ -211,8 +240,10 @@ write_out(struct conn *c)
     }
     count_output(c);
     c->owner->stats.bytes_out += before - c->queued;
-    if (c->queued < before)
+    if (c->queued < before) {
+        c->moved_at = loop_now(c->owner->loop);
         expect_more(c->owner);
+    }
     if (full != c->waits_for_room) {
         c->waits_for_room = full;
         set_events(c);
@@ -230,6 +261,101 @@ resume(struct conn *c)
     decode_input(c);
 }
 
+/* --- room --- */
+
+bool
+connector_is_full(struct connector *owner, uint64_t id)
+{
+    struct conn *c = find_conn(owner, id);
+
+    if (!c || c->queued <= output_limit(owner))
+        return false;
+    c->was_full = true;
+    return true;
+}
+
+/* Of all. */
+static bool
+has_room(const struct connector *owner)
+{
+    return owner->stats.output_bytes + owner->granted <= OUTPUT_TOTAL_MAX;
+}
+
+static void
+serve_waiting(void *arg)
+{
+    struct connector *owner = arg;
+
+    while (!list_is_empty(&owner->waiting) && has_room(owner)) {
+        struct conn *c = list_entry(list_pop_front(&owner->waiting), struct conn, waiting);
+
+        c->granted = c->wanted;
+        c->granted_at = loop_now(owner->loop);
+        owner->granted += c->granted;
+        owner->ops->drained(owner->arg, c->id);
+    }
+}
+
+bool
+connector_must_wait(struct connector *owner, uint64_t id, size_t bytes)
+{
+    struct conn *c = find_conn(owner, id);
+
+    if (connector_is_full(owner, id))
+        return true;
+    if (!c || bytes <= OUTPUT_LARGE || c->granted > 0)
+        return false;
+    if (list_is_empty(&owner->waiting)) {
+        if (has_room(owner))
+            return false;
+        owner->short_since = loop_now(owner->loop);
+        if (!loop_timer_is_running(&owner->unread))
+            loop_timer_start(owner->loop, &owner->unread, owner->unread_ms / 4);
+    }
+    if (!list_is_linked(&c->waiting)) {
+        c->wanted = bytes;
+        list_push_back(&owner->waiting, &c->waiting);
+    }
+    return true;
+}
+
+static void
+cut_if_unread(struct conn *c, int64_t now)
+{
+    if (c->queued == 0 || now - MAX(c->moved_at, c->owner->short_since) < c->owner->unread_ms)
+        return;
+    elog_limited(&c->owner->cuts, ELOG_WARN,
+                 "a local client of uid %u does not read, and others need the room: closed",
+                 c->uid);
+    c->owner->stats.cut_off++;
+    close_conn(c);
+}
+
+/* Some wait for room that others take up. */
+static void
+look_for_unread(void *arg)
+{
+    struct connector *owner = arg;
+    int64_t now = loop_now(owner->loop);
+    size_t count = 0;
+    size_t pos = 0;
+    struct conn **all = xmalloc((owner->by_id.count + 1) * sizeof(struct conn *));
+    struct conn *c;
+
+    while ((c = map_next(&owner->by_id, &pos)))
+        all[count++] = c;
+    for (size_t i = 0; i < count; i++) { // what is closed stays until the end of the turn
+        if (all[i]->granted > 0 && now - all[i]->granted_at > GRANT_MS)
+            take_grant(all[i]);
+        if (all[i]->state != CONN_CLOSED)
+            cut_if_unread(all[i], now);
+    }
+    free(all);
+    if (!list_is_empty(&owner->waiting) || owner->granted > 0)
+        loop_timer_start(owner->loop, &owner->unread, owner->unread_ms / 4);
+    elog_limit_tell(&owner->cuts);
+}
+
 static void
 write_all(void *arg)
 {
@@ -242,6 +368,8 @@ write_all(void *arg)
         while ((node = list_pop_front(&owner->output)))
             write_out(list_entry(node, struct conn, output));
     } while (!list_is_empty(&owner->resumed));
+    if (!list_is_empty(&owner->waiting) && has_room(owner))
+        loop_timer_start(owner->loop, &owner->room, 0); // others have their turn in between
     while ((node = list_pop_front(&owner->closed)))
         free_conn(list_entry(node, struct conn, closed));
 }
@@ -256,21 +384,14 @@ connector_send(struct connector *owner, uint64_t id, struct msg *m)
         return;
     }
     owner->stats.messages_out++;
+    if (msg_size(m) > OUTPUT_LARGE)
+        take_grant(c);
+    if (c->queued == 0)
+        c->moved_at = loop_now(owner->loop);
     msg_writer_push(c->writer, m);
     count_output(c);
     if (!list_is_linked(&c->output))
         list_push_back(&owner->output, &c->output);
-}
-
-bool
-connector_is_full(struct connector *owner, uint64_t id)
-{
-    struct conn *c = find_conn(owner, id);
-
-    if (!c || c->queued <= output_limit(owner))
-        return false;
-    c->was_full = true;
-    return true;
 }
 
 /* --- input --- */
@@ -424,6 +545,7 @@ add_conn(struct connector *owner, int fd, uint32_t uid)
     list_init(&c->output);
     list_init(&c->resumed);
     list_init(&c->closed);
+    list_init(&c->waiting);
     c->source = loop_add_fd(owner->loop, fd, LOOP_READ, on_conn_event, c);
     map_put(&owner->by_id, c);
     owner->stats.clients++;
@@ -513,12 +635,16 @@ connector_new(struct connector **ret, const struct connector_conf *conf, struct 
     c->max_payload = conf->max_payload;
     c->credit = conf->credit;
     c->stall_ms = conf->stall_ms;
+    c->unread_ms = conf->unread_ms > 0 ? conf->unread_ms : UNREAD_MS;
     map_init(&c->by_id, offsetof(struct conn, id), sizeof(uint64_t));
     list_init(&c->output);
     list_init(&c->resumed);
     list_init(&c->closed);
     loop_timer_init(&c->pause, end_pause, c);
+    list_init(&c->waiting);
     loop_timer_init(&c->stalls, cut_stalled, c);
+    loop_timer_init(&c->unread, look_for_unread, c);
+    loop_timer_init(&c->room, serve_waiting, c);
     c->source = loop_add_fd(loop, fd, LOOP_READ, accept_conns, c);
     loop_add_hook(loop, write_all, c);
     *ret = c;
@@ -536,6 +662,7 @@ connector_free(struct connector **connector)
         return;
     loop_timer_stop(&c->pause);
     loop_timer_stop(&c->stalls);
+    loop_timer_stop(&c->unread);
     loop_remove(&c->source);
     close(c->fd);
     unlink(c->path);
@@ -545,6 +672,7 @@ connector_free(struct connector **connector)
         pos = 0; // the table has changed
     }
     write_all(c);
+    loop_timer_stop(&c->room);
     map_fini(&c->by_id);
     free(c->path);
     free(c);

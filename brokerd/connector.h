@@ -19,7 +19,8 @@ struct connector_ops {
     /* A message; userid and rolemask are stamped.  *charge: what it holds until it is answered.  Both
      * are finished by the caller afterwards unless they were moved out. */
     void (*received)(void *arg, uint64_t conn, struct msg *m, struct credit_charge *charge);
-    /* A client that connector_is_full() was said of reads again.  From the loop only. */
+    /* A client that connector_is_full() or connector_must_wait() was said of may be answered again.  From
+     * the loop only. */
     void (*drained)(void *arg, uint64_t conn);
     /* The client is gone: what it asked need not be answered. */
     void (*closed)(void *arg, uint64_t conn);
@@ -30,6 +31,7 @@ struct connector_conf {
     size_t max_payload;    // bytes
     struct credit *credit; // borrowed
     int64_t stall_ms;      // who lets others wait for so long for the rest of a message is cut off
+    int64_t unread_ms;     // the same, for room that answers take which it does not read; 0: 5 s
 };
 
 /* Bind conf->path (mode 0600); a stale socket is replaced: the caller holds the rank's lock.  -errno
@@ -46,6 +48,9 @@ size_t connector_count(const struct connector *c);
 
 /* So much is queued for the client that an answer that can be made again should wait for drained(). */
 bool connector_is_full(struct connector *c, uint64_t conn);
+/* Should an answer of so many bytes that can be made again wait for drained()?  Because the client is
+ * full, or because too much is queued for all of them together. */
+bool connector_must_wait(struct connector *c, uint64_t conn, size_t bytes);
 
 struct connector_stats {
     size_t clients;
@@ -53,7 +58,7 @@ struct connector_stats {
     size_t output_bytes; // queued for all
     uint64_t messages_in, messages_out;
     uint64_t bytes_in, bytes_out;
-    uint64_t cut_off; // clients that stalled in the middle of a message
+    uint64_t cut_off; // clients that stalled in the middle of a message, or did not read
 };
 const struct connector_stats *connector_stats(const struct connector *c);
 

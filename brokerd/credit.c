@@ -134,12 +134,18 @@ charge(struct credit_account *a, size_t bytes)
 }
 
 static void
-discharge(struct credit_account *a, size_t bytes)
+uncount(struct credit_account *a, size_t bytes)
 {
     a->bytes -= bytes;
     a->messages--;
     a->credit->stats.bytes -= bytes;
     a->credit->stats.messages--;
+}
+
+static void
+discharge(struct credit_account *a, size_t bytes)
+{
+    uncount(a, bytes);
     unref(a);
 }
 
@@ -294,7 +300,8 @@ credit_close(struct credit_account **account)
     stop_waiting(a);
     if (a->state == GRANTED) {
         a->state = IDLE;
-        discharge(a, a->wanted);
+        uncount(a, a->wanted);
+        a->refs--; // its owner still has one
     }
     unref(a);
     wake(c); // those behind it

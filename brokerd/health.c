@@ -111,12 +111,12 @@ health_status_changed(struct health *h, enum subtree_status status)
 }
 
 void
-health_forget(struct health *h, uint64_t conn)
+health_forget(struct health *h, const struct origin *client)
 {
     LIST_FOR_EACH (node, &h->waits) {
         struct status_wait *w = list_entry(node, struct status_wait, node);
 
-        if (request_is_from_conn(w->request, conn))
+        if (request_is_from(w->request, client))
             free_wait(w);
     }
 }

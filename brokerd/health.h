@@ -18,7 +18,7 @@ void health_attach(struct health *h, const struct overlay *overlay);
 
 /* The status of our subtree changed: answer those who waited for it. */
 void health_status_changed(struct health *h, enum subtree_status status);
-/* A local client is gone: forget what it waits for. */
-void health_forget(struct health *h, uint64_t conn);
+/* A client is gone: forget what it waits for. */
+void health_forget(struct health *h, const struct origin *client);
 
 #endif

@@ -121,9 +121,9 @@ kvs_waits(const struct kvs *k)
 }
 
 void
-kvs_forget(struct kvs *k, uint64_t conn)
+kvs_forget(struct kvs *k, const struct origin *client)
 {
-    kvs_root_forget(k, conn);
+    kvs_root_forget(k, client);
 }
 
 void

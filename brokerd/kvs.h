@@ -36,8 +36,8 @@ void kvs_parent_online(struct kvs *k);
 /* Clients that wait for a version. */
 size_t kvs_waits(const struct kvs *k);
 
-/* A local client is gone. */
-void kvs_forget(struct kvs *k, uint64_t conn);
+/* A client is gone. */
+void kvs_forget(struct kvs *k, const struct origin *client);
 /* Forget the directories that look-ups have parsed (content.dropcache). */
 void kvs_drop_cache(struct kvs *k);
 

@@ -47,8 +47,8 @@ void kvs_root_drop(struct kvs *k, const char *ns);
 /* Ask the parent again for every root known: some may have been announced unheard. */
 void kvs_root_refresh(struct kvs *k);
 size_t kvs_root_waits(const struct kvs *k);
-/* A local client is gone: forget what it waits for. */
-void kvs_root_forget(struct kvs *k, uint64_t conn);
+/* A client is gone: forget what it waits for. */
+void kvs_root_forget(struct kvs *k, const struct origin *client);
 void kvs_root_serve_getroot(void *kvs, struct request *req);
 void kvs_root_serve_wait_version(void *kvs, struct request *req);
 extern const struct walker_ops kvs_root_walker_ops;

@@ -99,27 +99,48 @@ kvs_root_adopt(struct kvs *k, const struct store_root *root)
     return true;
 }
 
-static void
-finish_ask(struct root_ask *ask, const struct store_root *root, int errnum, const char *text)
+/* The client that asked first; NULL: no more. */
+static struct getroot *
+pop_getroot(struct root_ask *ask)
 {
-    struct kvs *k = ask->kvs;
-    struct list *node;
+    struct list *node = list_pop_front(&ask->getroots);
+
+    return node ? list_entry(node, struct getroot, node) : NULL;
+}
+
+static void
+free_getroot(struct getroot *g)
+{
+    request_free(&g->request);
+    free(g);
+}
+
+static void
+answer_ask(struct root_ask *ask, const struct store_root *root)
+{
+    struct getroot *g;
 
     list_remove(&ask->node);
-    while ((node = list_pop_front(&ask->getroots))) {
-        struct getroot *g = list_entry(node, struct getroot, node);
+    while ((g = pop_getroot(ask))) {
+        respond_root(ask->kvs, g->request, root);
+        free_getroot(g);
+    }
+    free(ask);
+}
 
-        if (root)
-            respond_root(k, g->request, root);
-        else
-            router_respond_error(k->router, g->request, errnum, "%s", text);
-        request_free(&g->request);
-        free(g);
+static void
+fail_ask(struct root_ask *ask, int errnum, const char *text)
+{
+    struct kvs *k = ask->kvs;
+    struct getroot *g;
+
+    list_remove(&ask->node);
+    while ((g = pop_getroot(ask))) {
+        router_respond_error(k->router, g->request, errnum, "%s", text);
+        free_getroot(g);
     }
-    if (!root) {
-        walker_root_failed(k->walker, ask->ns, errnum, text);
-        cancel_version_waits(k, ask->ns, errnum, text);
-    }
+    walker_root_failed(k->walker, ask->ns, errnum, text);
+    cancel_version_waits(k, ask->ns, errnum, text);
     free(ask);
 }
 
@@ -148,15 +169,15 @@ on_root_answer(void *arg, struct msg *response)
     if (response->errnum == ENOTSUP)
         drop_removed(k, ask->ns);
     if (response->errnum != 0) {
-        finish_ask(ask, NULL, (int)response->errnum, text ? text : err_name((int)response->errnum));
+        fail_ask(ask, (int)response->errnum, text ? text : err_name((int)response->errnum));
     } else if (kvs_json_decode_root(k->conf.alg, text, ask->ns, &root) < 0 ||
                strcmp(root.name, ask->ns) != 0) {
-        finish_ask(ask, NULL, EPROTO, "the parent's answer to kvs.getroot makes no sense");
+        fail_ask(ask, EPROTO, "the parent's answer to kvs.getroot makes no sense");
     } else {
         if (kvs_root_adopt(k, &root)) // the ranks below may have missed it too
             kvs_change_announce(k, &root, "setroot");
         walker_root_known(k->walker, ask->ns);
-        finish_ask(ask, kvs_roots_get(k->roots, ask->ns), 0, NULL);
+        answer_ask(ask, kvs_roots_get(k->roots, ask->ns)); // it, or a newer one
     }
 }
 
@@ -248,12 +269,12 @@ kvs_root_waits(const struct kvs *k)
 }
 
 void
-kvs_root_forget(struct kvs *k, uint64_t conn)
+kvs_root_forget(struct kvs *k, const struct origin *client)
 {
     LIST_FOR_EACH (node, &k->version_waits) {
         struct version_wait *w = list_entry(node, struct version_wait, node);
 
-        if (request_is_from_conn(w->request, conn))
+        if (request_is_from(w->request, client))
             free_version_wait(w);
     }
 }
@@ -331,7 +352,7 @@ void
 kvs_root_fini(struct kvs *k)
 {
     LIST_FOR_EACH (node, &k->root_asks)
-        finish_ask(list_entry(node, struct root_ask, node), NULL, ECANCELED, "the rank stops");
+        fail_ask(list_entry(node, struct root_ask, node), ECANCELED, "the rank stops");
     LIST_FOR_EACH (node, &k->version_waits)
         cancel_version_wait(k, list_entry(node, struct version_wait, node), ECANCELED,
                             "the rank stops");

@@ -74,8 +74,27 @@ on_drained(void *arg, const struct overlay_from *from)
     router_neighbour_drained(r->router, from);
 }
 
+/* A client of either kind is gone; its answers under way are dropped by who sends them. */
+static void
+forget_client(struct rank *r, const struct origin *client)
+{
+    router_client_gone(r->router, client);
+    health_forget(r->health, client);
+    checker_forget(r->checker, client);
+    collector_forget(r->collector, client);
+    if (r->kvs)
+        kvs_forget(r->kvs, client);
+}
+
+static void
+on_remote_gone(void *arg, const struct msg_zmq_peer *peer)
+{
+    forget_client(arg, &(struct origin){.kind = ORIGIN_CLIENT, .peer = *peer});
+}
+
 const struct overlay_ops rank_overlay_ops = {on_message,        on_parent_changed, on_child_gone,
-                                             on_status_changed, on_refused,        on_drained};
+                                             on_status_changed, on_refused,        on_drained,
+                                             on_remote_gone};
 
 /* --- the connector --- */
 
@@ -101,14 +120,7 @@ on_client_drained(void *arg, uint64_t conn)
 static void
 on_client_closed(void *arg, uint64_t conn)
 {
-    struct rank *r = arg; // answers under way are dropped by the connector
-
-    router_conn_closed(r->router, conn);
-    health_forget(r->health, conn);
-    checker_forget(r->checker, conn);
-    collector_forget(r->collector, conn);
-    if (r->kvs)
-        kvs_forget(r->kvs, conn);
+    forget_client(arg, &(struct origin){.kind = ORIGIN_CONN, .conn = conn});
 }
 
 const struct connector_ops rank_connector_ops = {on_client_message, on_client_drained,

@@ -3,6 +3,32 @@
 #include "request.h"
 #include "xmem.h"
 
+#include <string.h>
+
+static bool
+is_same_peer(const struct msg_zmq_peer *a, const struct msg_zmq_peer *b)
+{
+    return a->len == b->len && memcmp(a->id, b->id, a->len) == 0;
+}
+
+bool
+origin_is_same(const struct origin *a, const struct origin *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case ORIGIN_CONN:
+        return a->conn == b->conn;
+    case ORIGIN_CLIENT:
+        return is_same_peer(&a->peer, &b->peer);
+    case ORIGIN_CHILD:
+        return a->rank == b->rank;
+    case ORIGIN_PARENT:
+        break;
+    }
+    return true;
+}
+
 struct request *
 request_keep(struct request *req)
 {

@@ -40,10 +40,13 @@ void request_free(struct request **req);
 /* It has been answered, or will not be: give up what it holds. */
 void request_finish(struct request *req);
 
+/* The same asker, be it another connection of the same child. */
+bool origin_is_same(const struct origin *a, const struct origin *b);
+
 static inline bool
-request_is_from_conn(const struct request *req, uint64_t conn)
+request_is_from(const struct request *req, const struct origin *asker)
 {
-    return req->from.kind == ORIGIN_CONN && req->from.conn == conn;
+    return origin_is_same(&req->from, asker);
 }
 
 static inline bool

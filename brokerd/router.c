@@ -34,6 +34,7 @@ router_new(uint32_t rank, const struct service_table *services)
     r->rpcs = rpc_table_new();
     list_init(&r->calls);
     list_init(&r->lots);
+    list_init(&r->quiet);
     router_remotes_init(&r->remotes);
     return r;
 }
@@ -47,6 +48,7 @@ router_free(struct router **router)
         return;
     assert(list_is_empty(&r->calls));
     router_forget_all_parked(r);
+    router_forget_quiet(r);
     router_remotes_fini(&r->remotes);
     rpc_table_free(&r->rpcs);
     free(r);
@@ -263,9 +265,11 @@ router_conn_drained(struct router *r, uint64_t conn)
 }
 
 void
-router_conn_closed(struct router *r, uint64_t conn)
+router_client_gone(struct router *r, const struct origin *client)
 {
-    router_forget_parked(r, &(struct origin){.kind = ORIGIN_CONN, .conn = conn});
+    router_forget_parked(r, client);
+    if (client->kind == ORIGIN_CLIENT)
+        router_forget_remote(r, &client->peer);
 }
 
 static struct origin
@@ -287,6 +291,8 @@ router_neighbour_drained(struct router *r, const struct overlay_from *from)
 {
     struct origin origin = origin_of(r, from);
 
+    elog_limit_tell(&r->strange);
+    router_send_quiet(r, from);
     router_unpark(r, &origin, UNPARK_SOME);
 }
 
@@ -315,7 +321,8 @@ router_from_overlay(struct router *r, const struct overlay_from *from, struct ms
     if (m->type == MSG_REQUEST) {
         request_from_overlay(r, from, m);
     } else if (from->kind == OVERLAY_CLIENT) {
-        elog(ELOG_WARN, "a remote client sent a message that is no request: dropped");
+        elog_limited(&r->strange, ELOG_WARN,
+                     "a remote client sent a message that is no request: dropped");
     } else if (m->type == MSG_RESPONSE) {
         if (!rpc_deliver(r->rpcs, m))
             elog(ELOG_DEBUG, "late answer to %s dropped", m->topic);

@@ -81,7 +81,8 @@ void router_send_down(struct router *r, const struct msg *event);
 /* *charge is taken. */
 void router_from_conn(struct router *r, uint64_t conn, struct msg *m, struct credit_charge *charge);
 void router_conn_drained(struct router *r, uint64_t conn);
-void router_conn_closed(struct router *r, uint64_t conn);
+/* A local or remote client. */
+void router_client_gone(struct router *r, const struct origin *client);
 void router_neighbour_drained(struct router *r, const struct overlay_from *from);
 void router_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m);
 void router_parent_changed(struct router *r, bool online);

@@ -132,6 +132,7 @@ void
 router_cancel_calls(struct router *r)
 {
     router_forget_all_parked(r);
+    router_forget_quiet(r);
     rpc_fail_all(r->rpcs, ECANCELED);
 }
 

@@ -6,6 +6,9 @@
  * and the request is served anew when the asker reads again.  The bytes are then most likely in the
  * cache, where they count.  Other answers are small, and are queued.
  *
+ * The same is done for large answers while too much is queued for all askers together, be there anything for
+ * this one or not: connector_must_wait() and overlay_must_wait() say so.
+ *
  * A parking lot exists for each asker with parked requests.  Requests leave it in the order they came,
  * UNPARK_SOME for each time its asker has drained, and one more for each answer it gets meanwhile.
  *
@@ -17,7 +20,8 @@
 #include "router_priv.h"
 #include "xmem.h"
 
-#define PARK_MIN 1024 // smaller answers are queued: making them again costs more
+#define PARK_MIN 1024                 // smaller answers are queued: making them again costs more
+#define PARK_LARGE ((size_t)64 << 10) // larger ones may have to wait for room of all
 
 struct lot {
     struct list node;   // on router.lots
@@ -33,30 +37,6 @@ struct parked {
 };
 
 /* --- askers --- */
-
-static bool
-is_same_peer(const struct msg_zmq_peer *a, const struct msg_zmq_peer *b)
-{
-    return a->len == b->len && memcmp(a->id, b->id, a->len) == 0;
-}
-
-static bool
-is_same_asker(const struct origin *a, const struct origin *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case ORIGIN_CONN:
-        return a->conn == b->conn;
-    case ORIGIN_CLIENT:
-        return is_same_peer(&a->peer, &b->peer);
-    case ORIGIN_CHILD:
-        return a->rank == b->rank;
-    case ORIGIN_PARENT:
-        break;
-    }
-    return true;
-}
 
 static struct overlay_from
 neighbour_of(const struct origin *from)
@@ -80,6 +60,18 @@ is_full(struct router *r, const struct origin *from)
     return overlay_is_full(r->overlay, &to);
 }
 
+/* The same, for an answer of so many bytes: which may also have to wait because of what others do not take. */
+static bool
+must_wait(struct router *r, const struct origin *from, size_t bytes)
+{
+    struct overlay_from to;
+
+    if (from->kind == ORIGIN_CONN)
+        return r->connector && connector_must_wait(r->connector, from->conn, bytes);
+    to = neighbour_of(from);
+    return overlay_must_wait(r->overlay, &to, bytes);
+}
+
 /* --- lots --- */
 
 static struct lot *
@@ -88,7 +80,7 @@ find_lot(const struct router *r, const struct origin *from)
     LIST_FOR_EACH (it, &r->lots) {
         struct lot *lot = list_entry(it, struct lot, node);
 
-        if (is_same_asker(&lot->from, from))
+        if (origin_is_same(&lot->from, from))
             return lot;
     }
     return NULL;
@@ -148,7 +140,10 @@ router_must_park(struct router *r, const struct request *req, size_t answer_byte
 {
     if (answer_bytes < PARK_MIN || (req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)))
         return false;
-    return is_full(r, &req->from) && service_table_is_reader(r->services, req->msg.topic);
+    if (answer_bytes <= PARK_LARGE && !is_full(r, &req->from))
+        return false; // as nearly always
+    return service_table_is_reader(r->services, req->msg.topic) &&
+           must_wait(r, &req->from, answer_bytes);
 }
 
 bool
@@ -156,9 +151,9 @@ router_must_park_unserved(struct router *r, const struct request *req)
 {
     if (req->from.kind == ORIGIN_CONN)
         return false; // it is held back in another way
-    if (req->from.kind != ORIGIN_CLIENT)
-        return router_must_park(r, req, SIZE_MAX);
-    return !(req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)) && is_full(r, &req->from);
+    if ((req->msg.flags & (MSG_NORESPONSE | MSG_STREAMING)) || !is_full(r, &req->from))
+        return false;
+    return req->from.kind == ORIGIN_CLIENT || service_table_is_reader(r->services, req->msg.topic);
 }
 
 void
@@ -202,7 +197,7 @@ empty_lot(struct router *r, struct lot *lot)
 void
 router_forget_parked(struct router *r, const struct origin *from)
 {
-    struct lot *lot = find_lot(r, from);
+    struct lot *lot = list_is_empty(&r->lots) ? NULL : find_lot(r, from);
 
     if (lot)
         empty_lot(r, lot);

@@ -11,6 +11,7 @@
 #define XYLEM_ROUTER_PRIV_H
 
 #include "control.h"
+#include "elog.h"
 #include "list.h"
 #include "map.h"
 #include "router.h"
@@ -31,6 +32,9 @@ struct router {
     struct list calls;                    // every struct call, in the order they were made
     struct list lots;                     // requests that wait for their asker, by asker
     struct remotes remotes;               // accounts of remote clients
+    struct list quiet;                    // requests without answer that wait for their hop
+    size_t quiet_bytes;                   // of these: what no account is charged for
+    struct elog_limit strange;            // of what remote clients do
     void (*on_event)(void *arg, const struct msg *event);
     void *on_event_arg;      // borrowed
     struct metrics *metrics; // borrowed
@@ -57,10 +61,17 @@ void router_unpark(struct router *r, const struct origin *from, unsigned count);
 void router_forget_parked(struct router *r, const struct origin *from);
 void router_forget_all_parked(struct router *r);
 
+/* --- router_pass.c --- */
+/* The neighbour has room again, or is gone: send what waits for it. */
+void router_send_quiet(struct router *r, const struct overlay_from *to);
+void router_forget_quiet(struct router *r);
+
 /* --- router_remote.c --- */
 void router_remotes_init(struct remotes *all);
 /* No request may be left that was charged. */
 void router_remotes_fini(struct remotes *all);
+/* It is gone: its account goes when nothing is charged to it any more. */
+void router_forget_remote(struct router *r, const struct msg_zmq_peer *peer);
 /* A request of a remote client: charge it.  false: it is too much, and *req is finished. */
 bool router_admit_remote(struct router *r, struct request *req);
 

@@ -11,12 +11,11 @@
  * libxylem keeps to half of what is allowed, and sends again what was refused because others had all of
  * it.
  *
- * Nobody tells when a client has left, so accounts without charges are looked for when there are twice
- * as many accounts as were left the last time.
+ * That a client has left shows late, so accounts without charges are looked for when there are twice as
+ * many accounts as were left the last time.
  *
  * I1  An account exists for every remote client that has something in flight. */
 #include "router_priv.h"
-#include "elog.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -66,6 +65,15 @@ router_remotes_fini(struct remotes *all)
     }
     map_fini(&all->by_peer);
     credit_free(&all->credit);
+}
+
+void
+router_forget_remote(struct router *r, const struct msg_zmq_peer *peer)
+{
+    struct remote *c = map_get(&r->remotes.by_peer, peer);
+
+    if (c)
+        free_remote(&r->remotes, c);
 }
 
 static void
@@ -119,10 +127,11 @@ is_full(const struct router *r, const struct msg_zmq_peer *peer)
 }
 
 static void
-log_once(struct remote *c)
+log_once(struct router *r, struct remote *c)
 {
     if (!c->is_told)
-        elog(ELOG_INFO, "a remote client has sent more than can be served now: refused");
+        elog_limited(&r->strange, ELOG_INFO,
+                     "a remote client has sent more than can be served now: refused");
     c->is_told = true;
 }
 
@@ -140,7 +149,7 @@ router_admit_remote(struct router *r, struct request *req)
         router_forget_parked(r, &from);
         overlay_cut_client(r->overlay, &from.peer);
     } else {
-        log_once(c);
+        log_once(r, c);
         router_respond_error(r, req, EAGAIN, NULL);
     }
     request_finish(req);

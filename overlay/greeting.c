@@ -77,7 +77,7 @@ int
 greeting_decode(const char *text, size_t size, struct greeting *ret, struct err *err)
 {
     json_t *json = json_loadb(text, size, 0, NULL);
-    uint32_t protocol;
+    uint32_t protocol = 0;
     int rc = -EPROTO;
 
     if (!json)

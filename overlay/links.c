@@ -31,6 +31,7 @@ struct links {
     size_t max_payload;                 // bytes
     zsock_t *below;                     // owned ROUTER; NULL until the first links_listen
     struct loop_source *below_source;   // owned
+    struct elog_limit strange;          // of what is dropped
     struct links_outlet up;             // to the parent
     uint64_t connections;               // to the parent, counted
     zsock_t *parent;                    // owned DEALER; NULL while not connected
@@ -73,6 +74,12 @@ links_free(struct links **links)
     loop_remove(&l->below_source);
     zsock_destroy(&l->below);
     free(l);
+}
+
+void
+links_tell_log(struct links *l)
+{
+    elog_limit_tell(&l->strange);
 }
 
 /* --- outlets --- */
@@ -176,14 +183,25 @@ take_from_below(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
 }
 
 static bool
+may_bundle(void *arg, const struct msg_zmq_peer *peer)
+{
+    struct links *l = arg;
+
+    return l->ops->may_bundle(l->arg, peer);
+}
+
+static bool
 receive_from_below(void *arg)
 {
     struct links *l = arg;
-    int rc =
-        msg_zmq_recv_each(zsock_resolve(l->below), true, LINKS_PAYLOAD_MAX, take_from_below, l);
+    int rc = msg_zmq_recv_each(zsock_resolve(l->below), true, LINKS_PAYLOAD_MAX, may_bundle,
+                               take_from_below, l);
 
-    if (rc < 0)
-        elog(ELOG_WARN, "a peer sent something that is no message: dropped (%s)", err_name(rc));
+    if (rc == -EPERM)
+        elog_limited(&l->strange, ELOG_WARN, "a bundle came from a peer that is no child: dropped");
+    else if (rc < 0)
+        elog_limited(&l->strange, ELOG_WARN,
+                     "a peer sent something that is no message: dropped (%s)", err_name(rc));
     return rc != 0;
 }
 
@@ -244,11 +262,12 @@ static bool
 receive_from_parent(void *arg)
 {
     struct links *l = arg;
-    int rc =
-        msg_zmq_recv_each(zsock_resolve(l->parent), false, LINKS_PAYLOAD_MAX, take_from_parent, l);
+    int rc = msg_zmq_recv_each(zsock_resolve(l->parent), false, LINKS_PAYLOAD_MAX, NULL,
+                               take_from_parent, l);
 
     if (rc < 0)
-        elog(ELOG_WARN, "the parent sent something that is no message: dropped (%s)", err_name(rc));
+        elog_limited(&l->strange, ELOG_WARN,
+                     "the parent sent something that is no message: dropped (%s)", err_name(rc));
     return rc != 0 && l->parent;
 }
 

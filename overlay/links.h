@@ -20,6 +20,8 @@
 struct links;
 
 struct links_ops {
+    /* May this connection send bundles?  If not, the one that came from it is dropped. */
+    bool (*may_bundle)(void *arg, const struct msg_zmq_peer *peer);
     /* *m is to be consumed or is finished by the caller afterwards. */
     void (*from_below)(void *arg, const struct msg_zmq_peer *peer, struct msg *m);
     /* What was in the outlet for this connection could not be sent: it is gone. */
@@ -36,6 +38,9 @@ void links_free(struct links **l);
 
 /* Bind.  *ret_uri (malloc()ed): the endpoint in full, wildcards resolved.  -errno with text. */
 int links_listen(struct links *l, const char *uri, char **ret_uri, struct err *err);
+
+/* To be called now and then: tells of lines that were left out of the log. */
+void links_tell_log(struct links *l);
 
 /* Connect to the parent; a connection that existed is dropped with all that was queued for it.
  * -EINVAL with text for a malformed URI; that nobody listens there is no error. */

@@ -85,6 +85,9 @@ beat(void *arg)
             overlay_credit_down(o, &o->children[i]);
     }
     overlay_clients_beat(o);
+    o->told = 0;
+    elog_limit_tell(&o->strange);
+    links_tell_log(o->links);
     if (o->parent.state != PEER_ONLINE)
         return;
     if (peer_is_silent(&o->parent, o->conf.timeout_ms, now)) {
@@ -104,8 +107,9 @@ reap(void *arg)
 
 /* --- life --- */
 
-static const struct links_ops links_ops = {overlay_children_receive, overlay_children_on_cut,
-                                           overlay_parent_receive, overlay_parent_cut};
+static const struct links_ops links_ops = {overlay_children_may_bundle, overlay_children_receive,
+                                           overlay_children_on_cut, overlay_parent_receive,
+                                           overlay_parent_cut};
 
 static void
 fill_greeting(struct overlay *o)
@@ -176,6 +180,7 @@ overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *
     loop_timer_init(&o->heartbeat, beat, o);
     map_init(&o->clients, offsetof(struct client, identity), sizeof(struct msg_zmq_peer));
     list_init(&o->client_list);
+    list_init(&o->clients_waiting);
     loop_timer_init(&o->reap, reap, o);
     loop_timer_init(&o->greet, overlay_parent_greet, o);
     fill_greeting(o);
@@ -260,8 +265,8 @@ overlay_count_received(struct overlay *o, enum overlay_neighbour kind, struct ms
     count(&o->stats.received[kind], control_cost(m));
     if (msg_size(m) <= o->conf.max_payload)
         return;
-    elog(ELOG_WARN, "%s: a payload of %zu bytes is beyond the limit: dropped", m->topic,
-         msg_size(m));
+    elog_limited(&o->strange, ELOG_WARN, "%s: a payload of %zu bytes is beyond the limit: dropped",
+                 m->topic, msg_size(m));
     msg_set_payload(m, &none);
     if (m->type == MSG_REQUEST)
         m->oversized = true;
@@ -279,7 +284,8 @@ overlay_take_credit(struct overlay *o, enum overlay_neighbour kind, struct windo
     o->stats.credits_received[kind]++;
     rc = control_get_total(m, &total) ? window_acked(w, total) : -EPROTO;
     if (rc < 0)
-        elog(ELOG_WARN, "a neighbour acknowledges what it was not sent: ignored");
+        elog_limited(&o->strange, ELOG_WARN,
+                     "a neighbour acknowledges what it was not sent: ignored");
     return rc;
 }
 
@@ -368,6 +374,14 @@ overlay_is_full(const struct overlay *o, const struct overlay_from *to)
         client = overlay_clients_find(o, &to->peer);
         return client && window_is_full(&client->out);
     }
+}
+
+bool
+overlay_must_wait(struct overlay *o, const struct overlay_from *to, uint64_t bytes)
+{
+    if (to->kind == OVERLAY_CLIENT)
+        return overlay_clients_must_wait(o, &to->peer, bytes);
+    return overlay_is_full(o, to);
 }
 
 int

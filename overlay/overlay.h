@@ -48,8 +48,12 @@ struct overlay_ops {
     /* The parent refused us for good; text says why. */
     void (*refused)(void *arg, const char *text);
     /* A neighbour that was full has room again, or is gone: once each time that it has become full.
-     * For one that is gone, after parent_changed() or child_gone(); sending to it fails. */
+     * For one that is gone, after parent_changed(), child_gone() or client_gone(); sending to it fails.
+     * Also once for each time that overlay_must_wait() was said of it. */
     void (*drained)(void *arg, const struct overlay_from *from);
+    /* A remote client has left or was cut off: what it asked need not be answered.  Once, and never from
+     * inside a send. */
+    void (*client_gone)(void *arg, const struct msg_zmq_peer *peer);
 };
 
 /* Binds, and starts to greet the parent.  -errno with text when binding fails. */
@@ -74,6 +78,9 @@ void overlay_send_down(struct overlay *o, const struct msg *m);
 /* Is a window of bytes on its way to that neighbour?  Then send it no requests and no responses until
  * drained() (xylem-overlay(7), "Credits").  Of `to` count: kind; rank (CHILD); peer (CLIENT). */
 bool overlay_is_full(const struct overlay *o, const struct overlay_from *to);
+/* Should an answer of so many bytes that can be made again wait for drained()?  Because it is full, or
+ * for a client also because all of them together have too much on its way. */
+bool overlay_must_wait(struct overlay *o, const struct overlay_from *to, uint64_t bytes);
 
 /* The neighbour to go through for `rank`: a child's rank, or TOPO_NONE for the parent.
  * -EHOSTUNREACH: no such rank, or the child is not online. */

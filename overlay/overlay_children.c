@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define STRANGERS_MAX 64 // told WHO or REFUSE from one heartbeat to the next
+
 struct child *
 overlay_children_find(const struct overlay *o, uint32_t rank)
 {
@@ -143,6 +145,16 @@ accept_child(struct overlay *o, struct child *c, const struct greeting *g,
     overlay_update_status(o);
 }
 
+/* Who asks on and does not read must not make us queue without end: a child asks again. */
+static void
+tell_stranger(struct overlay *o, const struct msg_zmq_peer *to, enum control what, const char *text)
+{
+    if (o->told >= STRANGERS_MAX)
+        return;
+    o->told++;
+    overlay_control_down(o, to, what, text);
+}
+
 static void
 on_hello(struct overlay *o, const struct msg_zmq_peer *identity, const struct msg *m)
 {
@@ -159,8 +171,8 @@ on_hello(struct overlay *o, const struct msg_zmq_peer *identity, const struct ms
     if (err.code == 0 && !c)
         err_set(&err, -EPERM, "rank %u is not a child of rank %u", g.rank, o->conf.rank);
     if (err.code != 0) {
-        elog(ELOG_ERR, "refused a peer: %s", err.text);
-        overlay_control_down(o, identity, CONTROL_REFUSE, err.text);
+        elog_limited(&o->strange, ELOG_ERR, "refused a peer: %s", err.text);
+        tell_stranger(o, identity, CONTROL_REFUSE, err.text);
         return;
     }
     if (!is_stale(c, &g))
@@ -215,7 +227,7 @@ on_control(struct overlay *o, const struct msg_zmq_peer *identity, struct child 
     else if (c)
         on_child_control(o, c, m);
     else if (m->control == CONTROL_PING)
-        overlay_control_down(o, identity, CONTROL_WHO, NULL);
+        tell_stranger(o, identity, CONTROL_WHO, NULL);
     else if (m->control == CONTROL_CREDIT)
         overlay_clients_credit(o, identity, m);
 }
@@ -238,18 +250,41 @@ from_a_client(struct overlay *o, const struct msg_zmq_peer *identity, struct msg
     struct overlay_from from = {.kind = OVERLAY_CLIENT, .rank = TOPO_NONE, .peer = *identity};
 
     overlay_count_received(o, OVERLAY_CLIENT, m);
-    if (m->type != MSG_REQUEST || overlay_clients_meet(o, identity))
+    if (m->type != MSG_REQUEST || overlay_clients_meet(o, identity, m))
         o->ops->received(o->arg, &from, m);
+}
+
+/* As a key: padded with zeros. */
+static struct msg_zmq_peer
+key_of(const struct msg_zmq_peer *peer)
+{
+    struct msg_zmq_peer key = {.len = peer->len};
+
+    memcpy(key.id, peer->id, peer->len);
+    return key;
+}
+
+/* Children only.  A child that we have given up may not know that yet. */
+bool
+overlay_children_may_bundle(void *arg, const struct msg_zmq_peer *peer)
+{
+    struct overlay *o = arg;
+    struct msg_zmq_peer identity = key_of(peer);
+
+    if (map_get(&o->by_identity, &identity))
+        return true;
+    if (!overlay_clients_find(o, &identity))
+        tell_stranger(o, &identity, CONTROL_WHO, NULL);
+    return false;
 }
 
 void
 overlay_children_receive(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
 {
     struct overlay *o = arg;
-    struct msg_zmq_peer identity = {.len = peer->len};
+    struct msg_zmq_peer identity = key_of(peer);
     struct child *c;
 
-    memcpy(identity.id, peer->id, peer->len);
     c = map_get(&o->by_identity, &identity);
     if (c)
         peer_heard(&c->peer, loop_now(o->loop));

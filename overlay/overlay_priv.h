@@ -10,6 +10,7 @@
 #define XYLEM_OVERLAY_PRIV_H
 
 #include "control.h"
+#include "elog.h"
 #include "greeting.h"
 #include "links.h"
 #include "map.h"
@@ -33,7 +34,7 @@ struct child {
 };
 
 /* overlay_clients.c has the table of states. */
-enum client_state { CLIENT_KNOWN, CLIENT_CUT, CLIENT_GONE };
+enum client_state { CLIENT_KNOWN, CLIENT_GREEDY, CLIENT_CUT, CLIENT_GONE };
 
 struct client {
     struct msg_zmq_peer identity; // key in clients; zero-padded
@@ -41,8 +42,17 @@ struct client {
     enum client_state state;
     struct links_outlet outlet; // plain
     struct window out;          // what it has been sent
+    uint64_t pending;           // requests of it that are not answered
+    uint64_t beyond;            // bytes that it was sent since it is full
+    uint64_t asked;             // out.sent when it was last sent a PING
     int64_t heard;              // ms: when anything last came from it
-    int64_t probe_at;           // ms: when to see whether it is still there
+    int64_t probed;             // ms: when it was last looked for, or heard
+    int64_t silence;            // ms: how long it was silent then
+    bool is_over;               // users were told that it is gone
+    struct list waiting;        // on clients_waiting: a large answer waits for room of all
+    uint64_t wanted;            // bytes of that answer
+    uint64_t granted;           // bytes that it may be sent in one answer, whatever others have
+    int64_t granted_at;         // ms
 };
 
 struct overlay {
@@ -58,12 +68,18 @@ struct overlay {
     int64_t complain_at;           // ms: when to log again that the parent is out of reach
     struct child *children;        // owned array, in rank order
     size_t nchildren;
-    uint64_t child_window;    // bytes: of each child's link, both ways
-    struct flow up;           // to and from the parent, while ONLINE
-    struct map by_identity;   // struct child by identity (I1)
-    struct map clients;       // struct client by identity, owned
-    struct list client_list;  // the same
-    uint64_t clients_unacked; // bytes: sum over the clients
+    uint64_t child_window;       // bytes: of each child's link, both ways
+    struct flow up;              // to and from the parent, while ONLINE
+    struct map by_identity;      // struct child by identity (I1)
+    struct map clients;          // struct client by identity, owned
+    struct list client_list;     // the same
+    uint64_t clients_unacked;    // bytes: sum over the clients
+    uint64_t cut_unacked;        // of these: of clients that were cut off
+    uint64_t clients_granted;    // bytes: sum over the clients
+    struct list clients_waiting; // clients with answers that wait for room of all
+    int64_t short_since;         // ms: when the first of these began to wait
+    unsigned told;               // strangers that were told something since the last heartbeat
+    struct elog_limit strange;   // of what strangers do
     int64_t purge_at; // ms: when to look again for clients that have left, when there are too many
     struct overlay_stats stats;
     enum subtree_status status;  // of our own subtree
@@ -97,6 +113,7 @@ void overlay_children_cut(struct overlay *o, struct child *c);
 void overlay_children_on_cut(void *overlay, const struct msg_zmq_peer *peer);
 void overlay_children_reap(struct overlay *o);
 void overlay_children_receive(void *overlay, const struct msg_zmq_peer *peer, struct msg *m);
+bool overlay_children_may_bundle(void *overlay, const struct msg_zmq_peer *peer);
 int overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                          const char *text);
 void overlay_credit_down(struct overlay *o, struct child *c);
@@ -104,7 +121,10 @@ void overlay_credit_down(struct overlay *o, struct child *c);
 /* --- overlay_clients.c --- */
 struct client *overlay_clients_find(const struct overlay *o, const struct msg_zmq_peer *identity);
 /* It sent a request.  false: it is not to be heard. */
-bool overlay_clients_meet(struct overlay *o, const struct msg_zmq_peer *identity);
+bool overlay_clients_meet(struct overlay *o, const struct msg_zmq_peer *identity,
+                          const struct msg *m);
+bool overlay_clients_must_wait(struct overlay *o, const struct msg_zmq_peer *identity,
+                               uint64_t bytes);
 void overlay_clients_credit(struct overlay *o, const struct msg_zmq_peer *identity,
                             const struct msg *m);
 int overlay_clients_send(struct overlay *o, const struct msg_zmq_peer *identity, struct msg *m);

@@ -165,19 +165,56 @@ emit_line(enum elog_level level, const char *line, size_t size)
     pthread_mutex_unlock(&sink.lock);
 }
 
-void
-elog(enum elog_level level, const char *fmt, ...)
+static void log_text(enum elog_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
+static void
+log_text(enum elog_level level, const char *fmt, va_list ap)
 {
     char line[LINE_MAX_CHARS];
     int saved_errno = errno; // callers often log before they look at errno
     size_t used = format_head(line, level);
+
+    vsnprintf(line + used, sizeof(line) - used, fmt, ap);
+    emit_line(level, line, finish_line(line));
+    errno = saved_errno;
+}
+
+void
+elog(enum elog_level level, const char *fmt, ...)
+{
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(line + used, sizeof(line) - used, fmt, ap);
+    log_text(level, fmt, ap);
     va_end(ap);
-    emit_line(level, line, finish_line(line));
-    errno = saved_errno;
+}
+
+void
+elog_limit_tell(struct elog_limit *limit)
+{
+    if (limit->lines == 0 || clock_ms() - limit->since < ELOG_LIMIT_MS)
+        return;
+    if (limit->left_out > 0)
+        elog(ELOG_WARN, "%llu more lines like the last ones were left out",
+             (unsigned long long)limit->left_out);
+    *limit = (struct elog_limit){0};
+}
+
+void
+elog_limited(struct elog_limit *limit, enum elog_level level, const char *fmt, ...)
+{
+    va_list ap;
+
+    elog_limit_tell(limit);
+    if (limit->lines >= ELOG_LIMIT_LINES) {
+        limit->left_out++;
+        return;
+    }
+    if (limit->lines++ == 0)
+        limit->since = clock_ms();
+    va_start(ap, fmt);
+    log_text(level, fmt, ap);
+    va_end(ap);
 }
 
 static void

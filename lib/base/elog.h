@@ -23,6 +23,20 @@ void elog_set_name(const char *name);
 /* One line, no newline needed: "2026-01-31T12:00:00.123Z warn  rank 3: TEXT".  Thread-safe. */
 void elog(enum elog_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Lines that others can cause as often as they like: ELOG_LIMIT_LINES in ELOG_LIMIT_MS are put out, the
+ * others counted.  All zero: none yet.  Of one thread. */
+#define ELOG_LIMIT_LINES 10
+#define ELOG_LIMIT_MS 60000
+struct elog_limit {
+    int64_t since;     // ms, monotonic: when the first of them was put out
+    unsigned lines;    // put out since then
+    uint64_t left_out; // likewise
+};
+void elog_limited(struct elog_limit *limit, enum elog_level level, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* To be called now and then: when the time is over, say how many were left out, if any. */
+void elog_limit_tell(struct elog_limit *limit);
+
 /* Print the ring when the process aborts (assertion).  Call once from main(). */
 void elog_dump_on_abort(void);
 

@@ -119,7 +119,7 @@
       "Bytes of the messages to local clients") \
     X(LOCAL_HELD, "local.held", GAUGE, ONE, "Local clients that are not read from for now") \
     X(LOCAL_OUTPUT_BYTES, "local.output-bytes", GAUGE, BYTES, "Bytes queued for local clients") \
-    X(LOCAL_CUT, "local.cut", COUNTER, ONE, "Local clients cut off in the middle of a message") \
+    X(LOCAL_CUT, "local.cut", COUNTER, ONE, "Local clients cut off because they stopped to write or to read") \
     X(LOCAL_PENDING, "local.pending", GAUGE, ONE, "Requests of local clients that are not answered") \
     X(LOCAL_PENDING_BYTES, "local.pending-bytes", GAUGE, BYTES, \
       "Bytes charged for requests of local clients that are not answered") \

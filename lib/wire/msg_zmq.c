@@ -236,6 +236,17 @@ msg_zmq_recv(void *zsock, struct msg_zmq_peer *ret_peer, size_t max_payload, str
 }
 
 static int
+check_bundle(struct intake *in, const struct msg_zmq_peer *peer, msg_zmq_bundle_fn may_bundle,
+             void *arg)
+{
+    if (in->more)
+        return -EPROTO;
+    if (zmq_msg_size(&in->frame) > BUNDLE_SIZE_MAX)
+        return -EMSGSIZE;
+    return !may_bundle || may_bundle(arg, peer) ? 0 : -EPERM;
+}
+
+static int
 hand_on_bundle(struct intake *in, const struct msg_zmq_peer *peer, size_t max_payload,
                msg_zmq_fn fn, void *arg)
 {
@@ -244,8 +255,6 @@ hand_on_bundle(struct intake *in, const struct msg_zmq_peer *peer, size_t max_pa
     struct msg m;
     int rc = 0;
 
-    if (in->more)
-        return -EPROTO;
     while (wanted && (rc = bundle_next(&c, max_payload, &m)) == 1) {
         wanted = fn(arg, peer, &m);
         msg_fini(&m);
@@ -268,17 +277,21 @@ hand_on_message(struct intake *in, const struct msg_zmq_peer *peer, size_t max_p
 }
 
 int
-msg_zmq_recv_each(void *zsock, bool is_router, size_t max_payload, msg_zmq_fn fn, void *arg)
+msg_zmq_recv_each(void *zsock, bool is_router, size_t max_payload, msg_zmq_bundle_fn may_bundle,
+                  msg_zmq_fn fn, void *arg)
 {
     struct msg_zmq_peer from;
     struct msg_zmq_peer *peer = is_router ? &from : NULL;
     struct intake in;
     int rc = begin_intake(&in, zsock, peer);
 
-    if (rc == 1 && bundle_is(zmq_msg_data(&in.frame), zmq_msg_size(&in.frame)))
-        rc = hand_on_bundle(&in, peer, max_payload, fn, arg);
-    else if (rc == 1)
+    if (rc == 1 && bundle_is(zmq_msg_data(&in.frame), zmq_msg_size(&in.frame))) {
+        rc = check_bundle(&in, peer, may_bundle, arg);
+        if (rc == 0)
+            rc = hand_on_bundle(&in, peer, max_payload, fn, arg);
+    } else if (rc == 1) {
         rc = hand_on_message(&in, peer, max_payload, fn, arg);
+    }
     if (rc < 0)
         drop_surplus(&in);
     zmq_msg_close(&in.frame);

@@ -37,8 +37,14 @@ int msg_zmq_recv(void *zsock, struct msg_zmq_peer *ret_peer, size_t max_payload,
  * DEALER.  false: drop the others that came with it. */
 typedef bool (*msg_zmq_fn)(void *arg, const struct msg_zmq_peer *peer, struct msg *m);
 
+/* May a bundle come from there?  Asked before anything in it is handed on. */
+typedef bool (*msg_zmq_bundle_fn)(void *arg, const struct msg_zmq_peer *peer);
+
 /* As msg_zmq_recv(), but what comes may also be a bundle, which is not looked at further behind
- * something that is no message.  The socket is not touched any more once fn was called. */
-int msg_zmq_recv_each(void *zsock, bool is_router, size_t max_payload, msg_zmq_fn fn, void *arg);
+ * something that is no message.  One of more than BUNDLE_SIZE_MAX bytes is -EMSGSIZE, one that may_bundle
+ * (NULL: from anybody) does not want -EPERM; nothing in them is handed on.  The socket is not touched any
+ * more once fn was called. */
+int msg_zmq_recv_each(void *zsock, bool is_router, size_t max_payload, msg_zmq_bundle_fn may_bundle,
+                      msg_zmq_fn fn, void *arg);
 
 #endif

@@ -42,6 +42,9 @@ check 'forty clients that store without reading do not make rank 0 grow' \
     stays_small many_senders 0
 check 'twenty thousand small requests at once do not either' stays_small small_sender 0
 
+check 'hundreds of clients that load something each and read nothing do not either' \
+    stays_small many_readers 0
+
 # A parent that does not take anything.
 on_rank 1 xylem content load "$ref" >/dev/null # what others evicted is here again
 kill -STOP "$(rank_pid 0)"
@@ -53,6 +56,7 @@ wait $sender
 report $? 'a client that stores without end does not make a leaf grow whose parent stands still' \
     "$TEMP/sender"
 check 'nor clients that come, store and go' stays_small coming_and_going 1
+check 'nor requests for the parent that want no answer' stays_small without_answer 1
 check 'others are still served' is_served 1 "$ref"
 kill -CONT "$(rank_pid 0)"
 check 'when the parent goes on, so do stores' \

@@ -45,6 +45,27 @@ holds 'nor do four of them' many_senders 0 4
 holds 'one that sends small requests without end is cut off' small_sender 0 1
 holds 'one that loads without reading is cut off' greedy_reader 0 1
 
+holds 'many that load something large each and read nothing are bounded together' many_readers 0 8
+# ---- what is no message, or none for a client to send ----
+lines() { grep -c "$1" "$RUNDIR/rank-0.log"; }
+holds 'bundles of a client are not taken' bundler 0 1
+holds 'nor is what is no message' babbler 0 1
+check 'which is told in a few lines' \
+    test "$(lines 'is no message')" -gt 0 -a "$(lines 'is no message')" -le 10
+
+# ---- who leaves without a word ----
+waits() { on_rank "$1" xylem stats | awk '$1 == "kvs.version-waits" {print $2}'; }
+nobody_waits() { [ "$(waits 0)" = 0 ]; }
+somebody_waits() { [ "$(waits 0)" = 3 ]; }
+waiters=()
+for _ in 1 2 3; do
+    xylem -u "ipc://$RUNDIR/tree-0" kvs wait 100000 &
+    waiters+=($!)
+done
+check 'clients wait for a version' wait_until somebody_waits
+kill -KILL "${waiters[@]}"
+check 'and what they waited for is forgotten with them' wait_until nobody_waits
+
 # ---- libxylem keeps to its measure, and sends again what was refused because others had all of it ----
 check 'eight clients store at once, more than there is room for' \
     bench many -u "ipc://$RUNDIR/tree-0" -t store -n 640 -s 1000000 -w 64 -c 8

@@ -3,6 +3,7 @@
 rank with that socket, whose process is PID, and prints how far its memory grew, in KiB.  Cases whose
 answers can come also check every byte of them."""
 import random
+import resource
 import select
 import struct
 import sys
@@ -105,6 +106,33 @@ def greedy_reader(path, pid):
         assert errnum == 0 and tag not in seen and payload == blobs[tag % 64]
         seen.add(tag)
     sender.join()
+
+
+def many_readers(path, pid):
+    """Four hundred load a large blob each, all of them different, and read nothing; two read."""
+    size = MEBI // 2
+    count = min(400, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
+    writer = Client(path, timeout=60)
+    addresses = [writer.store(blob(30000 + i, size))[1] for i in range(count)]
+    idle = [Client(path) for _ in addresses]
+    for client, address in zip(idle, addresses):
+        client.send("content.load", address)
+    for _ in range(2):
+        good = Client(path, timeout=60)
+        for i in range(5):
+            assert good.load(addresses[i]) == (0, blob(30000 + i, size))
+    deadline = time.monotonic() + 60
+    while (stats := writer.stats()["local"])["cut"] == 0:
+        assert time.monotonic() < deadline, stats
+        time.sleep(0.1)
+
+
+def without_answer(path, pid):
+    """Large requests for another rank that want no answer."""
+    header = struct.pack(">BBBBIIII", 0x8E, 1, 1, 0x0F, 0xFFFFFFFF, 0, 0, 1)
+    body = b"".join(part(p) for p in [b"", b"attr.get", blob(1), header])
+    data = (MAGIC + struct.pack(">I", len(body)) + body) * 20
+    push([Client(path)], data, 1.5, 20 * len(data))
 
 
 def main():

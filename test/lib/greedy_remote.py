@@ -9,7 +9,7 @@ import time
 
 from client import Client, digest
 from greedy import blob, memory, push
-from zmtp import Remote, request
+from zmtp import Remote, bundle, frame, request
 
 MEBI = 1 << 20
 EAGAIN = 11
@@ -75,6 +75,34 @@ def greedy_reader(tree):
     push([client], data, 1.5, len(data))
     client.sock.settimeout(10)
     client.wait_for_bye()
+
+
+def bundler(tree):
+    """One frame of many requests, which are not taken; the connection stays."""
+    client = Remote(tree)
+    for count in 1000, 200000:  # the second one is longer than any bundle
+        client.sock.sendall(bundle("content.load", digest(b"nowhere"), count))
+    address = client.rpc("content.store", blob(7))[1]
+    assert client.rpc("content.load", address) == (0, blob(7))
+
+
+def babbler(tree):
+    """Frames that are no message."""
+    client = Remote(tree)
+    client.sock.sendall(frame(b"\0what is this") * 30000)
+    assert client.rpc("content.load", digest(b"hello")) == (0, b"hello")
+
+
+def many_readers(tree):
+    """Each loads a large blob of its own, and reads nothing.  Those that read are served."""
+    writer = Remote(tree)
+    addresses = [writer.rpc("content.store", blob(20000 + i))[1] for i in range(24)]
+    idle = [Remote(tree) for _ in addresses]
+    for client, address in zip(idle, addresses):
+        client.send("content.load", address)
+    good = Remote(tree, timeout=60)
+    for i in range(3):
+        assert good.rpc("content.load", addresses[i]) == (0, blob(20000 + i))
 
 
 def one_who_is_refused(tree):

@@ -38,6 +38,13 @@ def request(topic, payload, tag):
     return frame(b"".join(part(p) for p in parts + ([payload] if payload else []) + [head]))
 
 
+def bundle(topic, payload, count):
+    """A frame of so many requests, which only ranks may send."""
+    head = header(REQUEST, TOPIC | ROUTE | PAYLOAD, ANY, 1)
+    one = part(b"".join(part(p) for p in [b"", topic.encode(), payload, head]))
+    return frame(b"\xff\0\0\0\0" + one * count)
+
+
 def credit(total):
     return frame(part(struct.pack(">Q", total)) + part(header(CONTROL, PAYLOAD, CREDIT, 0)))
 

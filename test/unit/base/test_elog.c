@@ -81,6 +81,24 @@ lines_above_the_level_are_left_out(void **state UNUSED)
 }
 
 static void
+lines_that_others_cause_are_limited_and_counted(void **state UNUSED)
+{
+    struct elog_limit limit = {0};
+
+    for (int i = 0; i < 1000; i++)
+        elog_limited(&limit, ELOG_WARN, "line %d", i);
+    elog_limit_tell(&limit); // too early
+    assert_log_matches("^(" STAMP "warn  line [0-9]\n){10}$");
+    limit.since -= ELOG_LIMIT_MS;
+    elog_limit_tell(&limit);
+    elog_limit_tell(&limit); // once
+    elog_limited(&limit, ELOG_WARN, "a new one");
+    assert_log_matches("line 9\n" STAMP
+                       "warn  990 more lines like the last ones were left out\n" STAMP
+                       "warn  a new one\n$");
+}
+
+static void
 peers_cannot_forge_lines(void **state UNUSED)
 {
     elog(ELOG_INFO, "got '%s'\n\n", "x\nforged\x1b[1m\r");
@@ -221,6 +239,7 @@ main(void)
         cmocka_unit_test_setup(nameless_thread_has_no_prefix, setup),
         cmocka_unit_test_setup(lines_above_the_level_are_left_out, setup),
         cmocka_unit_test_setup(peers_cannot_forge_lines, setup),
+        cmocka_unit_test_setup(lines_that_others_cause_are_limited_and_counted, setup),
         cmocka_unit_test_setup(long_lines_are_cut, setup),
         cmocka_unit_test_setup(errno_survives, setup),
         cmocka_unit_test_setup(file_that_cannot_be_opened_is_named, setup),

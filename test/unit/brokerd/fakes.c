@@ -116,6 +116,12 @@ overlay_is_full(const struct overlay *o, const struct overlay_from *to UNUSED)
     return o->full;
 }
 
+bool
+overlay_must_wait(struct overlay *o, const struct overlay_from *to UNUSED, uint64_t bytes UNUSED)
+{
+    return o->full;
+}
+
 void
 connector_send(struct connector *c, uint64_t conn, struct msg *m)
 {
@@ -126,6 +132,12 @@ bool
 connector_is_full(struct connector *c, uint64_t conn UNUSED)
 {
     return c->full;
+}
+
+bool
+connector_must_wait(struct connector *c, uint64_t conn UNUSED, size_t bytes)
+{
+    return c->full || (c->is_short && bytes > c->large);
 }
 
 /* --- the station --- */

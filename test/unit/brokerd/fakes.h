@@ -42,6 +42,8 @@ struct overlay {
 struct connector {
     struct outbox *out; // borrowed
     bool full;          // every client
+    bool is_short;      // all of them together have too much queued
+    size_t large;       // bytes: larger answers wait then
 };
 
 /* A router of `rank` in a binary tree of seven, all of them online, with both ways out. */

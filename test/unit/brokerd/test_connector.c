@@ -22,6 +22,7 @@
 #define UNANSWERED_MAX 4096 // requests of one client
 #define TOTAL_BYTES ((size_t)8 << 20)
 #define STALL_MS 20
+#define UNREAD_MS 40
 #define KEPT_MAX 20000
 
 enum mode { ECHO, KEEP };
@@ -105,7 +106,7 @@ static const struct connector_ops ops = {on_received, on_drained, on_closed};
 static int
 start(struct rig *r, const char *path, struct connector **ret, struct err *err)
 {
-    struct connector_conf conf = {path, MAX_PAYLOAD, r->credit, STALL_MS};
+    struct connector_conf conf = {path, MAX_PAYLOAD, r->credit, STALL_MS, UNREAD_MS};
 
     return connector_new(ret, &conf, r->loop, &ops, r, err);
 }
@@ -543,6 +544,101 @@ client_that_is_held_back_may_hang_up(void **state)
     TURN_UNTIL(r, r->closed == 1);
 }
 
+/* --- room of all --- */
+
+enum { GREEDY = 5, LARGE_ANSWER = 100000 };
+
+static uint64_t
+meet(struct rig *r, struct client *c)
+{
+    *c = join(r);
+    ask(r, c, 1, 10);
+    return r->last_conn;
+}
+
+static void
+answer(struct rig *r, uint64_t conn, uint32_t tag, size_t size)
+{
+    uint8_t *bytes;
+    struct blob *payload = blob_alloc(size, &bytes);
+    struct msg m;
+
+    memset(bytes, (int)(tag % 251), size);
+    msg_init(&m, MSG_RESPONSE);
+    assert_int_equal(msg_set_topic(&m, "test.echo"), 0);
+    m.matchtag = tag;
+    msg_set_payload(&m, &payload);
+    connector_send(r->connector, conn, &m);
+}
+
+/* More than all of them may have: it is in the connector, but for what the kernel takes. */
+static uint32_t
+fill_greedy(struct rig *r, struct client greedy[GREEDY])
+{
+    uint64_t conns[GREEDY];
+    uint32_t tag = 0;
+
+    for (int i = 0; i < GREEDY; i++)
+        conns[i] = meet(r, &greedy[i]);
+    while (connector_stats(r->connector)->output_bytes < 18 << 20) {
+        tag++;
+        for (int i = 0; i < GREEDY; i++)
+            answer(r, conns[i], tag, LARGE_ANSWER);
+        loop_turn(r->loop, 0);
+    }
+    return tag;
+}
+
+static void
+large_answers_wait_for_room_of_all(void **state)
+{
+    struct rig *r = *state;
+    struct client greedy[GREEDY], modest;
+    uint32_t tags = fill_greedy(r, greedy);
+    uint64_t conn = meet(r, &modest);
+
+    r->mode = KEEP;
+    assert_false(connector_is_full(r->connector, conn));
+    assert_false(connector_must_wait(r->connector, conn, 65536));
+    assert_true(connector_must_wait(r->connector, conn, LARGE_ANSWER));
+    assert_int_equal(r->drained, 0);
+    for (uint32_t tag = 1; tag <= tags; tag++) {
+        for (int i = 0; i < GREEDY; i++)
+            take_response(r, &greedy[i], tag, LARGE_ANSWER);
+    }
+    TURN_UNTIL(r, r->drained == 1);
+    assert_false(connector_must_wait(r->connector, conn, LARGE_ANSWER));
+    assert_int_equal(connector_stats(r->connector)->cut_off, 0);
+    for (int i = 0; i < GREEDY; i++)
+        leave(&greedy[i]);
+    leave(&modest);
+}
+
+static void
+who_does_not_read_is_cut_off_when_others_wait_for_room(void **state)
+{
+    struct rig *r = *state;
+    struct client greedy[GREEDY], modest;
+    uint64_t conn;
+    int64_t start_ms;
+
+    fill_greedy(r, greedy);
+    conn = meet(r, &modest);
+    start_ms = clock_ms();
+    while (clock_ms() - start_ms < 2 * UNREAD_MS)
+        loop_turn(r->loop, 1);
+    assert_int_equal(r->closed, 0); // nobody has waited
+    assert_true(connector_must_wait(r->connector, conn, LARGE_ANSWER));
+    TURN_UNTIL(r, r->drained == 1);
+    assert_int_equal(connector_stats(r->connector)->cut_off, GREEDY);
+    assert_int_equal(r->closed, GREEDY);
+    answer(r, conn, 7, LARGE_ANSWER);
+    take_response(r, &modest, 7, LARGE_ANSWER);
+    for (int i = 0; i < GREEDY; i++)
+        leave(&greedy[i]);
+    leave(&modest);
+}
+
 static void
 what_is_queued_is_written_before_the_end(void **state)
 {
@@ -636,6 +732,8 @@ main(void)
         TEST(client_that_stalls_in_a_message_is_cut_off_when_others_wait),
         TEST(client_that_was_full_is_told_drained),
         TEST(client_that_is_held_back_may_hang_up),
+        TEST(large_answers_wait_for_room_of_all),
+        TEST(who_does_not_read_is_cut_off_when_others_wait_for_room),
         TEST(what_is_queued_is_written_before_the_end),
         TEST(many_clients_come_and_go),
         TEST(socket_is_for_the_owner_only_and_replaces_a_stale_one),

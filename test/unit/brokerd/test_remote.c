@@ -222,6 +222,24 @@ accounts_of_those_who_have_left_are_forgotten(void **state)
     answer_first(s, 'a', 1);
 }
 
+static void
+who_has_left_has_no_account_and_what_it_left_still_counts(void **state)
+{
+    struct station *s = *state;
+    const struct origin client = {.kind = ORIGIN_CLIENT, .peer = {1, {'a'}}};
+
+    send_large(s, 'a', 1);
+    s->overlay.full = true;
+    send_as(s, 'a', "test.echo", 2, 0);
+    assert_int_equal(router_stats(s->router)->parked, 1);
+    router_client_gone(s->router, &client);
+    assert_int_equal(router_stats(s->router)->parked, 0);
+    assert_int_equal(s->router->remotes.by_peer.count, 0);
+    assert_in_range(stats(s)->bytes, MIB, MIB + 1000);
+    request_free(&kept[--count]);
+    assert_int_equal(stats(s)->bytes, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int
@@ -235,6 +253,7 @@ main(void)
         TEST(client_that_does_not_read_is_not_served_and_cut_off_when_it_sends_on),
         TEST(who_wants_no_answer_is_refused_in_silence),
         TEST(accounts_of_those_who_have_left_are_forgotten),
+        TEST(who_has_left_has_no_account_and_what_it_left_still_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -634,7 +634,7 @@ what_is_parked_is_forgotten_with_its_client(void **state)
 
     s->connector.full = true;
     ask(s, "test.read", MSG_NODEID_ANY, 1, long_text());
-    router_conn_closed(s->router, CONN);
+    router_client_gone(s->router, &(struct origin){.kind = ORIGIN_CONN, .conn = CONN});
     s->connector.full = false;
     router_conn_drained(s->router, CONN);
     station_assert_quiet(s);
@@ -709,6 +709,97 @@ charge_is_held_until_the_answer(void **state)
     credit_free(&credit);
 }
 
+static void
+ask_without_answer(struct station *s, uint32_t nodeid, uint32_t tag, struct credit_charge *charge)
+{
+    struct msg m = make_request("test.echo", nodeid, tag, "x");
+
+    m.flags |= MSG_NORESPONSE;
+    router_from_conn(s->router, CONN, &m, charge);
+    msg_fini(&m);
+}
+
+static void
+passed_on_without_answer_waits_for_a_hop_that_is_full(void **state)
+{
+    static const struct credit_limits limits = {1000, 10, 1000, 10};
+    static const struct overlay_from parent = {.kind = OVERLAY_PARENT};
+    static const struct overlay_from child = {.kind = OVERLAY_CHILD, .rank = 4};
+    struct credit *credit = credit_new(&limits);
+    struct credit_account *account = credit_open(credit, NULL, NULL);
+    struct station *s = *state;
+
+    s->overlay.full = true;
+    for (uint32_t tag = 1; tag <= 3; tag++) {
+        struct credit_charge charge = {0};
+
+        assert_true(credit_take(account, 10, &charge));
+        ask_without_answer(s, tag == 2 ? 4 : 0, tag, &charge);
+        assert_null(charge.account);
+    }
+    station_assert_quiet(s);
+    assert_int_equal(credit_stats(credit)->bytes, 30);
+    s->overlay.full = false;
+    router_neighbour_drained(s->router, &parent);
+    for (uint32_t tag = 1; tag <= 3; tag += 2) {
+        struct msg m = station_take(s, TO_PARENT, 0);
+
+        assert_int_equal(m.matchtag, tag); // in their order
+        msg_fini(&m);
+    }
+    station_assert_quiet(s);
+    assert_int_equal(credit_stats(credit)->bytes, 10);
+    s->overlay.full = true; // something else has filled it
+    router_neighbour_drained(s->router, &child);
+    station_assert_quiet(s);
+    router_cancel_calls(s->router);
+    assert_int_equal(credit_stats(credit)->bytes, 0);
+    credit_close(&account);
+    credit_free(&credit);
+}
+
+static void
+what_other_ranks_want_without_answer_is_bounded(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    static const struct overlay_from parent = {.kind = OVERLAY_PARENT};
+    static const char zeros[SIZE];
+    struct station *s = *state;
+
+    s->overlay.full = true;
+    for (uint32_t i = 0; i < 40; i++) {
+        struct msg m = make_request("test.echo", 0, i, NULL);
+        struct blob *b = blob_new(zeros, SIZE);
+
+        m.flags |= MSG_NORESPONSE;
+        msg_set_payload(&m, &b);
+        hear_from(s, OVERLAY_CHILD, 4, m);
+    }
+    s->overlay.full = false;
+    router_neighbour_drained(s->router, &parent);
+    assert_int_equal(s->out.count, 16);
+    while (s->out.taken < s->out.count)
+        msg_fini(&s->out.items[s->out.taken++].msg);
+}
+
+static void
+large_answer_waits_while_all_together_have_too_much(void **state)
+{
+    static char text[70000];
+    struct station *s = *state;
+
+    memset(text, 'x', sizeof(text) - 1);
+    s->connector.is_short = true;
+    s->connector.large = 65536;
+    ask(s, "test.read", MSG_NODEID_ANY, 1, text);
+    ask(s, "test.echo", MSG_NODEID_ANY, 2, text); // cannot be made again
+    station_take_response(s, TO_CONN, CONN, 2, 0, text);
+    station_assert_quiet(s);
+    s->connector.large = 1 << 20; // it has been promised
+    router_conn_drained(s->router, CONN);
+    station_take_response(s, TO_CONN, CONN, 1, 0, text);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int
@@ -720,6 +811,9 @@ main(void)
         TEST(neighbour_that_does_not_read_is_not_even_served),
         TEST(answer_to_a_call_that_was_passed_on_waits_too),
         TEST(charge_is_held_until_the_answer),
+        TEST(passed_on_without_answer_waits_for_a_hop_that_is_full),
+        TEST(what_other_ranks_want_without_answer_is_bounded),
+        TEST(large_answer_waits_while_all_together_have_too_much),
         TEST(request_is_served_and_answered_where_it_came_from),
         TEST(error_carries_its_text),
         TEST(unknown_topic_is_enosys),

@@ -57,8 +57,16 @@ on_drained(void *arg, const struct overlay_from *from)
     buf_printf(&n->trace, "drained:%s ", kinds[from->kind]);
 }
 
-static const struct overlay_ops ops = {on_received, on_parent_changed, on_child_gone,
-                                       on_status,   on_refused,        on_drained};
+static void
+on_client_gone(void *arg, const struct msg_zmq_peer *peer UNUSED)
+{
+    struct node *n = arg;
+
+    buf_printf(&n->trace, "left ");
+}
+
+static const struct overlay_ops ops = {on_received, on_parent_changed, on_child_gone, on_status,
+                                       on_refused,  on_drained,        on_client_gone};
 
 /* --- the cluster --- */
 
@@ -262,7 +270,8 @@ hear(struct cluster *c, zsock_t *sock)
     if (inbox->count == 0)
         inbox->first = 0;
     while (inbox->count == 0) {
-        int rc = msg_zmq_recv_each(zsock_resolve(sock), false, PAYLOAD_MAX, note_message, inbox);
+        int rc =
+            msg_zmq_recv_each(zsock_resolve(sock), false, PAYLOAD_MAX, NULL, note_message, inbox);
 
         assert_true(rc >= 0);
         assert_true(clock_ms() - start_ms < PATIENCE_MS);

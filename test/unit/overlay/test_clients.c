@@ -15,17 +15,25 @@
 static const struct overlay_from to_child1 = {.kind = OVERLAY_CHILD, .rank = 1};
 
 static struct overlay_from
-meet_client(struct cluster *c, zsock_t *sock)
+meet_with(struct cluster *c, zsock_t *sock, uint8_t flags)
 {
     struct msg m = request("test.client");
     unsigned before = c->nodes[0].got;
 
+    m.flags |= flags;
     assert_int_equal(msg_zmq_send(zsock_resolve(sock), NULL, &m), 0);
     turn_until_traced(c, ALL, 0, "got ");
     buf_reset(&c->nodes[0].trace);
     assert_int_equal(c->nodes[0].got, before + 1);
     assert_int_equal(c->nodes[0].from.kind, OVERLAY_CLIENT);
     return c->nodes[0].from;
+}
+
+/* It waits for no answer: so it is not looked for often. */
+static struct overlay_from
+meet_client(struct cluster *c, zsock_t *sock)
+{
+    return meet_with(c, sock, MSG_NORESPONSE);
 }
 
 static void
@@ -141,7 +149,7 @@ client_may_be_cut_off_by_the_user(void **state)
     client = meet_client(c, sock);
     fill(c->nodes[0].overlay, &client);
     overlay_cut_client(c->nodes[0].overlay, &client.peer);
-    assert_traced(c, 0, "drained:client ");
+    assert_traced(c, 0, "left drained:client ");
     assert_int_equal(stats(c, 0)->clients_cut, 1);
     overlay_cut_client(c->nodes[0].overlay, &client.peer); // once
     assert_int_equal(stats(c, 0)->clients_cut, 1);
@@ -169,6 +177,7 @@ client_that_is_full_but_speaks_is_not_cut_off(void **state)
     while (clock_ms() - start_ms < 2 * c->client_ms) {
         say_credit(sock, 0);
         turn_until_heard(c, sock);
+        poll(NULL, 0, 1); // strangers are not told without end
     }
     assert_int_equal(stats(c, 0)->clients_cut, 0);
     assert_true(overlay_is_full(c->nodes[0].overlay, &client));
@@ -198,6 +207,7 @@ static void
 client_that_has_left_is_forgotten_when_it_is_sent_to(void **state)
 {
     struct cluster *c = *state;
+    struct msg m;
     struct overlay_from client;
     int64_t start_ms = clock_ms();
     zsock_t *sock;
@@ -207,12 +217,14 @@ client_that_has_left_is_forgotten_when_it_is_sent_to(void **state)
     client = meet_client(c, sock);
     fill(c->nodes[0].overlay, &client);
     zsock_destroy(&sock);
-    while (send_to(c->nodes[0].overlay, &client) == 0) {
+    do {
+        m = request("test.small");
         assert_true(clock_ms() - start_ms < PATIENCE_MS);
         assert_traced(c, 0, ""); // never from inside a send
-    }
+        poll(NULL, 0, 1);
+    } while (overlay_send_client(c->nodes[0].overlay, &client.peer, &m) == 0);
     turn_until_clients(c, 0);
-    assert_traced(c, 0, "drained:client ");
+    assert_traced(c, 0, "left drained:client ");
     assert_int_equal(send_to(c->nodes[0].overlay, &client), -EHOSTUNREACH);
 }
 
@@ -230,8 +242,176 @@ client_that_is_silent_is_asked_whether_it_is_there(void **state)
     assert_int_equal(stats(c, 0)->clients, 1);
     zsock_destroy(&sock);
     turn_until_clients(c, 0);
-    assert_traced(c, 0, "");
+    assert_traced(c, 0, "left ");
     assert_int_equal(stats(c, 0)->clients_cut, 0);
+}
+
+static void
+client_that_waits_for_an_answer_is_soon_known_to_have_left(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay_from client;
+    zsock_t *sock;
+
+    start_root_of_three(c); // others are looked for every 60 s
+    sock = stranger(c);
+    client = meet_with(c, sock, 0);
+    zsock_destroy(&sock);
+    turn_until_traced(c, ALL, 0, "left ");
+    assert_int_equal(stats(c, 0)->clients, 0);
+    assert_traced(c, 0, "left ");
+    assert_int_equal(send_to(c->nodes[0].overlay, &client), -EHOSTUNREACH);
+}
+
+static struct msg
+response(void)
+{
+    AUTO(msg) struct msg asked = request("test.client");
+    struct msg m;
+
+    msg_init_response(&m, &asked, 0);
+    return m;
+}
+
+static void
+client_that_has_its_answers_is_left_in_peace(void **state)
+{
+    struct cluster *c = *state;
+    int64_t start_ms = clock_ms();
+    struct overlay_from client;
+    struct msg m;
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    client = meet_with(c, sock, 0);
+    m = response();
+    assert_int_equal(overlay_send_client(c->nodes[0].overlay, &client.peer, &m), 0);
+    m = hear(c, sock);
+    while (m.type == MSG_CONTROL) // before it was answered
+        m = hear(c, sock);
+    msg_fini(&m);
+    while (clock_ms() - start_ms < 20 * BEAT_MS)
+        turn(c, ALL);
+    assert_int_equal(msg_zmq_recv(zsock_resolve(sock), NULL, PAYLOAD_MAX, &m), 0);
+    zsock_destroy(&sock);
+}
+
+static void
+client_that_is_full_and_lets_itself_be_answered_on_is_cut_off(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay_from client;
+    uint64_t count = 0;
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    client = meet_client(c, sock);
+    fill(c->nodes[0].overlay, &client);
+    while (send_to(c->nodes[0].overlay, &client) == 0)
+        count++;
+    assert_int_equal(count, 4 * MIB / COST + 1);
+    assert_traced(c, 0, ""); // never from inside a send
+    turn_until_traced(c, ALL, 0, "drained:client ");
+    assert_traced(c, 0, "left drained:client ");
+    assert_int_equal(stats(c, 0)->clients_cut, 1);
+    zsock_destroy(&sock);
+}
+
+/* --- room of all --- */
+
+enum { GREEDY = 4, CLIENTS = 5 };
+
+static void
+fill_all_but_the_last(struct cluster *c, zsock_t *socks[CLIENTS],
+                      struct overlay_from clients[CLIENTS])
+{
+    start_root_of_three(c);
+    for (int i = 0; i < CLIENTS; i++) {
+        socks[i] = stranger(c);
+        clients[i] = meet_client(c, socks[i]);
+    }
+    for (int i = 0; i < GREEDY; i++)
+        fill(c->nodes[0].overlay, &clients[i]);
+}
+
+static void
+large_answers_wait_for_room_of_all(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay_from clients[CLIENTS];
+    struct overlay *o;
+    zsock_t *socks[CLIENTS];
+
+    fill_all_but_the_last(c, socks, clients);
+    o = c->nodes[0].overlay;
+    assert_false(overlay_is_full(o, &clients[GREEDY]));
+    assert_false(overlay_must_wait(o, &clients[GREEDY], 65536));
+    assert_true(overlay_must_wait(o, &clients[GREEDY], PAYLOAD_MAX));
+    assert_traced(c, 0, "");
+    say_credit(socks[0], messages_in(4 * MIB) * COST);
+    turn_until_traced(c, ALL, 0, "drained:client drained:client ");
+    assert_memory_equal(&c->nodes[0].drained.peer, &clients[GREEDY].peer, sizeof(clients[0].peer));
+    assert_false(overlay_must_wait(o, &clients[GREEDY], PAYLOAD_MAX)); // it has been promised
+    assert_int_equal(stats(c, 0)->clients_cut, 0);
+    for (int i = 0; i < CLIENTS; i++)
+        zsock_destroy(&socks[i]);
+}
+
+static void
+who_takes_room_and_is_silent_is_cut_off_when_others_wait(void **state)
+{
+    struct cluster *c = *state;
+    struct overlay_from clients[CLIENTS];
+    zsock_t *socks[CLIENTS];
+
+    c->client_ms = 600;
+    fill_all_but_the_last(c, socks, clients);
+    assert_true(overlay_must_wait(c->nodes[0].overlay, &clients[GREEDY], PAYLOAD_MAX));
+    turn_until_traced(c, ALL, 0, "left drained:client drained:client ");
+    assert_memory_equal(&c->nodes[0].drained.peer, &clients[GREEDY].peer, sizeof(clients[0].peer));
+    assert_int_equal(stats(c, 0)->clients_cut, GREEDY);
+    for (int i = 0; i < CLIENTS; i++)
+        zsock_destroy(&socks[i]);
+}
+
+/* --- bundles --- */
+
+static void
+say_bundle(zsock_t *sock)
+{
+    struct bundle b = {0};
+
+    for (int i = 0; i < 2; i++) {
+        struct msg m = request("test.bundle");
+
+        bundle_add(&b, &m);
+        msg_fini(&m);
+    }
+    assert_int_equal(msg_zmq_send_bundle(zsock_resolve(sock), NULL, &b), 0);
+}
+
+static void
+bundles_are_taken_from_children_only(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+
+    start_root_of_three(c);
+    sock = stranger(c);
+    say_bundle(sock);
+    assert_int_equal(hear_control(c, sock), CONTROL_WHO);
+    assert_int_equal(c->nodes[0].got, 0);
+    meet_client(c, sock);
+    say_bundle(sock);
+    turn_until_heard(c, sock);
+    assert_int_equal(c->nodes[0].got, 1); // that it was met by
+    say_hello(sock, 1);
+    say_bundle(sock);
+    turn_until_heard(c, sock);
+    assert_int_equal(c->nodes[0].got, 3);
+    zsock_destroy(&sock);
 }
 
 static void
@@ -330,6 +510,12 @@ main(void)
         TEST(many_clients_share_16_mib),
         TEST(client_that_has_left_is_forgotten_when_it_is_sent_to),
         TEST(client_that_is_silent_is_asked_whether_it_is_there),
+        TEST(client_that_waits_for_an_answer_is_soon_known_to_have_left),
+        TEST(client_that_has_its_answers_is_left_in_peace),
+        TEST(client_that_is_full_and_lets_itself_be_answered_on_is_cut_off),
+        TEST(large_answers_wait_for_room_of_all),
+        TEST(who_takes_room_and_is_silent_is_cut_off_when_others_wait),
+        TEST(bundles_are_taken_from_children_only),
         TEST(client_that_greets_is_a_client_no_more),
         TEST(flood_waits_in_its_sender),
         TEST(answers_are_for_those_who_have_asked),

@@ -217,13 +217,13 @@ each_message_of_a_bundle_is_received(void **state UNUSED)
         struct seen down = {false, 0, UINT32_MAX};
 
         send_events(l.dealer, NULL, count);
-        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 1);
+        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, &up), 1);
         assert_int_equal(up.count, count);
         send_events(l.router, &l.leaf, count);
-        assert_int_equal(msg_zmq_recv_each(l.dealer, false, LIMIT, note, &down), 1);
+        assert_int_equal(msg_zmq_recv_each(l.dealer, false, LIMIT, NULL, note, &down), 1);
         assert_int_equal(down.count, count);
     }
-    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, NULL), 0);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, NULL), 0);
     close_link(&l);
 }
 
@@ -235,9 +235,9 @@ receiver_may_drop_the_rest(void **state UNUSED)
 
     open_link(&l, 0);
     send_events(l.dealer, NULL, 10);
-    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 1);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, &up), 1);
     assert_int_equal(up.count, 3);
-    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), 0);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, &up), 0);
     close_link(&l);
 }
 
@@ -341,7 +341,7 @@ garbage_in_a_bundle_ends_it(void **state UNUSED)
         buf_add(&frame, b.bytes, b.size);
         buf_add(&frame, tails[i], sizes[i]);
         send_frames(l.dealer, &frame, 1);
-        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, note, &up), -EPROTO);
+        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, &up), -EPROTO);
         assert_int_equal(up.count, 1);
         bundle_fini(&b);
         close_link(&l);
@@ -364,6 +364,55 @@ bundle_where_none_belongs_is_refused(void **state UNUSED)
     assert_refused(frames, 2, LIMIT, -EPROTO);
     buf_fini(&frames[0]);
     bundle_fini(&b);
+}
+
+static bool
+nobody(void *arg UNUSED, const struct msg_zmq_peer *peer)
+{
+    assert_peer_is_leaf(peer);
+    return false;
+}
+
+static void
+bundle_from_whom_none_is_wanted_is_refused_whole(void **state UNUSED)
+{
+    struct seen up = {true, 0, UINT32_MAX};
+    struct link l;
+
+    open_link(&l, 0);
+    send_events(l.dealer, NULL, 3);
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, nobody, note, &up), -EPERM);
+    assert_int_equal(up.count, 0);
+    send_events(l.dealer, NULL, 1); // a plain message
+    assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, nobody, note, &up), 1);
+    assert_int_equal(up.count, 1);
+    close_link(&l);
+}
+
+static void
+bundle_above_its_limit_is_refused_whole(void **state UNUSED)
+{
+    for (size_t over = 0; over < 2; over++) {
+        struct seen up = {true, 0, UINT32_MAX};
+        AUTO(buf) struct buf frame = BUF_INIT;
+        struct bundle b = {0};
+        struct link l;
+        struct msg m;
+
+        msg_init(&m, MSG_EVENT);
+        m.sequence = 0;
+        bundle_add(&b, &m);
+        buf_add(&frame, b.bytes, b.size);
+        while (frame.size < BUNDLE_SIZE_MAX + over)
+            buf_add(&frame, "", 1); // no message, but that shows later
+        open_link(&l, 0);
+        send_frames(l.dealer, &frame, 1);
+        assert_int_equal(msg_zmq_recv_each(l.router, true, LIMIT, NULL, note, &up),
+                         over ? -EMSGSIZE : -EPROTO);
+        assert_int_equal(up.count, over ? 0 : 1);
+        bundle_fini(&b);
+        close_link(&l);
+    }
 }
 
 static void
@@ -422,6 +471,8 @@ main(void)
         cmocka_unit_test(unreachable_bundle_is_dropped),
         cmocka_unit_test(garbage_in_a_bundle_ends_it),
         cmocka_unit_test(bundle_where_none_belongs_is_refused),
+        cmocka_unit_test(bundle_from_whom_none_is_wanted_is_refused_whole),
+        cmocka_unit_test(bundle_above_its_limit_is_refused_whole),
         cmocka_unit_test(surplus_frames_are_consumed),
         cmocka_unit_test(garbage_frames_are_refused),
         cmocka_unit_test(frames_above_the_limits_are_refused),
