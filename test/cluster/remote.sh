@@ -45,7 +45,6 @@ holds 'nor do four of them' many_senders 0 4
 holds 'one that sends small requests without end is cut off' small_sender 0 1
 holds 'one that loads without reading is cut off' greedy_reader 0 1
 
-holds 'many that load something large each and read nothing are bounded together' many_readers 0 8
 # ---- what is no message, or none for a client to send ----
 lines() { grep -c "$1" "$RUNDIR/rank-0.log"; }
 holds 'bundles of a client are not taken' bundler 0 1

@@ -93,18 +93,6 @@ def babbler(tree):
     assert client.rpc("content.load", digest(b"hello")) == (0, b"hello")
 
 
-def many_readers(tree):
-    """Each loads a large blob of its own, and reads nothing.  Those that read are served."""
-    writer = Remote(tree)
-    addresses = [writer.rpc("content.store", blob(20000 + i))[1] for i in range(24)]
-    idle = [Remote(tree) for _ in addresses]
-    for client, address in zip(idle, addresses):
-        client.send("content.load", address)
-    good = Remote(tree, timeout=60)
-    for i in range(3):
-        assert good.rpc("content.load", addresses[i]) == (0, blob(20000 + i))
-
-
 def one_who_is_refused(tree):
     """Sends 40 MiB at once and then reads: what was refused is told, once each, and nothing else is."""
     client = Remote(tree)
