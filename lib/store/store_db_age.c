@@ -113,19 +113,6 @@ store_db_touch(struct store_db *db, int64_t id)
     return store_db_run(db, STMT_TOUCH, "note that a blob was stored again");
 }
 
-static int
-has_touch(struct store_db *db, int64_t time, int64_t id)
-{
-    sqlite3_stmt *st = db->statements[STMT_HAS_TOUCH];
-    int step;
-
-    sqlite3_bind_int64(st, 1, time);
-    sqlite3_bind_int64(st, 2, id);
-    step = sqlite3_step(st);
-    store_db_release(st);
-    return step == SQLITE_ROW ? 1 : store_db_errno(step);
-}
-
 /* I3 */
 int
 store_db_was_touched(struct store_db *db, int64_t id, double since)
@@ -140,7 +127,7 @@ store_db_was_touched(struct store_db *db, int64_t id, double since)
         if (rc < 0 || next == 0)
             return rc;
         time = next;
-        rc = has_touch(db, time, id);
+        rc = store_db_finds(db, STMT_HAS_TOUCH, time, id);
     }
     return rc;
 }

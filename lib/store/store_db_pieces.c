@@ -195,16 +195,7 @@ store_db_remove_pieces(struct store_db *db, int64_t id)
 int
 store_db_has_strays(struct store_db *db, int64_t after, int64_t upto)
 {
-    sqlite3_stmt *st = db->statements[STMT_HAS_STRAYS];
-    int step;
-
-    if (!db->has_pieces)
-        return 0;
-    sqlite3_bind_int64(st, 1, after);
-    sqlite3_bind_int64(st, 2, upto);
-    step = sqlite3_step(st);
-    store_db_release(st);
-    return step == SQLITE_ROW ? 1 : store_db_errno(step);
+    return db->has_pieces ? store_db_finds(db, STMT_HAS_STRAYS, after, upto) : 0;
 }
 
 int

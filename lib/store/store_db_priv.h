@@ -183,6 +183,8 @@ void store_db_release(sqlite3_stmt *st); // when its rows have been taken
 /* Run a statement that returns no rows; an error is logged ("cannot WHAT") and ends the
  * transaction. */
 int store_db_run(struct store_db *db, enum store_db_statement which, const char *what);
+/* 1: a query with two numbers as parameters finds something; 0: nothing; -errno. */
+int store_db_finds(struct store_db *db, enum store_db_statement which, int64_t a, int64_t b);
 void store_db_bind_digest(struct store_db *db, sqlite3_stmt *st, int index, const struct digest *d);
 /* -EPROTO: the column has another length. */
 int store_db_column_digest(struct store_db *db, sqlite3_stmt *st, int column, struct digest *ret);

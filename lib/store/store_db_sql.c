@@ -193,6 +193,19 @@ store_db_run(struct store_db *db, enum store_db_statement which, const char *wha
 }
 
 int
+store_db_finds(struct store_db *db, enum store_db_statement which, int64_t a, int64_t b)
+{
+    sqlite3_stmt *st = db->statements[which];
+    int step;
+
+    sqlite3_bind_int64(st, 1, a);
+    sqlite3_bind_int64(st, 2, b);
+    step = sqlite3_step(st);
+    store_db_release(st);
+    return step == SQLITE_ROW ? 1 : store_db_errno(step);
+}
+
+int
 store_db_begin(struct store_db *db)
 {
     int rc;

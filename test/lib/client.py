@@ -31,6 +31,17 @@ def part(data):
     return size + data
 
 
+def read_exactly(sock, count):
+    data = bytearray(count)
+    view = memoryview(data)
+    while view:
+        got = sock.recv_into(view)
+        if not got:
+            raise ConnectionResetError("closed by the rank")
+        view = view[got:]
+    return bytes(data)
+
+
 def take_parts(body):
     parts = []
     body = memoryview(body)
@@ -84,14 +95,7 @@ class Client:
         self.sock.sendall(data)
 
     def _read(self, count):
-        data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            got = self.sock.recv_into(view)
-            if not got:
-                raise ConnectionResetError("closed by the rank")
-            view = view[got:]
-        return bytes(data)
+        return read_exactly(self.sock, count)
 
     def receive(self):
         """(match tag, errnum, flags, payload) of the next response."""

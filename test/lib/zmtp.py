@@ -5,7 +5,7 @@ Nobody reads or writes but the caller: what is not received stays where it is.""
 import socket
 import struct
 
-from client import ANY, PAYLOAD, ROUTE, TOPIC, part, take_parts
+from client import ANY, PAYLOAD, ROUTE, TOPIC, part, read_exactly, take_parts
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 MORE, LONG, COMMAND = 1, 2, 4
@@ -63,14 +63,7 @@ class Remote:
         self.taken = 0
 
     def _read(self, count):
-        data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            got = self.sock.recv_into(view)
-            if not got:
-                raise ConnectionResetError("closed by the rank")
-            view = view[got:]
-        return bytes(data)
+        return read_exactly(self.sock, count)
 
     def _frame(self):
         flags = self._read(1)[0]
