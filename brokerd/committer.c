@@ -55,18 +55,21 @@ struct space {
 struct committer {
     enum digest_alg alg;
     size_t blob_limit;               // bytes
+    struct hdir_form form;           // of directories
     const struct committer_ops *ops; // borrowed
     void *arg;                       // borrowed
     struct list spaces;
 };
 
 struct committer *
-committer_new(enum digest_alg alg, size_t blob_limit, const struct committer_ops *ops, void *arg)
+committer_new(enum digest_alg alg, size_t blob_limit, uint64_t maxdirent,
+              const struct committer_ops *ops, void *arg)
 {
     struct committer *c = xcalloc(1, sizeof(*c));
 
     c->alg = alg;
     c->blob_limit = blob_limit;
+    c->form = hdir_form(alg, maxdirent);
     c->ops = ops;
     c->arg = arg;
     list_init(&c->spaces);
@@ -135,6 +138,7 @@ committer_add_root(struct committer *c, const struct store_root *root)
     s->tree = tree_new(c->alg, &root->root);
     tree_set_namespace(s->tree, root->name);
     tree_set_blob_limit(s->tree, c->blob_limit);
+    tree_set_form(s->tree, &c->form);
     list_init(&s->queue);
     list_init(&s->group);
     list_init(&s->node);

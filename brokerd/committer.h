@@ -25,7 +25,7 @@ struct committer_ops {
 };
 
 /* Values above blob_limit bytes are cut into several blobs. */
-struct committer *committer_new(enum digest_alg alg, size_t blob_limit,
+struct committer *committer_new(enum digest_alg alg, size_t blob_limit, uint64_t maxdirent,
                                 const struct committer_ops *ops, void *arg);
 /* What is queued gets done(-ECANCELED). */
 void committer_free(struct committer **c);

@@ -76,8 +76,8 @@ kvs_lead(struct kvs *k, struct store *store, const struct store_root *recorded, 
         roots[i].epoch = k->epoch;
         kvs_roots_set(k->roots, &roots[i]);
     }
-    return kvs_actor_start(&k->actor, k->conf.alg, k->conf.blob_size_limit, store != NULL, roots,
-                           nroots, loop, &kvs_commit_actor_ops, k, err);
+    return kvs_actor_start(&k->actor, k->conf.alg, k->conf.blob_size_limit, k->conf.maxdirent,
+                           store != NULL, roots, nroots, loop, &kvs_commit_actor_ops, k, err);
 }
 
 void

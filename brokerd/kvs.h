@@ -14,6 +14,7 @@ struct kvs_conf {
     uint32_t rank;
     enum digest_alg alg;
     size_t blob_size_limit;  // bytes
+    uint64_t maxdirent;      // entries of a plain directory; 0 = any number
     struct metrics *metrics; // to count into; borrowed
 };
 

@@ -255,8 +255,8 @@ receive(void *arg)
 }
 
 int
-kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, bool backing,
-                const struct store_root *roots, size_t nroots, struct loop *loop,
+kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, uint64_t maxdirent,
+                bool backing, const struct store_root *roots, size_t nroots, struct loop *loop,
                 const struct kvs_actor_ops *ops, void *arg, struct err *err)
 {
     static const struct actor_ops actor_ops = {"kvs", NULL, run};
@@ -267,7 +267,7 @@ kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, 
     a->backing = backing;
     a->ops = ops;
     a->arg = arg;
-    a->committer = committer_new(alg, blob_limit, &committer_ops, a);
+    a->committer = committer_new(alg, blob_limit, maxdirent, &committer_ops, a);
     for (size_t i = 0; i < nroots; i++)
         committer_add_root(a->committer, &roots[i]);
     rc = actor_start(&a->actor, &actor_ops, a, err);

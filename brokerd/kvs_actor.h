@@ -16,9 +16,9 @@ struct kvs_actor_ops {
 };
 
 /* blob_limit: bytes, see committer.h.  backing: is there a store, for commits with SYNC?  roots: the namespaces there are; copied. */
-int kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit, bool backing,
-                    const struct store_root *roots, size_t nroots, struct loop *loop,
-                    const struct kvs_actor_ops *ops, void *arg, struct err *err);
+int kvs_actor_start(struct kvs_actor **ret, enum digest_alg alg, size_t blob_limit,
+                    uint64_t maxdirent, bool backing, const struct store_root *roots, size_t nroots,
+                    struct loop *loop, const struct kvs_actor_ops *ops, void *arg, struct err *err);
 /* What is pending gets done(-ECANCELED). */
 void kvs_actor_stop(struct kvs_actor **a);
 

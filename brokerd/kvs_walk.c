@@ -2,7 +2,7 @@
 /* kvs_walk.c - see kvs_walk.h.
  *
  * A walk waits for one of: a root (it is on walker.wanting_root), a directory (its dir_waiter is
- * with the content cache), or value blobs (each of its blob waiters is).  It is answered and freed
+ * with the content cache), parts of a wide directory, or value blobs (each of its blob waiters is).  It is answered and freed
  * from advance(), and nowhere else.
  */
 #include "kvs_walk.h"
@@ -42,7 +42,7 @@ struct walk {
     struct content_waiter dir_waiter;
     struct digest dir_digest;  // the directory waited for
     struct blob_waiter *blobs; // owned array
-    size_t outstanding;        // blobs not given yet
+    size_t outstanding;        // blobs not given yet, parts or pieces
 };
 
 static void advance(struct walk *walk);
@@ -88,19 +88,28 @@ answer(struct walk *walk)
 
 /* --- directories --- */
 
+/* A new reference, or NULL: the look-up has failed. */
+static struct treeobj *
+parse_dir(struct walk *walk, const struct digest *d, const struct blob *b)
+{
+    struct walker *w = walk->walker;
+    struct treeobj *dir = NULL;
+    struct err err = {0};
+
+    if (treeobj_decode(w->alg, blob_data(b), blob_size(b), &dir, &err) < 0)
+        lookup_fail(walk->lookup, EPROTO, err.text);
+    else
+        dircache_put(w->dirs, d, dir);
+    return dir;
+}
+
 static void
 give_dir(struct walk *walk, const struct digest *d, const struct blob *b)
 {
-    struct walker *w = walk->walker;
-    AUTO(treeobj) struct treeobj *dir = NULL;
-    struct err err = {0};
+    AUTO(treeobj) struct treeobj *dir = parse_dir(walk, d, b);
 
-    if (treeobj_decode(w->alg, blob_data(b), blob_size(b), &dir, &err) < 0) {
-        lookup_fail(walk->lookup, EPROTO, err.text);
-        return;
-    }
-    dircache_put(w->dirs, d, dir);
-    lookup_give_dir(walk->lookup, dir);
+    if (dir)
+        lookup_give_dir(walk->lookup, dir);
 }
 
 static void
@@ -148,8 +157,10 @@ on_blob(struct content_waiter *waiter, int rc, const struct blob *b)
         advance(walk);
 }
 
+/* All that is wanted, each answered through fn. */
 static void
-load_blobs(struct walk *walk)
+load_blobs(struct walk *walk,
+           void (*fn)(struct content_waiter *waiter, int rc, const struct blob *b))
 {
     size_t count;
     const struct digest *wanted = lookup_wanted(walk->lookup, &count);
@@ -158,10 +169,30 @@ load_blobs(struct walk *walk)
     walk->blobs = xcalloc(count, sizeof(*walk->blobs));
     walk->outstanding = count;
     for (size_t i = 0; i < count; i++)
-        walk->blobs[i] = (struct blob_waiter){{on_blob}, walk, wanted[i]};
+        walk->blobs[i] = (struct blob_waiter){{fn}, walk, wanted[i]};
     /* The last answer, which may come from inside, frees the walk: touch nothing after it. */
     for (size_t i = 0; i < count; i++)
         content_load(walk->walker->content, &walk->blobs[i].digest, &walk->blobs[i].waiter);
+}
+
+/* --- parts of a wide directory --- */
+
+static void
+on_bucket(struct content_waiter *waiter, int rc, const struct blob *b)
+{
+    struct blob_waiter *bw = container_of(waiter, struct blob_waiter, waiter);
+    struct walk *walk = bw->walk;
+    AUTO(treeobj)
+    struct treeobj *dir = treeobj_ref(dircache_get(walk->walker->dirs, &bw->digest));
+
+    if (rc < 0)
+        lookup_fail(walk->lookup, -rc, "a part of the directory could not be loaded");
+    else if (!dir && lookup_step(walk->lookup) == LOOKUP_WANT_BUCKETS)
+        dir = parse_dir(walk, &bw->digest, b);
+    if (dir)
+        lookup_give_bucket(walk->lookup, &bw->digest, dir);
+    if (--walk->outstanding == 0)
+        advance(walk);
 }
 
 /* --- the walk --- */
@@ -198,7 +229,10 @@ advance(struct walk *walk)
                 return;
             break;
         case LOOKUP_WANT_BLOBS:
-            load_blobs(walk);
+            load_blobs(walk, on_blob);
+            return;
+        case LOOKUP_WANT_BUCKETS:
+            load_blobs(walk, on_bucket);
             return;
         case LOOKUP_DONE:
             answer(walk);

@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "dirs.h"
 #include "elog.h"
+#include "hdir.h"
 #include "heap.h"
 #include "loop.h"
 #include "opt.h"
@@ -47,6 +48,7 @@ static struct settings {
     bool no_kvs;
     uint64_t cache_size;
     uint64_t blob_size_limit;
+    long maxdirent;
     uint64_t scrub_rate;
     int64_t checkpoint_period;
     long max_checkpoints;
@@ -65,6 +67,7 @@ static struct settings {
     .backing = "sqlite",
     .cache_size = 64u << 20,
     .blob_size_limit = 1u << 20,
+    .maxdirent = HDIR_MAXDIRENT,
     .max_checkpoints = 5,
     .heartbeat = 1000,
     .timeout = 5000,
@@ -94,6 +97,8 @@ static const struct opt options[] = {
     {0, "cache-size", "SIZE", OPT_SIZE, &settings.cache_size, "memory for clean blobs (64M)", 0, 0},
     {0, "blob-size-limit", "SIZE", OPT_SIZE, &settings.blob_size_limit,
      "largest blob, 1 to 1G (1M)", 1, BLOB_SIZE_MAX},
+    {0, "maxdirent", "N", OPT_LONG, &settings.maxdirent,
+     "larger directories are hash tries; 0 = none are (1024)", 0, INT_MAX},
     {0, "scrub-rate", "SIZE", OPT_SIZE, &settings.scrub_rate,
      "rank 0: read the store again at so many bytes a second (0 = off)", 0, 0},
     {0, "checkpoint-period", "TIME", OPT_DURATION, &settings.checkpoint_period,
@@ -239,6 +244,7 @@ fill_conf(struct rank_conf *conf, const struct boot *boot, const struct dirs *di
     conf->kvs = !settings.no_kvs;
     conf->cache_size = settings.cache_size;
     conf->blob_size_limit = settings.blob_size_limit;
+    conf->maxdirent = (uint64_t)settings.maxdirent;
     conf->scrub_rate = settings.scrub_rate;
     conf->checkpoint_period_ms = settings.checkpoint_period;
     conf->max_checkpoints = settings.max_checkpoints;

@@ -25,6 +25,7 @@ struct rank_conf {
     bool kvs;                 // serve kvs.*
     uint64_t cache_size;      // bytes
     uint64_t blob_size_limit; // bytes
+    uint64_t maxdirent;       // entries of a plain directory; 0 = any number
     uint64_t scrub_rate;      // bytes per second; 0 = off
     long max_checkpoints;
     int64_t checkpoint_period_ms; // rank 0: record one so often; 0 = at an orderly stop only

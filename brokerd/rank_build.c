@@ -63,7 +63,11 @@ build_services(struct rank *r)
         .put_bytes = put_bytes(r),
     };
     struct kvs_conf kvs = {
-        .rank = r->conf.rank, .alg = r->conf.hash, .blob_size_limit = r->conf.blob_size_limit};
+        .rank = r->conf.rank,
+        .alg = r->conf.hash,
+        .blob_size_limit = r->conf.blob_size_limit,
+        .maxdirent = r->conf.maxdirent,
+    };
 
     r->services = service_table_new();
     r->credit = credit_new(&client_limits);
@@ -203,6 +207,8 @@ set_attrs(struct rank *r)
     attrs_set(r->attrs, "tbon.endpoint", overlay_uri(r->overlay));
     snprintf(number, sizeof(number), "%llu", (unsigned long long)r->conf.blob_size_limit);
     attrs_set(r->attrs, "content.blob-size-limit", number);
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)r->conf.maxdirent);
+    attrs_set(r->attrs, "kvs.maxdirent", number);
     attrs_set(r->attrs, "content.hash", digest_name(r->conf.hash));
     snprintf(number, sizeof(number), "%d", (int)getpid());
     attrs_set(r->attrs, "broker.pid", number);

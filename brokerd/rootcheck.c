@@ -13,7 +13,7 @@ on_loaded(struct content_waiter *w, int rc, const struct blob *b)
 
     if (rc == 0)
         rc = treeobj_decode(c->alg, blob_data(b), blob_size(b), &dir, NULL);
-    if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR)
+    if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR && treeobj_type(dir) != TREEOBJ_HDIR)
         rc = -EPROTO;
     c->fn(c, rc);
 }

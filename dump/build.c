@@ -7,7 +7,8 @@
  *   2. keeps the newest note of each path;
  *   3. lets every hard link share its target's object;
  *   4. goes through the rest with a stack of open directories.  A directory whose last entry has
- *      been seen is encoded, emitted, and becomes a dirref in the one below it on the stack.
+ *      been seen is encoded, emitted, and becomes a dirref in the one below it on the stack.  A wide
+ *      one is cut into parts then (hdir.h): where its entries begin has been noted.
  *
  * Because BUILD_SEPARATOR sorts lowest, everything below "a" comes directly behind "a" and the
  * entries of a directory close in name order, which is the order of their encoding.  For the same
@@ -39,18 +40,29 @@ struct block {
     char text[];        // ARENA_BLOCK bytes, or one longer path
 };
 
+/* Where an entry is. */
+struct place {
+    size_t name; // in open_dir.names
+    size_t text; // in open_dir.json
+    size_t size; // bytes of it
+};
+
 struct open_dir {
-    struct buf json;  // encoding so far
-    size_t path_len;  // bytes of the path of this directory
-    bool has_entries; // json has some
+    struct buf json;      // encoding so far
+    size_t path_len;      // bytes of the path of this directory
+    struct buf names;     // of its entries, each with a NUL
+    struct place *places; // owned array; of its entries
+    size_t count;         // entries
+    size_t capacity;      // allocated places
 };
 
 struct build {
-    enum digest_alg alg; // of the tree
-    struct note *notes;  // owned array; sorted and thinned out by build_finish()
-    size_t count;        // notes in use
-    size_t capacity;     // notes allocated
-    struct block *arena; // owned; the newest block first
+    enum digest_alg alg;   // of the tree
+    struct hdir_form form; // of directories
+    struct note *notes;    // owned array; sorted and thinned out by build_finish()
+    size_t count;          // notes in use
+    size_t capacity;       // notes allocated
+    struct block *arena;   // owned; the newest block first
     struct open_dir stack[KEY_DEPTH_MAX + 1]; // the root, and the directories open inside it
     size_t depth;                             // index of the innermost open one
     struct buf path;                          // scratch: path of the innermost open one
@@ -70,7 +82,14 @@ build_new(enum digest_alg alg)
     struct build *b = xcalloc(1, sizeof(*b));
 
     b->alg = alg;
+    b->form = hdir_form(alg, 0);
     return b;
+}
+
+void
+build_set_form(struct build *b, const struct hdir_form *form)
+{
+    b->form = *form;
 }
 
 void
@@ -83,8 +102,11 @@ build_free(struct build **bp)
     for (size_t i = 0; i < b->count; i++)
         treeobj_unref(&b->notes[i].obj);
     free(b->notes);
-    for (size_t i = 0; i < ARRAY_SIZE(b->stack); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(b->stack); i++) {
         buf_fini(&b->stack[i].json);
+        buf_fini(&b->stack[i].names);
+        free(b->stack[i].places);
+    }
     buf_fini(&b->path);
     while (b->arena) {
         struct block *next = b->arena->next;
@@ -299,9 +321,18 @@ static void
 add_entry(struct build *b, const char *name, const struct treeobj *obj)
 {
     struct open_dir *d = &b->stack[b->depth];
+    struct place *p;
 
-    treeobj_encode_dir_entry(b->alg, name, obj, !d->has_entries, &d->json);
-    d->has_entries = true;
+    if (d->count == d->capacity) {
+        d->capacity = d->capacity ? d->capacity * 2 : 16;
+        d->places = xrealloc(d->places, d->capacity * sizeof(*d->places));
+    }
+    p = &d->places[d->count];
+    *p = (struct place){d->names.size, d->json.size + (d->count > 0), 0}; // behind a comma
+    buf_add(&d->names, name, strlen(name) + 1);
+    treeobj_encode_dir_entry(b->alg, name, obj, d->count == 0, &d->json);
+    p->size = d->json.size - p->text;
+    d->count++;
 }
 
 static void
@@ -311,7 +342,8 @@ open_dir(struct build *b, const char *path, size_t path_len)
 
     buf_reset(&d->json);
     d->path_len = path_len;
-    d->has_entries = false;
+    buf_reset(&d->names);
+    d->count = 0;
     treeobj_encode_dir_begin(&d->json);
     buf_reset(&b->path);
     buf_add(&b->path, path, path_len);
@@ -326,6 +358,53 @@ last_name(const char *path)
     return separator ? separator + 1 : path;
 }
 
+/* What emit_part() needs. */
+struct emission {
+    const struct build *build;
+    const struct pass *pass;
+};
+
+static int
+emit_part(void *arg, const void *data, size_t size)
+{
+    const struct emission *e = arg;
+    const struct pass *p = e->pass;
+
+    return p->ops->emit(p->arg, buf_str(&e->build->path), data, size);
+}
+
+static int
+emit_wide(const struct build *b, const struct pass *p, const struct open_dir *d)
+{
+    AUTO(free) struct hdir_entry *entries = xcalloc(d->count, sizeof(*entries));
+    struct emission e = {b, p};
+
+    for (size_t i = 0; i < d->count; i++) {
+        const struct place *at = &d->places[i];
+
+        entries[i] =
+            (struct hdir_entry){d->names.data + at->name, d->json.data + at->text, at->size};
+    }
+    return hdir_write(&b->form, entries, d->count, emit_part, &e, &p->result->root);
+}
+
+static int
+emit_dir(const struct build *b, const struct pass *p, const struct open_dir *d)
+{
+    const char *path = buf_str(&b->path);
+    int rc;
+
+    if (d->count > hdir_limit(&b->form, 0)) {
+        rc = emit_wide(b, p, d);
+    } else {
+        digest_compute(b->alg, d->json.data, d->json.size, &p->result->root);
+        rc = p->ops->emit(p->arg, path, d->json.data, d->json.size);
+    }
+    if (rc == 0 && p->ops->whole)
+        rc = p->ops->whole(p->arg, path, d->json.data, d->json.size);
+    return rc;
+}
+
 static int
 close_dir(struct build *b, const struct pass *p)
 {
@@ -334,8 +413,7 @@ close_dir(struct build *b, const struct pass *p)
     int rc;
 
     treeobj_encode_dir_end(&d->json);
-    digest_compute(b->alg, d->json.data, d->json.size, &p->result->root);
-    rc = p->ops->emit(p->arg, buf_str(&b->path), d->json.data, d->json.size);
+    rc = emit_dir(b, p, d);
     if (rc < 0 || b->depth == 0)
         return rc;
     ref = treeobj_new_dirref(&p->result->root);

@@ -9,6 +9,7 @@
 #ifndef XYLEM_BUILD_H
 #define XYLEM_BUILD_H
 
+#include "hdir.h"
 #include "key.h"
 #include "treeobj.h"
 
@@ -18,11 +19,14 @@ struct build;
 
 /* What build_finish() tells on its way. */
 struct build_ops {
-    /* One encoded directory; children come before parents, the root ("") last.  A negative return
-     * ends build_finish() with it. */
+    /* One encoded directory, or one part of a wide one, the last of which is the directory itself;
+     * children come before parents, the root ("") last.  A negative return ends build_finish() with
+     * it. */
     int (*emit)(void *arg, const char *path, const void *data, size_t size);
     /* A hard link whose target is not in the tree is left out. */
     void (*skip)(void *arg, const char *path, const char *target);
+    /* May be NULL.  After that, the directory as one dir object, also a wide one. */
+    int (*whole)(void *arg, const char *path, const void *data, size_t size);
 };
 
 struct build_result {
@@ -33,6 +37,9 @@ struct build_result {
 
 struct build *build_new(enum digest_alg alg);
 void build_free(struct build **b);
+
+/* The form of directories.  Without it none is a wide one. */
+void build_set_form(struct build *b, const struct hdir_form *form);
 
 /* Reserve a place for a value or symlink; returns its number.  The object follows with
  * build_set(); a place without one is left out.  Of equal keys the last one wins. */

@@ -134,7 +134,9 @@ skip_failed(struct dump *d, const struct walk_item *item, struct err *err)
 
     if (key_from_path(item->path, &key, NULL) == 0)
         key_format(&key, &name);
-    if (!ignore_failed_read || !is_damage || key.count == 0)
+    if (key.count == 0)
+        buf_add_char(&name, '.');
+    if (!ignore_failed_read || !is_damage || (key.count == 0 && !item->is_part))
         return err_set(err, item->errnum, "%s: %s", buf_str(&name), item->error);
     progress_warn(&d->job.progress, "%s: left out: %s", buf_str(&name), item->error);
     d->failed++;

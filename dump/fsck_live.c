@@ -53,6 +53,8 @@ find_losses(struct live *l, const char *name)
 static enum fsck_object
 parse_object(const char *text)
 {
+    if (strcmp(text, fsck_object_name(FSCK_PART)) == 0)
+        return FSCK_PART;
     return strcmp(text, fsck_object_name(FSCK_DIRECTORY)) == 0 ? FSCK_DIRECTORY : FSCK_VALUE;
 }
 
@@ -69,7 +71,7 @@ keep_loss(struct live *l, const json_t *finding)
         return -EPROTO;
     if (strcmp(type, "namespace") != 0)
         return 0;
-    if (strcmp(key, ".") == 0)
+    if (strcmp(key, ".") == 0 && parse_object(object) != FSCK_PART)
         find_losses(l, root)->is_root_lost = true;
     else
         fsck_plan_add(find_losses(l, root)->plan, key, parse_object(object), &d);
@@ -249,6 +251,25 @@ report_mended(struct live *l, const struct fsck_mended *m)
     fsck_report_repair(l->report, l->current, text, &json);
 }
 
+/* No transaction can take them out. */
+static void
+count_parts(struct live *l, const struct fsck_plan *plan, struct fsck_mended *m)
+{
+    struct digest *parts;
+    const char *key;
+    size_t count;
+    size_t pos = 0;
+
+    while (fsck_plan_parts(plan, &pos, &key, &parts, &count)) {
+        fsck_report_warn(l->report,
+                         "%s: a part of the directory is lost: stop the instance and repair with "
+                         "--statedir",
+                         key);
+        m->stuck++;
+        free(parts);
+    }
+}
+
 static int
 mend(struct live *l, const struct fsck_plan *plan, struct err *err)
 {
@@ -264,6 +285,8 @@ mend(struct live *l, const struct fsck_plan *plan, struct err *err)
         done = rc < 0 ? rc : commit(l, &txn, err);
         rc = done < 0 ? done : rc;
     }
+    if (rc == 0)
+        count_parts(l, plan, &m);
     if (rc == 0)
         report_mended(l, &m);
     return rc;

@@ -67,6 +67,9 @@ fsck_report_finding(struct fsck_report *r, const json_t *finding)
         fputs(": ", stdout);
         print_safely(stdout, text_of(finding, "key"));
         printf(": %s", text_of(finding, "object"));
+        if (json_object_get(finding, "entries"))
+            printf(" of the directory, %" JSON_INTEGER_FORMAT " keys",
+                   json_integer_value(json_object_get(finding, "entries")));
     }
     fputs(": blob ", stdout);
     print_safely(stdout, text_of(finding, "blobref"));

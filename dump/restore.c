@@ -63,6 +63,7 @@ struct restore {
 struct directories {
     struct restore *restore; // borrowed
     struct err *err;         // of the caller
+    bool is_too_large;       // the directory that is emitted, or a part of it
 };
 
 /* It goes into the transaction at the end.  A checkpoint has none. */
@@ -84,16 +85,29 @@ keep_wide(struct directories *d, const char *path, const void *data, size_t size
 }
 
 static int
-on_directory(void *arg, const char *path, const void *data, size_t size)
+on_directory(void *arg, const char *path UNUSED, const void *data, size_t size)
 {
     struct directories *d = arg;
     struct restore *r = d->restore;
 
-    if (!*path)
-        buf_add(&r->tree.dir, data, size);
-    if (size > r->intake.blob_size)
-        return keep_wide(d, path, data, size);
+    if (size > r->intake.blob_size) {
+        d->is_too_large = true;
+        return 0;
+    }
     return upload_store(&r->upload, data, size, NULL, NULL, 0, d->err);
+}
+
+static int
+on_whole_directory(void *arg, const char *path, const void *data, size_t size)
+{
+    struct directories *d = arg;
+
+    if (!*path)
+        buf_add(&d->restore->tree.dir, data, size);
+    if (!d->is_too_large)
+        return 0;
+    d->is_too_large = false;
+    return keep_wide(d, path, data, size);
 }
 
 static void
@@ -113,8 +127,8 @@ on_dangling_link(void *arg, const char *path, const char *target)
 static int
 store_directories(struct restore *r, struct err *err)
 {
-    static const struct build_ops ops = {on_directory, on_dangling_link};
-    struct directories d = {r, err};
+    static const struct build_ops ops = {on_directory, on_dangling_link, on_whole_directory};
+    struct directories d = {r, err, false};
     int rc = build_finish(r->build, &ops, &d, &r->result, err);
 
     if (rc < 0)
@@ -141,6 +155,26 @@ get_blob_size(struct restore *r, struct err *err)
     return 0;
 }
 
+/* An instance that does not tell has no wide directories. */
+static int
+get_form(struct restore *r, enum digest_alg alg, struct err *err)
+{
+    AUTO(free) char *text = NULL;
+    struct hdir_form form;
+    char *end = NULL;
+    int rc = xylem_getattr(r->job.x, "kvs.maxdirent", &text);
+
+    if (rc == -ENOENT)
+        return 0;
+    if (rc < 0)
+        return err_set(err, rc, "kvs.maxdirent: %s", xylem_error(r->job.x));
+    form = hdir_form(alg, strtoull(text, &end, 10));
+    if (end == text || *end)
+        return err_set(err, -EPROTO, "kvs.maxdirent: %s is no number", text);
+    build_set_form(r->build, &form);
+    return 0;
+}
+
 static int
 connect_rank(struct restore *r, struct err *err)
 {
@@ -156,7 +190,8 @@ connect_rank(struct restore *r, struct err *err)
     upload_init(&r->upload, r->job.x, alg, r->job.flags, (size_t)maxreqs);
     intake_init(&r->intake, r->build, &r->upload, &r->job.progress);
     r->intake.size_limit = size_limit;
-    return get_blob_size(r, err);
+    rc = get_form(r, alg, err);
+    return rc < 0 ? rc : get_blob_size(r, err);
 }
 
 static int

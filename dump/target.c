@@ -11,6 +11,7 @@
 #include "target.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "gather.h"
 #include "key.h"
 #include "treeobj.h"
 #include "xmem.h"
@@ -125,18 +126,56 @@ decode_root(const struct target *t, const void *data, size_t size, struct treeob
 }
 
 static int
-load_root(const struct target *t, xylem_t *x, struct treeobj **ret, struct err *err)
+load_object(const struct target *t, xylem_t *x, const char *ref, struct treeobj **ret,
+            struct err *err)
 {
     AUTO(free) void *data = NULL;
-    struct xylem_root root;
     size_t size;
+    int rc = xylem_load(x, ref, 0, &data, &size);
+
+    if (rc < 0)
+        return err_set(err, rc, "%s", xylem_error(x));
+    return treeobj_decode(t->alg, data, size, ret, err);
+}
+
+/* All parts of a wide directory. */
+static int
+load_parts(const struct target *t, xylem_t *x, const struct treeobj *hdir, struct treeobj **ret,
+           struct err *err)
+{
+    AUTO(gather) struct gather *g = NULL;
+    const struct digest *wanted;
+    int rc = gather_new(hdir, &g, err);
+
+    while (rc == 0 && (wanted = gather_next(g))) {
+        AUTO(treeobj) struct treeobj *part = NULL;
+        struct digest d = *wanted;
+        char ref[BLOBREF_MAX];
+
+        rc = load_object(t, x, blobref_format(t->alg, &d, ref), &part, err);
+        if (rc == 0)
+            rc = gather_give(g, &d, part, err);
+    }
+    return rc < 0 ? rc : gather_finish(g, ret, err);
+}
+
+static int
+load_root(const struct target *t, xylem_t *x, struct treeobj **ret, struct err *err)
+{
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    struct xylem_root root;
     int rc = xylem_getroot(x, NAMESPACE, &root);
 
-    if (rc == 0)
-        rc = xylem_load(x, root.rootref, 0, &data, &size);
     if (rc < 0)
         return err_set(err, rc, "current root: %s", xylem_error(x));
-    return decode_root(t, data, size, ret, err);
+    rc = load_object(t, x, root.rootref, &obj, err);
+    if (rc == 0 && treeobj_type(obj) == TREEOBJ_HDIR)
+        rc = load_parts(t, x, obj, ret, err);
+    else if (rc == 0 && treeobj_type(obj) != TREEOBJ_DIR)
+        rc = err_set(err, -EPROTO, "not a directory object");
+    else if (rc == 0)
+        *ret = TAKE(obj);
+    return rc < 0 ? err_prefix(err, rc, "current root") : 0;
 }
 
 static int

@@ -7,14 +7,17 @@
  *
  *  state    walk_want()             load given        load failed   at the head, walk_next()
  *  DIR      a load -> LOADING       -                 -             WAIT
- *  LOADING  -                       RANGE, or FAILED  FAILED        WAIT
+ *  LOADING  -                       RANGE, GATHER or  FAILED        WAIT
+ *                                   FAILED
+ *  GATHER   loads of its parts      part is here      part is lost  WAIT
+ *           the last part has come: RANGE; if some are lost, a FAILED node is put before it
  *  RANGE    next entry before it    -                 -             next entry before it; end: gone
  *  VALUE    loads of its blobs      piece is here     piece is bad  piece; WAIT; FAILED; last: gone
  *  READY    -                       -                 -             one item; gone
  *  FAILED   -                       -                 -             FAILED; gone
  *
  * Looking ahead: `frontier` is the first node that may still want something.
- *  I1  no node before the frontier is DIR or RANGE or has blobs not asked for.
+ *  I1  no node before the frontier is DIR or RANGE or has blobs not asked for that are known.
  *  I2  at most maxreqs loads are out.
  *  I3  beyond the head the walk looks ahead only while it holds < NODES_MAX nodes and < HELD_MAX
  *      bytes; what the head needs next may always be asked for, so the walk cannot get stuck.
@@ -22,18 +25,28 @@
  */
 #include "walk.h"
 #include "blobref.h"
+#include "gather.h"
 #include "key.h"
 #include "level.h"
 #include "list.h"
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define NODES_MAX 4096              // keeps --maxreqs of the thousands busy; a node is ~150 bytes
 #define HELD_MAX (16 * 1024 * 1024) // bytes of loaded blobs that wait for their turn
 
-enum node_state { NODE_DIR, NODE_LOADING, NODE_RANGE, NODE_VALUE, NODE_READY, NODE_FAILED };
+enum node_state {
+    NODE_DIR,
+    NODE_LOADING,
+    NODE_GATHER,
+    NODE_RANGE,
+    NODE_VALUE,
+    NODE_READY,
+    NODE_FAILED,
+};
 
 struct node {
     struct list link;          // on walk.nodes, or walk.spare
@@ -42,13 +55,15 @@ struct node {
     struct level *in;          // owned reference; the directory it is an entry of; NULL = the root
     const char *name;          // borrowed from `in`
     const struct treeobj *obj; // borrowed from `in`; NULL = the root
+    struct gather *gather;     // GATHER: owned; parts of a wide directory
+    uint64_t lost;             // GATHER, FAILED: entries of parts that are lost
     struct level *range;       // RANGE: owned reference; the directory it stands for
     const struct digest *refs; // DIR, LOADING, VALUE: borrowed from obj, or walk.root
     size_t count;              // number of refs
     size_t wanted;             // refs asked for so far
     size_t yielded;            // pieces yielded so far
-    struct list loads;         // VALUE: walk_load.link, in the order of refs
-    struct err *err;           // FAILED: owned
+    struct list loads;         // walk_load.link; VALUE: in the order of refs
+    struct err *err;           // FAILED: owned; GATHER: why the first part is lost, or NULL
 };
 
 enum load_state { LOAD_OUT, LOAD_HERE, LOAD_BAD };
@@ -143,6 +158,7 @@ remove_node(struct walk *w, struct node *n)
     abandon_loads(n);
     level_unref(&n->in);
     level_unref(&n->range);
+    gather_free(&n->gather);
     free(TAKE(n->err));
     list_remove(&n->link);
     list_push_front(&w->spare, &n->link);
@@ -200,6 +216,9 @@ set_entry(struct node *n, struct treeobj *entry)
         n->state = NODE_DIR;
         n->refs = treeobj_refs(entry, &n->count);
         break;
+    case TREEOBJ_HDIR: // never an entry
+        assert(false);
+        break;
     case TREEOBJ_DIR: // RFC 11 allows a directory in place, although nobody writes one
         dir = treeobj_ref(entry);
         open_range(n, &dir);
@@ -242,12 +261,12 @@ move_frontier_back(struct walk *w, struct node *n)
 /* ---- loads ---- */
 
 static struct walk_load *
-new_load(struct walk *w, struct node *n)
+new_load(struct walk *w, struct node *n, const struct digest *d)
 {
     struct list *spare = list_pop_front(&w->spare_loads);
     struct walk_load *l = spare ? list_entry(spare, struct walk_load, link) : xmalloc(sizeof(*l));
 
-    *l = (struct walk_load){.walk = w, .node = n, .digest = n->refs[n->wanted++]};
+    *l = (struct walk_load){.walk = w, .node = n, .digest = *d};
     list_init(&l->link);
     list_push_back(&n->loads, &l->link);
     w->out++;
@@ -269,10 +288,12 @@ want_from(struct walk *w, struct node *n)
 {
     if (n->state == NODE_DIR) {
         n->state = NODE_LOADING;
-        return new_load(w, n);
+        return new_load(w, n, &n->refs[n->wanted++]);
     }
     if (n->state == NODE_VALUE && n->wanted < n->count)
-        return new_load(w, n);
+        return new_load(w, n, &n->refs[n->wanted++]);
+    if (n->state == NODE_GATHER && gather_has_next(n->gather))
+        return new_load(w, n, gather_next(n->gather));
     n->passed = true;
     w->frontier = n->link.next;
     return NULL;
@@ -315,20 +336,98 @@ static void
 give_dir(struct walk_load *l, const void *data, size_t size)
 {
     struct node *n = l->node;
-    struct treeobj *dir = NULL;
+    AUTO(treeobj) struct treeobj *dir = NULL;
     struct err reason = {0};
     struct err *err;
     int rc = treeobj_decode(l->walk->alg, data, size, &dir, &reason);
 
-    if (rc == 0 && treeobj_type(dir) == TREEOBJ_DIR) {
-        open_range(n, &dir);
-    } else {
-        err = make_load_error(l, -EPROTO, rc < 0 ? reason.text : "not a directory object");
-        treeobj_unref(&dir);
+    if (rc == 0 && treeobj_type(dir) == TREEOBJ_HDIR)
+        rc = gather_new(dir, &n->gather, &reason);
+    else if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR)
+        rc = err_set(&reason, -EPROTO, "not a directory object");
+    if (rc < 0) {
+        err = make_load_error(l, -EPROTO, reason.text);
         fail_node(n, &err);
+    } else if (n->gather) {
+        n->state = NODE_GATHER;
+    } else {
+        open_range(n, &dir);
     }
-    if (n->state == NODE_RANGE)
+    if (n->state != NODE_FAILED)
         move_frontier_back(l->walk, n);
+    recycle_load(l);
+}
+
+/* A directory of which parts are lost fails, and goes on with what is left of it. */
+static void
+insert_failure(struct walk *w, struct node *n)
+{
+    struct node *failed = insert_node(w, &n->link, NODE_FAILED);
+
+    failed->passed = n->passed || w->frontier == &n->link;
+    failed->in = n->in ? level_ref(n->in) : NULL;
+    failed->name = n->name;
+    failed->err = TAKE(n->err);
+    failed->lost = n->lost;
+    err_prefix(failed->err, failed->err->code, "%" PRIu64 " keys are lost", n->lost);
+    n->lost = 0;
+}
+
+/* All parts have come or are lost. */
+static void
+finish_gather(struct walk *w, struct node *n)
+{
+    struct treeobj *dir = NULL;
+    struct err reason = {0};
+    struct err *err;
+
+    if (n->err)
+        insert_failure(w, n);
+    if (gather_finish(n->gather, &dir, &reason) < 0) {
+        err = make_error(-EPROTO, reason.text);
+        fail_node(n, &err);
+    } else {
+        open_range(n, &dir);
+    }
+    gather_free(&n->gather);
+}
+
+/* What has come may bring more to ask for, or be the last. */
+static void
+go_on_gathering(struct walk *w, struct node *n)
+{
+    if (gather_is_complete(n->gather))
+        finish_gather(w, n);
+    if (n->state == NODE_RANGE || (n->state == NODE_GATHER && gather_has_next(n->gather)))
+        move_frontier_back(w, n);
+}
+
+static void
+lose_part(struct walk_load *l, int errnum, const char *text, uint64_t entries)
+{
+    struct node *n = l->node;
+
+    n->lost += entries;
+    if (!n->err)
+        n->err = make_load_error(l, errnum, text);
+}
+
+static void
+give_part(struct walk_load *l, const void *data, size_t size)
+{
+    struct node *n = l->node;
+    AUTO(treeobj) struct treeobj *part = NULL;
+    struct err reason = {0};
+    uint64_t entries = gather_entries(n->gather, &l->digest);
+    int rc = treeobj_decode(l->walk->alg, data, size, &part, &reason);
+
+    if (rc < 0)
+        gather_skip(n->gather, &l->digest);
+    else
+        rc = gather_give(n->gather, &l->digest, part, &reason);
+    if (rc < 0)
+        lose_part(l, rc, reason.text, entries);
+    go_on_gathering(l->walk, n);
     recycle_load(l);
 }
 
@@ -357,6 +456,8 @@ walk_give(struct walk_load *l, const void *data, size_t size)
         recycle_load(l);
     else if (l->node->state == NODE_LOADING)
         give_dir(l, data, size);
+    else if (l->node->state == NODE_GATHER)
+        give_part(l, data, size);
     else
         keep_bytes(l, data, size);
 }
@@ -369,6 +470,12 @@ walk_fail(struct walk_load *l, int errnum, const char *text)
     assert(l->state == LOAD_OUT && l->walk->out > 0);
     l->walk->out--;
     if (!l->node) {
+        recycle_load(l);
+        return;
+    }
+    if (l->node->state == NODE_GATHER) {
+        lose_part(l, errnum, text, gather_skip(l->node->gather, &l->digest));
+        go_on_gathering(l->walk, l->node);
         recycle_load(l);
         return;
     }
@@ -400,6 +507,7 @@ yield_failure(struct walk *w, struct node *n, struct err **err)
 {
     w->item_err = TAKE(*err);
     w->item.kind = WALK_FAILED;
+    w->item.is_part = n->lost > 0;
     w->item.errnum = w->item_err->code;
     w->item.error = w->item_err->text;
     remove_node(w, n);

@@ -17,12 +17,12 @@ struct walk;
 struct walk_load;
 
 enum walk_kind {
-    WALK_DATA,   // bytes of a value; a value comes in one or more pieces
-    WALK_LINK,   // a symlink
-    WALK_FAILED, // a key, or all below a directory, could not be loaded; what is left of it is
-                 // skipped
-    WALK_WAIT,   // nothing to yield before a load has finished
-    WALK_END,    // all has been yielded
+    WALK_DATA, // bytes of a value; a value comes in one or more pieces
+    WALK_LINK, // a symlink
+    WALK_FAILED, // a key, or all below a directory or a part of one, could not be loaded; what is left
+                 // of it is skipped
+    WALK_WAIT, // nothing to yield before a load has finished
+    WALK_END,  // all has been yielded
 };
 
 struct walk_item {
@@ -33,6 +33,7 @@ struct walk_item {
     bool is_first;              // DATA: a value begins
     bool is_last;               // DATA: it ends
     const struct treeobj *link; // LINK
+    bool is_part;               // FAILED: only a part of the directory; the rest comes next
     int errnum;                 // FAILED: negative errno
     const char *error;          // FAILED: a sentence, with the blobref
 };

@@ -130,6 +130,7 @@ list_entry(const struct kvs_view *v, const char *key, const struct treeobj *entr
         return CMD_OK;
     case TREEOBJ_VAL:
     case TREEOBJ_VALREF:
+    case TREEOBJ_HDIR: // never an entry
         break;
     }
     if (!names_only)

@@ -3,12 +3,15 @@
  *
  * Model: `names` are what is left to walk, from `next` on, starting in the directory wanted.  A
  * directory that arrives is left again at the first entry that is a reference, a link or the last.
+ * A wide directory is walked through from hdir to hdir: `level` says how many there were.
  * A link replaces the names up to it by those of its target and starts again at a root.
  *
  * state   event        becomes
  * ROOT    give_root    DIR, or DONE when the key is "." and only its reference is asked for
  * DIR     give_dir     DIR (one level down, or the root after a link), ROOT (a link into another
- *                      namespace), BLOBS (a valref), DONE
+ *                      namespace), BLOBS (a valref), BUCKETS (a wide directory is to be listed),
+ *                      DONE
+ * BUCKETS give_bucket  BUCKETS, DONE after the last one
  * BLOBS   give_blob    BLOBS, DONE after the last one
  * any     fail         DONE
  * What is given in another state than it is wanted in is ignored.
@@ -19,6 +22,8 @@
  */
 #include "lookup.h"
 
+#include "blobref.h"
+#include "gather.h"
 #include "key.h"
 #include "lookup_join.h"
 #include "xmem.h"
@@ -26,7 +31,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define BUCKETS_MAX 256 // wanted at a time
+
 struct lookup {
+    enum digest_alg alg;      // of the instance
     int flags;                // LOOKUP_READDIR ...
     enum lookup_want state;   // see the table above
     char *ns;                 // owned; namespace the walk is in
@@ -35,6 +43,12 @@ struct lookup {
     size_t next;              // index in key.names of the next entry
     int links;                // symbolic links followed
     struct digest wanted;     // DIR: the directory
+    unsigned level;           // DIR: hdirs of the same directory that were walked through
+    uint64_t expected;        // DIR, level > 0: entries that are below it
+    struct gather *gather;    // owned; BUCKETS: the directory, else NULL
+    struct digest *buckets;   // owned array; BUCKETS: those wanted
+    size_t nbuckets;          // elements of it
+    size_t outstanding;       // BUCKETS: of those, not given yet
     struct lookup_join *join; // owned; BLOBS: the pieces of the value, else NULL
     struct treeobj *result;   // owned; DONE: the result, NULL after an error
     struct err err;           // DONE: code 0 or the error
@@ -58,6 +72,7 @@ static void
 want_dir(struct lookup *l, const struct digest *d)
 {
     l->wanted = *d;
+    l->level = 0;
     l->state = LOOKUP_WANT_DIR;
 }
 
@@ -217,6 +232,7 @@ take_middle(struct lookup *l, const struct treeobj *entry)
         return NULL;
     case TREEOBJ_VAL:
     case TREEOBJ_VALREF:
+    case TREEOBJ_HDIR: // never an entry
         break;
     }
     fail(l, -ENOENT, "no such key");
@@ -241,14 +257,98 @@ walk(struct lookup *l, const struct treeobj *dir)
     }
 }
 
+/* --- wide directories --- */
+
+static void
+fail_damaged(struct lookup *l, const struct digest *d, const char *why)
+{
+    char ref[BLOBREF_MAX];
+
+    err_set(&l->err, -EPROTO, "damaged tree: %s: %.300s", blobref_format(l->alg, d, ref), why);
+    l->state = LOOKUP_DONE;
+}
+
+/* One hdir further, to where the next name must be. */
+static void
+walk_into_slot(struct lookup *l, const struct treeobj *hdir)
+{
+    uint64_t hash = hdir_hash(l->alg, l->key.names[l->next]);
+    const struct treeobj_slot *slot;
+
+    if (l->level == HDIR_LEVELS) {
+        fail_damaged(l, &l->wanted, "hdirs are nested too deep");
+        return;
+    }
+    slot = &treeobj_hdir_slots(hdir)[hdir_slot(hash, l->level)];
+    if (slot->count == 0) {
+        fail(l, -ENOENT, "no such key");
+        return;
+    }
+    l->wanted = slot->ref;
+    l->expected = slot->count;
+    l->level++;
+}
+
+static void
+finish_gather(struct lookup *l)
+{
+    struct err why = {0};
+
+    if (gather_finish(l->gather, &l->result, &why) < 0)
+        fail_damaged(l, &l->wanted, why.text);
+    gather_free(&l->gather);
+    l->state = LOOKUP_DONE;
+}
+
+static void
+want_buckets(struct lookup *l)
+{
+    const struct digest *d;
+
+    l->nbuckets = 0;
+    while (l->nbuckets < BUCKETS_MAX && (d = gather_next(l->gather)))
+        l->buckets[l->nbuckets++] = *d;
+    l->outstanding = l->nbuckets;
+    l->state = LOOKUP_WANT_BUCKETS;
+    if (l->nbuckets == 0)
+        finish_gather(l);
+}
+
+static void
+list_wide_dir(struct lookup *l, const struct treeobj *hdir)
+{
+    struct err why = {0};
+
+    if (gather_new(hdir, &l->gather, &why) < 0) {
+        fail_damaged(l, &l->wanted, why.text);
+        return;
+    }
+    l->buckets = xcalloc(BUCKETS_MAX, sizeof(*l->buckets));
+    want_buckets(l);
+}
+
+void
+lookup_give_bucket(struct lookup *l, const struct digest *d, const struct treeobj *dir)
+{
+    struct err why = {0};
+
+    if (l->state != LOOKUP_WANT_BUCKETS)
+        return;
+    if (gather_give(l->gather, d, dir, &why) < 0)
+        fail_damaged(l, d, why.text);
+    else if (--l->outstanding == 0)
+        want_buckets(l);
+}
+
 /* --- interface --- */
 
 struct lookup *
-lookup_new(enum digest_alg alg UNUSED, const char *ns, const struct digest *root, const char *key,
+lookup_new(enum digest_alg alg, const char *ns, const struct digest *root, const char *key,
            int flags)
 {
     struct lookup *l = xcalloc(1, sizeof(*l));
 
+    l->alg = alg;
     l->flags = flags;
     l->ns = xstrdup(ns);
     l->state = LOOKUP_WANT_ROOT;
@@ -269,6 +369,8 @@ lookup_free(struct lookup **l)
     free(old->ns);
     key_fini(&old->key);
     lookup_join_free(&old->join);
+    gather_free(&old->gather);
+    free(old->buckets);
     treeobj_unref(&old->result);
     free(old);
 }
@@ -290,6 +392,10 @@ lookup_wanted(const struct lookup *l, size_t *ret_count)
 {
     if (l->state == LOOKUP_WANT_BLOBS)
         return lookup_join_wanted(l->join, ret_count);
+    if (l->state == LOOKUP_WANT_BUCKETS) {
+        *ret_count = l->nbuckets;
+        return l->buckets;
+    }
     *ret_count = l->state == LOOKUP_WANT_DIR ? 1 : 0;
     return l->state == LOOKUP_WANT_DIR ? &l->wanted : NULL;
 }
@@ -306,10 +412,18 @@ lookup_give_root(struct lookup *l, const struct digest *root)
 void
 lookup_give_dir(struct lookup *l, const struct treeobj *dir)
 {
+    struct err why = {0};
+
     if (l->state != LOOKUP_WANT_DIR)
         return;
-    if (treeobj_type(dir) != TREEOBJ_DIR)
+    if (treeobj_type(dir) != TREEOBJ_DIR && treeobj_type(dir) != TREEOBJ_HDIR)
         fail(l, -EPROTO, "damaged tree: not a directory object");
+    else if (l->level > 0 && hdir_check_count(l->expected, dir, &why) < 0)
+        fail_damaged(l, &l->wanted, why.text);
+    else if (treeobj_type(dir) == TREEOBJ_HDIR && l->next == l->key.count)
+        list_wide_dir(l, dir);
+    else if (treeobj_type(dir) == TREEOBJ_HDIR)
+        walk_into_slot(l, dir);
     else if (l->next == l->key.count)
         finish(l, dir);
     else
@@ -338,6 +452,7 @@ lookup_fail(struct lookup *l, int errnum, const char *text)
     if (l->state == LOOKUP_DONE)
         return;
     lookup_join_free(&l->join);
+    gather_free(&l->gather);
     fail(l, errnum < 0 ? errnum : -errnum, text ? text : err_name(errnum));
 }
 

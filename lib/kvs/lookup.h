@@ -6,6 +6,7 @@
  * state      wants                                    given by
  * ROOT       the root of lookup_namespace()           lookup_give_root
  * DIR        the directory lookup_wanted()[0]         lookup_give_dir
+ * BUCKETS    directories, all in lookup_wanted()      lookup_give_bucket, each once, any order
  * BLOBS      the value blobs lookup_wanted()          lookup_give_blob, each once, any order
  * DONE       nothing; lookup_result()                 -
  * Anything may be answered with lookup_fail() instead, which leads to DONE.
@@ -25,7 +26,13 @@ enum {
     LOOKUP_SYMLINKS_MAX = 10, // links followed in one look-up; more is ELOOP
 };
 
-enum lookup_want { LOOKUP_WANT_ROOT, LOOKUP_WANT_DIR, LOOKUP_WANT_BLOBS, LOOKUP_DONE };
+enum lookup_want {
+    LOOKUP_WANT_ROOT,
+    LOOKUP_WANT_DIR,
+    LOOKUP_WANT_BUCKETS,
+    LOOKUP_WANT_BLOBS,
+    LOOKUP_DONE,
+};
 
 struct lookup;
 
@@ -40,8 +47,10 @@ const char *lookup_namespace(const struct lookup *l); // the one whose root is w
 const struct digest *lookup_wanted(const struct lookup *l, size_t *ret_count);
 
 void lookup_give_root(struct lookup *l, const struct digest *root);
-/* -EPROTO results if it is not a dir. */
+/* -EPROTO results if it is not a dir or hdir. */
 void lookup_give_dir(struct lookup *l, const struct treeobj *dir);
+/* After the last of those wanted come others, or the next state. */
+void lookup_give_bucket(struct lookup *l, const struct digest *d, const struct treeobj *dir);
 void lookup_give_blob(struct lookup *l, const struct digest *d, const struct blob *b);
 void lookup_fail(struct lookup *l, int errnum, const char *text);
 

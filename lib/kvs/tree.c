@@ -34,6 +34,8 @@ tree_new(enum digest_alg alg, const struct digest *root)
 
     t->alg = alg;
     t->blob_limit = SIZE_MAX;
+    t->form = hdir_form(alg, 0);
+    t->form.max = HDIR_AS_FOUND;
     t->written = t->accepted = *root;
     tree_node_init_pool(&t->pool);
     tree_edit_init(&t->edit, &t->pool);
@@ -55,6 +57,7 @@ tree_free(struct tree **t)
     tree_made_fini(&old->made);
     tree_node_free(&old->pool, &old->root);
     assert(old->pool.memory == 0);
+    free(old->wide);
     free(old->ns);
     free(old);
 }
@@ -64,6 +67,12 @@ tree_set_blob_limit(struct tree *t, size_t bytes)
 {
     assert(bytes > 0);
     t->blob_limit = bytes;
+}
+
+void
+tree_set_form(struct tree *t, const struct hdir_form *form)
+{
+    t->form = *form;
 }
 
 void
@@ -94,7 +103,7 @@ tree_provide(struct tree *t, const struct digest *d, const struct blob *b, struc
     rc = treeobj_decode(t->alg, blob_data(b), blob_size(b), &obj, err);
     if (rc < 0)
         return err_prefix(err, rc, "%s", blobref_format(t->alg, d, ref));
-    if (treeobj_type(obj) != TREEOBJ_DIR)
+    if (treeobj_type(obj) != TREEOBJ_DIR && treeobj_type(obj) != TREEOBJ_HDIR)
         return err_set(err, -EPROTO, "%s: a %s, not a dir", blobref_format(t->alg, d, ref),
                        treeobj_type_name(treeobj_type(obj)));
     tree_load_give(&t->load, d, &obj);
@@ -115,22 +124,57 @@ encode_dir(const struct tree *t, const struct tree_dir *dir)
     return blob_adopt(&data, size);
 }
 
-/* As deep as directories are loaded: keys and inline dirs both have a limit. */
-static void
-write_node(struct tree *t, struct tree_node *n)
+static bool write_node(struct tree *t, struct tree_node *n, unsigned level, uint64_t prefix);
+
+static bool
+write_slots(struct tree *t, struct tree_dir *dir)
+{
+    struct tree_slots *s = dir->slots;
+    bool is_new = false;
+
+    for (size_t i = 0; i < dir->count; i++) {
+        struct tree_node *child = dir->nodes[i];
+        unsigned slot = tree_slot_number(child);
+
+        if (!tree_node_is_changed(child))
+            continue;
+        is_new |= write_node(t, child, s->level + 1, hdir_extend(s->prefix, s->level, slot));
+        s->below[slot] = tree_dir_entries(child->dir);
+    }
+    s->written = tree_dir_entries(dir);
+    return is_new;
+}
+
+static bool
+write_entries(struct tree *t, struct tree_dir *dir)
+{
+    bool is_new = false;
+
+    for (size_t i = 0; i < dir->count; i++) {
+        if (tree_node_is_changed(dir->nodes[i]))
+            is_new |= write_node(t, dir->nodes[i], 0, 0);
+    }
+    return is_new;
+}
+
+/* As deep as directories are loaded: keys, inline dirs and slots have a limit.  true: there are new
+ * directories, here or below. */
+static bool
+write_node(struct tree *t, struct tree_node *n, unsigned level, uint64_t prefix)
 {
     struct blob *b;
     struct digest d;
     struct treeobj *ref;
+    bool is_new = tree_wide_form(t, n, level, prefix);
 
-    for (size_t i = 0; i < n->dir->count; i++) {
-        if (tree_node_is_changed(n->dir->nodes[i]))
-            write_node(t, n->dir->nodes[i]);
-    }
+    is_new |= n->dir->slots ? write_slots(t, n->dir) : write_entries(t, n->dir);
     b = encode_dir(t, n->dir);
     tree_made_add(&t->made, &b, &d);
     ref = treeobj_new_dirref(&d);
     tree_node_swap_entry(&t->pool, n, &ref);
+    if (is_new)
+        tree_dir_touch(n->dir); // behind those below it (tree_dir.c, I2)
+    return is_new;
 }
 
 static void
@@ -151,8 +195,9 @@ tree_write(struct tree *t, tree_emit_fn emit, void *arg, struct digest *ret_root
     size_t count;
 
     if (tree_node_is_changed(t->root))
-        write_node(t, t->root);
+        write_node(t, t->root, 0, 0);
     emit_all(t, emit, arg);
+    t->removed = 0;
     t->written = *treeobj_refs(t->root->entry, &count);
     *ret_root = t->written;
 }

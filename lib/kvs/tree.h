@@ -12,6 +12,7 @@
 #define XYLEM_TREE_H
 
 #include "blob.h"
+#include "hdir.h"
 #include "txn.h"
 
 #define TREE_SYMLINKS_MAX 10 // links followed in one key; more is -ELOOP
@@ -19,7 +20,7 @@
 struct tree;
 typedef void (*tree_emit_fn)(void *arg, const struct digest *d, const struct blob *b);
 
-/* root: digest of a stored dir object. */
+/* root: digest of a stored dir or hdir object. */
 struct tree *tree_new(enum digest_alg alg, const struct digest *root);
 void tree_free(struct tree **t);
 
@@ -30,14 +31,22 @@ void tree_set_namespace(struct tree *t, const char *ns);
 /* Values longer than `bytes` (at least 1) are cut into several blobs.  Without it none is. */
 void tree_set_blob_limit(struct tree *t, size_t bytes);
 
+/* The form of directories that change.  Without it each keeps the one it has. */
+void tree_set_form(struct tree *t, const struct hdir_form *form);
+
 /* Apply all operations of txn, or none.
  *  0        applied (not yet written)
  *  1        nothing was changed; blobs are needed first, see tree_needs(); then call again
  * -errno    nothing was changed: -EISDIR append to a directory, -EOPNOTSUPP append to a symlink,
- *           -ELOOP too many links, -EINVAL link into another namespace, or to what is no key, in
+ *           -EPROTO a damaged directory, -ELOOP too many links, -EINVAL link into another namespace, or to what is no key, in
  *           the middle of a key, -ENAMETOOLONG a key longer than KEY_DEPTH_MAX names with its links
  *           followed; text names the key */
 int tree_apply(struct tree *t, const struct txn *txn, struct err *err);
+
+/* Take these parts, which cannot be had, out of the wide directory at `key`, without following links;
+ * *ret_entries is what they have held.  What is not there is fine.  Results as of tree_apply(). */
+int tree_drop_parts(struct tree *t, const struct key *key, const struct digest *parts, size_t count,
+                    uint64_t *ret_entries, struct err *err);
 
 /* Digests of the directories the last tree_apply() missed; borrowed, valid until the next call. */
 const struct digest *tree_needs(const struct tree *t, size_t *ret_count);

@@ -25,21 +25,25 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MISSING = 1 }; // a directory is not loaded
+#define PATH_MAX_NODES \
+    (1 + KEY_DEPTH_MAX * (1 + HDIR_LEVELS)) // nodes on the way of the longest key
 
 struct walk {
-    const char *names[KEY_DEPTH_MAX];          // borrowed; the key with links followed
-    size_t count;                              // names
-    struct tree_node *path[KEY_DEPTH_MAX + 1]; // borrowed; from the root to where the walk is
-    size_t depth;                              // path[depth] is the last one
-    struct key targets[TREE_SYMLINKS_MAX];     // owned; targets of followed links, for `names`
-    size_t links;                              // targets
+    const char *names[KEY_DEPTH_MAX];       // borrowed; the key with links followed
+    size_t count;                           // names
+    size_t next;                            // names[next] is looked for where the walk is
+    uint64_t hash;                          // of that name, in a wide directory
+    struct tree_node *path[PATH_MAX_NODES]; // borrowed; from the root to where the walk is
+    size_t depth;                           // path[depth] is the last one
+    struct key targets[TREE_SYMLINKS_MAX];  // owned; targets of followed links, for `names`
+    size_t links;                           // targets
 };
 
 static void
 walk_init(struct walk *w, struct tree *t, const struct key *key)
 {
     w->count = key->count;
+    w->next = 0;
     w->depth = 0;
     w->links = 0;
     w->path[0] = t->root;
@@ -74,25 +78,11 @@ walk_dir(const struct walk *w)
 static void
 walk_change(struct walk *w, struct tree *t)
 {
-    for (size_t i = 0; i <= w->depth; i++)
+    for (size_t i = 0; i <= w->depth; i++) {
         tree_edit_change(&t->edit, w->path[i]);
-}
-
-/* 0 or MISSING. */
-static int
-load_dir(struct tree *t, struct tree_node *n)
-{
-    const struct treeobj *obj;
-    size_t count;
-
-    if (n->dir)
-        return 0;
-    obj = tree_load_get(&t->load, treeobj_refs(n->entry, &count));
-    if (!obj)
-        return MISSING;
-    n->dir = tree_dir_from_treeobj(&t->pool, obj);
-    n->dir->node = n;
-    return 0;
+        if (w->path[i]->dir->slots)
+            tree_wide_changed(t, w->path[i]->dir);
+    }
 }
 
 /* --- walking --- */
@@ -102,7 +92,7 @@ static int
 walk_follow(struct walk *w, const struct tree *t, const struct treeobj *link, struct err *err)
 {
     const char *ns = treeobj_link_namespace(link);
-    size_t rest = w->count - w->depth - 1;
+    size_t rest = w->count - w->next - 1;
     struct key *target = &w->targets[w->links];
     int rc;
 
@@ -116,10 +106,11 @@ walk_follow(struct walk *w, const struct tree *t, const struct treeobj *link, st
     w->links++;
     if (target->count + rest > KEY_DEPTH_MAX)
         return err_set(err, -ENAMETOOLONG, "more than %d names with links followed", KEY_DEPTH_MAX);
-    memmove(w->names + target->count, w->names + w->depth + 1, rest * sizeof(w->names[0]));
+    memmove(w->names + target->count, w->names + w->next + 1, rest * sizeof(w->names[0]));
     memcpy(w->names, target->names, target->count * sizeof(w->names[0]));
     w->count = target->count + rest;
     walk_touch(w);
+    w->next = 0;
     w->depth = 0;
     return 0;
 }
@@ -142,7 +133,7 @@ make_dir(struct tree *t, struct walk *w, const char *name, struct tree_node *chi
 static int
 walk_down(struct walk *w, struct tree *t, bool is_making, struct err *err)
 {
-    const char *name = w->names[w->depth];
+    const char *name = w->names[w->next];
     struct tree_node *child = tree_dir_find(walk_dir(w), name);
 
     if (child && tree_node_is_link(child))
@@ -152,20 +143,54 @@ walk_down(struct walk *w, struct tree *t, bool is_making, struct err *err)
             return -ENOENT;
         child = make_dir(t, w, name, child);
     }
+    w->next++;
     w->path[++w->depth] = child;
     return 0;
 }
 
-/* To the directory of the last name.  0, MISSING, -ENOENT as above, or -errno with text. */
+/* Into the slot of a wide directory that the name belongs to.  -ENOENT as above. */
+static int
+walk_into_slot(struct walk *w, struct tree *t, bool is_making)
+{
+    const struct tree_slots *s = walk_dir(w)->slots;
+    struct tree_node *child;
+    char name[2];
+
+    if (s->level == 0)
+        w->hash = t->form.hash(t->alg, w->names[w->next]);
+    tree_slot_name(hdir_slot(w->hash, s->level), name);
+    child = tree_dir_find(walk_dir(w), name);
+    if (!child && !is_making)
+        return -ENOENT;
+    if (!child)
+        child = make_dir(t, w, name, NULL);
+    w->path[++w->depth] = child;
+    return 0;
+}
+
+static int
+walk_load(struct walk *w, struct tree *t, struct err *err)
+{
+    const struct tree_dir *parent = w->depth > 0 ? w->path[w->depth - 1]->dir : NULL;
+
+    return tree_load_dir(t, parent, w->path[w->depth], err);
+}
+
+/* To the directory of the last name.  0, TREE_MISSING, -ENOENT as above, or -errno with text. */
 static int
 walk_to_last(struct walk *w, struct tree *t, bool is_making, struct err *err)
 {
     for (;;) {
-        int rc = load_dir(t, w->path[w->depth]);
+        int rc = walk_load(w, t, err);
 
-        if (rc != 0 || w->depth + 1 == w->count)
+        if (rc != 0)
             return rc;
-        rc = walk_down(w, t, is_making, err);
+        if (walk_dir(w)->slots)
+            rc = walk_into_slot(w, t, is_making);
+        else if (w->next + 1 < w->count)
+            rc = walk_down(w, t, is_making, err);
+        else
+            return 0;
         if (rc < 0)
             return rc;
     }
@@ -261,6 +286,7 @@ unlink_entry(struct tree *t, struct walk *w, struct tree_node *child)
         return;
     walk_change(w, t);
     tree_edit_remove(&t->edit, walk_dir(w), child);
+    t->removed++;
 }
 
 /* A valref of our own with what the entry refers to now. */
@@ -329,7 +355,7 @@ change_entry(struct tree *t, struct walk *w, const struct txn_op *op, struct err
     return 0;
 }
 
-/* 0, MISSING or -errno with text. */
+/* 0, TREE_MISSING or -errno with text. */
 static int
 apply_op(struct tree *t, const struct txn_op *op, struct err *err)
 {
@@ -359,30 +385,45 @@ apply_ops(struct tree *t, const struct txn *txn, struct err *err)
     for (size_t i = 0; i < txn->count; i++) {
         int rc = apply_op(t, &txn->ops[i], is_missing ? NULL : err);
 
-        if (rc == MISSING)
+        if (rc == TREE_MISSING)
             is_missing = true;
         else if (rc < 0 && !is_missing)
             return rc;
         /* An error behind a skipped operation may come from the skipping: not now. */
     }
-    return is_missing ? MISSING : 0;
+    return is_missing ? TREE_MISSING : 0;
+}
+
+void
+tree_begin(struct tree *t, size_t *ret_made)
+{
+    *ret_made = t->made.count;
+    t->round++;
+    t->wide_count = 0;
+    tree_load_begin(&t->load);
 }
 
 int
-tree_apply(struct tree *t, const struct txn *txn, struct err *err)
+tree_end(struct tree *t, size_t made, int rc, struct err *err)
 {
-    size_t made = t->made.count;
-    int rc;
-
-    tree_load_begin(&t->load);
-    rc = apply_ops(t, txn, err);
+    if (rc == 0)
+        rc = tree_wide_settle(t, err);
     if (rc == 0) {
         tree_edit_commit(&t->edit);
     } else {
         tree_edit_rollback(&t->edit);
         tree_made_truncate(&t->made, made);
     }
-    if (rc != MISSING)
+    if (rc != TREE_MISSING)
         tree_load_clear(&t->load);
     return rc;
+}
+
+int
+tree_apply(struct tree *t, const struct txn *txn, struct err *err)
+{
+    size_t made;
+
+    tree_begin(t, &made);
+    return tree_end(t, made, apply_ops(t, txn, err), err);
 }

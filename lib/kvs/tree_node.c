@@ -49,6 +49,7 @@ tree_node_new(struct tree_pool *p, const char *name, struct treeobj **entry, str
     memcpy(n->name, name, size);
     n->entry = TAKE(*entry);
     n->dir = TAKE(*dir);
+    n->in = NULL;
     if (n->dir)
         n->dir->node = n;
     p->memory += node_memory(n);

@@ -8,6 +8,7 @@
  * I1 the entries of a DIR are sorted bytewise by name, and no name is there twice
  * I2 a VALREF has at least one reference, a DIRREF exactly one
  * I3 only an object with one reference is ever changed
+ * I4 an HDIR has TREEOBJ_SLOTS slots
  * Thread: any, but one at a time.  JSON: treeobj_json.c.
  */
 #include "treeobj.h"
@@ -28,12 +29,13 @@ struct entry {
 struct treeobj {
     uint32_t refs;          // holders
     enum treeobj_type type; // decides which member of the union is valid
-    size_t count;           // VAL: characters; VALREF, DIRREF: digests; DIR: entries
+    size_t count;           // VAL: characters; VALREF, DIRREF: digests; DIR, HDIR: entries
     size_t capacity;        // VALREF, DIR: allocated elements
     union {
-        const char *text;       // VAL: base64, behind this struct
-        struct digest *digests; // VALREF, DIRREF: owned array
-        struct entry *entries;  // DIR: owned array
+        const char *text;           // VAL: base64, behind this struct
+        struct digest *digests;     // VALREF, DIRREF: owned array
+        struct entry *entries;      // DIR: owned array
+        struct treeobj_slot *slots; // HDIR: owned array
         struct {
             const char *ns;     // NULL: the same namespace; behind this struct
             const char *target; // behind this struct
@@ -134,6 +136,21 @@ treeobj_new_symlink(const char *ns, const char *target)
     return obj;
 }
 
+struct treeobj *
+treeobj_new_hdir(const struct treeobj_slot slots[TREEOBJ_SLOTS])
+{
+    struct treeobj *obj = new_object(TREEOBJ_HDIR, 0);
+
+    obj->u.slots = xcalloc(TREEOBJ_SLOTS, sizeof(*slots)); /* I4 */
+    for (size_t i = 0; i < TREEOBJ_SLOTS; i++) {
+        assert(slots[i].count <= TREEOBJ_COUNT_MAX);
+        if (slots[i].count > 0)
+            obj->u.slots[i] = slots[i];
+        obj->count += slots[i].count;
+    }
+    return obj;
+}
+
 /* --- references --- */
 
 struct treeobj *
@@ -170,6 +187,8 @@ treeobj_unref(struct treeobj **obj)
         free_dir(o);
     if (o->type == TREEOBJ_VALREF || o->type == TREEOBJ_DIRREF)
         free(o->u.digests);
+    if (o->type == TREEOBJ_HDIR)
+        free(o->u.slots);
     free(o);
 }
 
@@ -192,7 +211,7 @@ treeobj_type_name(enum treeobj_type type)
 {
     static const char *const names[] = {
         [TREEOBJ_VAL] = "val", [TREEOBJ_VALREF] = "valref",   [TREEOBJ_DIRREF] = "dirref",
-        [TREEOBJ_DIR] = "dir", [TREEOBJ_SYMLINK] = "symlink",
+        [TREEOBJ_DIR] = "dir", [TREEOBJ_SYMLINK] = "symlink", [TREEOBJ_HDIR] = "hdir",
     };
 
     assert((size_t)type < ARRAY_SIZE(names));
@@ -245,6 +264,20 @@ treeobj_link_namespace(const struct treeobj *obj)
     return obj->u.link.ns;
 }
 
+const struct treeobj_slot *
+treeobj_hdir_slots(const struct treeobj *obj)
+{
+    assert(obj->type == TREEOBJ_HDIR);
+    return obj->u.slots;
+}
+
+uint64_t
+treeobj_hdir_count(const struct treeobj *obj)
+{
+    assert(obj->type == TREEOBJ_HDIR);
+    return obj->count;
+}
+
 size_t
 treeobj_memory(const struct treeobj *obj)
 {
@@ -258,6 +291,8 @@ treeobj_memory(const struct treeobj *obj)
     case TREEOBJ_VALREF:
     case TREEOBJ_DIRREF:
         return total + obj->capacity * sizeof(struct digest) + ALLOC_OVERHEAD;
+    case TREEOBJ_HDIR:
+        return total + TREEOBJ_SLOTS * sizeof(struct treeobj_slot) + ALLOC_OVERHEAD;
     case TREEOBJ_DIR:
         break;
     }

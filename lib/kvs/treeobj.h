@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* treeobj.h - RFC 11 tree objects: val, valref, dirref, dir, symlink (normative: xylem-kvs(7)).
+/* treeobj.h - RFC 11 tree objects: val, valref, dirref, dir, symlink, hdir (normative: xylem-kvs(7)).
  *
  * Immutable once shared, counted references, one thread.  A dir is kept sorted by name (bytewise).
  * The canonical encoding is compact JSON with sorted keys, the bytes that Flux writes for the same
@@ -17,7 +17,23 @@
 #define TREEOBJ_INLINE_MAX 72
 #define TREEOBJ_DEPTH_MAX 128 // dirs inside dirs in one object
 
-enum treeobj_type { TREEOBJ_VAL, TREEOBJ_VALREF, TREEOBJ_DIRREF, TREEOBJ_DIR, TREEOBJ_SYMLINK };
+#define TREEOBJ_SLOTS 16                      // of an hdir
+#define TREEOBJ_COUNT_MAX ((uint64_t)1 << 48) // entries below a slot
+
+enum treeobj_type {
+    TREEOBJ_VAL,
+    TREEOBJ_VALREF,
+    TREEOBJ_DIRREF,
+    TREEOBJ_DIR,
+    TREEOBJ_SYMLINK,
+    TREEOBJ_HDIR,
+};
+
+/* One sixteenth of an hdir. */
+struct treeobj_slot {
+    struct digest ref; // of a dir or an hdir
+    uint64_t count;    // entries of the directory below it; 0: nothing is there, ref is not valid
+};
 
 struct treeobj;
 
@@ -29,6 +45,7 @@ struct treeobj *treeobj_new_dirref(const struct digest *ref);
 struct treeobj *treeobj_new_dir(void);
 /* Both texts are valid UTF-8 (the caller has seen to it); ns may be NULL. */
 struct treeobj *treeobj_new_symlink(const char *ns, const char *target);
+struct treeobj *treeobj_new_hdir(const struct treeobj_slot slots[TREEOBJ_SLOTS]);
 
 struct treeobj *treeobj_ref(const struct treeobj *obj); // NULL is fine
 void treeobj_unref(struct treeobj **obj);               // NULL is fine
@@ -45,6 +62,10 @@ const struct digest *treeobj_refs(const struct treeobj *obj, size_t *ret_count);
 /* SYMLINK. */
 const char *treeobj_link_target(const struct treeobj *obj);
 const char *treeobj_link_namespace(const struct treeobj *obj); // NULL: the same namespace
+
+/* HDIR: TREEOBJ_SLOTS of them, and the entries below all. */
+const struct treeobj_slot *treeobj_hdir_slots(const struct treeobj *obj);
+uint64_t treeobj_hdir_count(const struct treeobj *obj);
 
 /* DIR: entries in name order. */
 size_t treeobj_dir_count(const struct treeobj *dir);
@@ -63,10 +84,11 @@ struct treeobj *treeobj_dir_take(struct treeobj *dir, const char *name); // NULL
 
 /* --- codec --- */
 /* Strict: ver 1, known type, exactly the shape of that type, valid base64, blobrefs of `alg`,
- * names that key_check_name() allows, at most TREEOBJ_DEPTH_MAX nested dirs.  -EPROTO with text. */
+ * names that key_check_name() allows, at most TREEOBJ_DEPTH_MAX nested dirs, an hdir only by itself.
+ * -EPROTO with text. */
 int treeobj_decode(enum digest_alg alg, const void *json, size_t size, struct treeobj **ret,
                    struct err *err);
-/* The same from a parsed value (borrowed). */
+/* The same from a parsed value (borrowed), which is no hdir: that is a blob, never part of one. */
 struct json_t;
 int treeobj_from_json(enum digest_alg alg, const struct json_t *json, struct treeobj **ret,
                       struct err *err);

@@ -8,9 +8,11 @@
  *     {"data":DATA,"type":"TYPE","ver":1}
  *     val "base64" | valref, dirref ["blobref",...] | dir {"name":OBJECT,...}
  *     symlink {"namespace":"ns","target":"key"} or {"target":"key"}
+ *     hdir {"counts":[NUMBER x16],"slots":["blobref" or null x16]}
  *
  * I1 the text is what jansson writes with JSON_COMPACT and JSON_SORT_KEYS
  * I2 treeobj_decode(treeobj_encode(x)) equals x
+ * I3 an hdir is not inside of anything
  * See xylem-kvs(7), "Tree objects".
  */
 #include "treeobj.h"
@@ -21,7 +23,9 @@
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ENTRY_SIZE_GUESS 96 // bytes of text for one directory entry
@@ -124,6 +128,49 @@ decode_entry(enum digest_alg alg, const char *name, const json_t *json, int dept
     return rc < 0 ? err_prefix(err, rc, "entry '%s'", name) : 0;
 }
 
+/* One slot: nothing and null, or a number and a blobref. */
+static int
+decode_slot(enum digest_alg alg, const json_t *count, const json_t *ref, struct treeobj_slot *ret,
+            struct err *err)
+{
+    json_int_t number = json_integer_value(count);
+    int rc = 0;
+
+    if (!json_is_integer(count) || number < 0 || (uint64_t)number > TREEOBJ_COUNT_MAX)
+        return err_set(err, -EPROTO, "hdir: a count is not a number of entries");
+    if (json_is_null(ref) != (number == 0))
+        return err_set(err, -EPROTO, "hdir: counts and slots do not fit");
+    if (number > 0)
+        rc = decode_blobref(alg, ref, &ret->ref, err);
+    ret->count = (uint64_t)number;
+    return rc < 0 ? err_prefix(err, rc, "hdir") : 0;
+}
+
+static int
+decode_hdir(enum digest_alg alg, const json_t *data, struct treeobj **ret, struct err *err)
+{
+    const json_t *counts = json_object_get(data, "counts");
+    const json_t *refs = json_object_get(data, "slots");
+    struct treeobj_slot slots[TREEOBJ_SLOTS] = {{.count = 0}};
+    uint64_t total = 0;
+
+    if (json_object_size(data) != 2 || json_array_size(counts) != TREEOBJ_SLOTS ||
+        json_array_size(refs) != TREEOBJ_SLOTS)
+        return err_set(err, -EPROTO, "hdir: data is not %d counts and slots", TREEOBJ_SLOTS);
+    for (size_t i = 0; i < TREEOBJ_SLOTS; i++) {
+        int rc =
+            decode_slot(alg, json_array_get(counts, i), json_array_get(refs, i), &slots[i], err);
+
+        if (rc < 0)
+            return rc;
+        total += slots[i].count;
+    }
+    if (total == 0)
+        return err_set(err, -EPROTO, "hdir: no entries");
+    *ret = treeobj_new_hdir(slots);
+    return 0;
+}
+
 struct member {
     const char *name;    // borrowed from the parsed JSON
     const json_t *value; // borrowed
@@ -180,7 +227,7 @@ decode_dir(enum digest_alg alg, const json_t *data, int depth, struct treeobj **
 static int
 decode_type(const json_t *type, enum treeobj_type *ret)
 {
-    for (int i = TREEOBJ_VAL; i <= TREEOBJ_SYMLINK; i++) {
+    for (int i = TREEOBJ_VAL; i <= TREEOBJ_HDIR; i++) {
         const char *name = treeobj_type_name((enum treeobj_type)i);
 
         if (json_is_string(type) && strcmp(json_string_value(type), name) == 0) {
@@ -228,6 +275,10 @@ decode_object(enum digest_alg alg, const json_t *json, int depth, struct treeobj
         return decode_dirref(alg, data, ret, err);
     case TREEOBJ_SYMLINK:
         return decode_symlink(data, ret, err);
+    case TREEOBJ_HDIR:
+        if (depth > 0)
+            return err_set(err, -EPROTO, "hdir: not a blob of its own"); /* I3 */
+        return decode_hdir(alg, data, ret, err);
     case TREEOBJ_DIR:
         break;
     }
@@ -238,7 +289,15 @@ int
 treeobj_from_json(enum digest_alg alg, const struct json_t *json, struct treeobj **ret,
                   struct err *err)
 {
-    return decode_object(alg, json, 0, ret, err);
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    int rc = decode_object(alg, json, 0, &obj, err);
+
+    if (rc < 0)
+        return rc;
+    if (treeobj_type(obj) == TREEOBJ_HDIR)
+        return err_set(err, -EPROTO, "hdir: not a blob of its own"); /* I3 */
+    *ret = TAKE(obj);
+    return 0;
 }
 
 int
@@ -251,7 +310,7 @@ treeobj_decode(enum digest_alg alg, const void *json, size_t size, struct treeob
 
     if (!root)
         return err_set(err, -EPROTO, "not JSON: byte %d: %s", error.position, error.text);
-    rc = treeobj_from_json(alg, root, ret, err);
+    rc = decode_object(alg, root, 0, ret, err);
     json_decref(root);
     return rc;
 }
@@ -301,6 +360,29 @@ encode_val(const struct treeobj *obj, struct buf *out)
 }
 
 static void
+encode_slots(enum digest_alg alg, const struct treeobj *obj, struct buf *out)
+{
+    const struct treeobj_slot *slots = treeobj_hdir_slots(obj);
+    char text[BLOBREF_MAX];
+
+    buf_add_str(out, "{\"counts\":[");
+    for (size_t i = 0; i < TREEOBJ_SLOTS; i++) {
+        snprintf(text, sizeof(text), "%s%" PRIu64, i ? "," : "", slots[i].count);
+        buf_add_str(out, text);
+    }
+    buf_add_str(out, "],\"slots\":[");
+    for (size_t i = 0; i < TREEOBJ_SLOTS; i++) {
+        const char *quote = slots[i].count ? "\"" : "";
+
+        buf_add_str(out, i ? "," : "");
+        buf_add_str(out, quote);
+        buf_add_str(out, slots[i].count ? blobref_format(alg, &slots[i].ref, text) : "null");
+        buf_add_str(out, quote);
+    }
+    buf_add_str(out, "]}");
+}
+
+static void
 encode_dir(enum digest_alg alg, const struct treeobj *dir, struct buf *out)
 {
     size_t count = treeobj_dir_count(dir);
@@ -325,6 +407,8 @@ treeobj_encode(enum digest_alg alg, const struct treeobj *obj, struct buf *out)
         encode_val(obj, out);
     else if (treeobj_type(obj) == TREEOBJ_SYMLINK)
         encode_link(obj, out);
+    else if (treeobj_type(obj) == TREEOBJ_HDIR)
+        encode_slots(alg, obj, out);
     else
         encode_refs(alg, obj, out);
     buf_add_str(out, ",\"type\":\"");

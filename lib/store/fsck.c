@@ -26,7 +26,7 @@
 const char *
 fsck_object_name(enum fsck_object object)
 {
-    static const char *const names[] = {"value", "directory", "blob"};
+    static const char *const names[] = {"value", "directory", "blob", "part"};
 
     return names[object];
 }

@@ -37,7 +37,7 @@ struct fsck_root {
     double timestamp; // of a checkpoint
 };
 
-enum fsck_object { FSCK_VALUE, FSCK_DIRECTORY, FSCK_BLOB };
+enum fsck_object { FSCK_VALUE, FSCK_DIRECTORY, FSCK_BLOB, FSCK_PART }; // PART: of a wide directory
 enum fsck_problem { FSCK_MISSING, FSCK_DAMAGED, FSCK_MALFORMED };
 
 /* Borrowed during the call. */
@@ -48,18 +48,20 @@ struct fsck_finding {
     enum fsck_object object;      // what the blob is to the key; BLOB: nothing
     enum fsck_problem problem;
     struct digest digest; // of the blob
+    uint64_t entries;     // PART: of the directory, lost with it
 };
 typedef void (*fsck_fn)(void *arg, const struct fsck_finding *finding);
 
-const char *fsck_object_name(enum fsck_object object);    // "value", "directory", "blob"
+const char *fsck_object_name(enum fsck_object object);    // "value", "directory", "blob", "part"
 const char *fsck_problem_name(enum fsck_problem problem); // "missing", "damaged", "malformed"
 
 struct fsck_stats {
-    uint64_t blobs;      // read
-    uint64_t bytes;      // of them
-    uint64_t damaged;    // of them
-    uint64_t keys;       // values and links in the namespaces
-    uint64_t lost;       // keys lost in them; a lost directory counts as one
+    uint64_t blobs;   // read
+    uint64_t bytes;   // of them
+    uint64_t damaged; // of them
+    uint64_t keys;    // values and links in the namespaces
+    uint64_t
+        lost; // keys lost in them; a lost directory counts as one, and so does each entry of a part
     uint64_t lost_older; // keys lost in checkpoints
     uint64_t findings;   // told
     uint64_t unindexed;  // whole blobs that the index of the database does not lead to

@@ -41,6 +41,8 @@ fsck_finding_to_json(enum digest_alg alg, const struct fsck_finding *finding)
         fsck_object_name(finding->object), "problem", fsck_problem_name(finding->problem),
         "blobref", blobref_format(alg, &finding->digest, ref));
     assert(json);
+    if (finding->object == FSCK_PART)
+        json_object_set_new(json, "entries", json_integer((json_int_t)finding->entries));
     return json;
 }
 

@@ -72,7 +72,7 @@ fsck_plan_add(struct fsck_plan *p, const char *key, enum fsck_object object,
 {
     struct loss *l = p->count > 0 ? &p->losses[p->count - 1] : NULL;
 
-    if (!l || strcmp(l->key, key) != 0)
+    if (!l || object == FSCK_PART || l->object == FSCK_PART || strcmp(l->key, key) != 0)
         l = add_loss(p, key, object);
     if (l->count == l->capacity) {
         l->capacity = MAX((size_t)1, 2 * l->capacity);
@@ -86,7 +86,7 @@ fsck_plans_add(struct fsck_plans *plans, const struct fsck_finding *finding)
 {
     size_t i = finding->root_index;
 
-    if (!finding->root || strcmp(finding->key, ".") == 0)
+    if (!finding->root || (finding->object != FSCK_PART && strcmp(finding->key, ".") == 0))
         return;
     if (i >= plans->count) {
         plans->list = xrealloc(plans->list, (i + 1) * sizeof(struct fsck_plan *));
@@ -242,7 +242,7 @@ static int
 plan_loss(const struct work *w, const struct loss *l, size_t number)
 {
     AUTO(treeobj) struct treeobj *obj = NULL;
-    int rc = w->look(w->arg, l->key, &obj);
+    int rc = l->object == FSCK_PART ? -ENOENT : w->look(w->arg, l->key, &obj);
 
     if (rc == -ENOENT || rc == -ENOTDIR)
         return 0;
@@ -255,6 +255,49 @@ plan_loss(const struct work *w, const struct loss *l, size_t number)
     if (l->object == FSCK_DIRECTORY)
         return plan_directory(w, l, obj);
     return plan_value(w, l, obj, number);
+}
+
+/* A directory is told of by its first part. */
+static bool
+is_first_part(const struct fsck_plan *p, const struct loss *l)
+{
+    if (l->object != FSCK_PART)
+        return false;
+    for (const struct loss *before = p->losses; before < l; before++) {
+        if (before->object == FSCK_PART && strcmp(before->key, l->key) == 0)
+            return false;
+    }
+    return true;
+}
+
+static struct digest *
+collect_parts(const struct fsck_plan *p, const struct loss *first, size_t *ret_count)
+{
+    struct digest *parts = xcalloc(p->count, sizeof(*parts));
+    size_t count = 0;
+
+    for (const struct loss *l = first; l < p->losses + p->count; l++) {
+        if (l->object == FSCK_PART && strcmp(l->key, first->key) == 0)
+            parts[count++] = l->lost[0];
+    }
+    *ret_count = count;
+    return parts;
+}
+
+bool
+fsck_plan_parts(const struct fsck_plan *p, size_t *pos, const char **ret_key, struct digest **ret,
+                size_t *ret_count)
+{
+    while (*pos < p->count) {
+        const struct loss *l = &p->losses[(*pos)++];
+
+        if (!is_first_part(p, l))
+            continue;
+        *ret_key = l->key;
+        *ret = collect_parts(p, l, ret_count);
+        return true;
+    }
+    return false;
 }
 
 int

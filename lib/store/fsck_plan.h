@@ -6,6 +6,7 @@
  * a value, none left     removed
  * a directory            removed
  * something else by now  nothing: it is not what was found lost
+ * a part of a directory  nothing: no transaction can say it, see fsck_plan_parts()
  *
  * Nothing that is there is replaced: when lost+found.KEY is taken, lost+found-2.KEY is used, and so
  * on.  A key that would become too long goes to lost+found.long-N.
@@ -40,6 +41,11 @@ struct fsck_mended {
  * -EEXIST every name below lost+found is taken. */
 int fsck_plan_next(const struct fsck_plan *p, size_t *pos, size_t max_ops, fsck_look_fn look,
                    void *arg, struct txn *txn, struct fsck_mended *m, struct err *err);
+
+/* The next wide directory that has lost parts, from *pos (0 at first) on: its key, borrowed, and all of
+ * them, malloc()ed.  false: there are no more. */
+bool fsck_plan_parts(const struct fsck_plan *p, size_t *pos, const char **ret_key,
+                     struct digest **ret, size_t *ret_count);
 
 /* --- one for each tree --- */
 

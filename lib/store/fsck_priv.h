@@ -4,6 +4,7 @@
 #define XYLEM_FSCK_PRIV_H
 
 #include "fsck.h"
+#include "hdir.h"
 #include "key.h"
 #include "map.h"
 #include "rowset.h"
@@ -21,13 +22,18 @@ struct damaged {
 /* A directory that is whole, with everything below it. */
 struct sound {
     struct digest digest; // key in fsck.sound
-    size_t height;        // levels of directories, at least 1
-    uint64_t keys;        // below it
+    unsigned level;   // where it is sound, as in struct frame: names have other places elsewhere
+    uint64_t hash;    // likewise
+    uint64_t entries; // of the directory, or of the part that it is
+    size_t height;    // levels of directories below it
+    uint64_t keys;    // below it
 };
 
-/* A directory the walk is in. */
+/* A directory the walk is in, or a part of a wide one. */
 struct frame {
-    struct treeobj *dir;  // owned reference
+    struct treeobj *dir;  // owned reference; a dir or an hdir
+    unsigned level;       // hdirs above it in the same directory; 0: it is the directory itself
+    uint64_t hash;        // bits that the hashes of all names in it begin with
     struct digest digest; // of the blob it lies in
     bool has_blob;        // of its own: it is not part of the directory above
     size_t entry;         // the one to look at
@@ -59,14 +65,15 @@ struct fsck {
 
     struct fsck_root *roots; // owned array
     size_t nroots;
-    size_t current;                         // root being walked
-    int restarts;                           // of its walk
-    uint64_t root_lost;                     // keys found lost in it
-    struct map sound;                       // digest -> struct sound, owned
-    struct frame frames[KEY_DEPTH_MAX + 1]; // from the root down
-    size_t depth;                           // frames in use
-    struct buf key;                         // of the entry that is looked at
-    size_t orphan;                          // ORPHANS: position in `damaged`
+    size_t current;                                               // root being walked
+    int restarts;                                                 // of its walk
+    uint64_t root_lost;                                           // keys found lost in it
+    struct map sound;                                             // digest -> struct sound, owned
+    struct frame frames[(KEY_DEPTH_MAX + 1) * (HDIR_LEVELS + 1)]; // from the root down
+    size_t depth;                                                 // frames in use
+    size_t names;                                                 // of them, directories
+    struct buf key;                                               // of the entry that is looked at
+    size_t orphan;                                                // ORPHANS: position in `damaged`
 };
 
 /* Tell, and count. */

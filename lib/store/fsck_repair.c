@@ -66,7 +66,7 @@ decode_dir(struct repair *r, const struct digest *d, struct treeobj **ret)
 
     if (rc == 0)
         rc = treeobj_decode(r->alg, blob_data(b), blob_size(b), &obj, NULL);
-    if (rc == 0 && treeobj_type(obj) != TREEOBJ_DIR)
+    if (rc == 0 && treeobj_type(obj) != TREEOBJ_DIR && treeobj_type(obj) != TREEOBJ_HDIR)
         rc = -EPROTO;
     if (rc == 0)
         *ret = TAKE(obj);
@@ -111,6 +111,28 @@ go_down(struct repair *r, const struct treeobj *entry, const struct treeobj **di
     return load_dir(r, treeobj_refs(entry, &count), dir) < 0 ? -ENOTDIR : 0;
 }
 
+/* From a wide directory to the part with that name; -ENOENT, -ENOTDIR as above. */
+static int
+go_into_part(struct repair *r, const char *name, const struct treeobj **dir)
+{
+    uint64_t hash = hdir_hash(r->alg, name);
+
+    for (unsigned level = 0; treeobj_type(*dir) == TREEOBJ_HDIR; level++) {
+        const struct treeobj_slot *slot;
+        struct digest d;
+
+        if (level == HDIR_LEVELS)
+            return -ENOTDIR;
+        slot = &treeobj_hdir_slots(*dir)[hdir_slot(hash, level)];
+        if (slot->count == 0)
+            return -ENOENT;
+        d = slot->ref;
+        if (load_dir(r, &d, dir) < 0)
+            return -ENOTDIR;
+    }
+    return 0;
+}
+
 /* fsck_look_fn */
 static int
 look(void *arg, const char *text, struct treeobj **ret)
@@ -125,6 +147,8 @@ look(void *arg, const char *text, struct treeobj **ret)
     for (size_t i = 0; rc == 0 && i < key.count; i++) {
         if (entry)
             rc = go_down(r, entry, &dir);
+        if (rc == 0)
+            rc = go_into_part(r, key.names[i], &dir);
         if (rc == 0)
             entry = treeobj_dir_get(dir, key.names[i]);
         if (rc == 0 && !entry)
@@ -184,14 +208,54 @@ apply_txn(struct repair *r, struct tree *t, const struct txn *txn, struct err *e
     return rc;
 }
 
+/* *ret_entries: what was in them. */
+static int
+drop_parts_of(struct repair *r, struct tree *t, const char *text, const struct digest *parts,
+              size_t count, uint64_t *ret_entries, struct err *err)
+{
+    AUTO(key) struct key key = {.count = 0};
+    int rc = key_parse(text, &key, err);
+
+    if (rc < 0)
+        return rc;
+    while ((rc = tree_drop_parts(t, &key, parts, count, ret_entries, err)) == 1) {
+        rc = provide(r, t, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int
+drop_parts(struct repair *r, struct tree *t, const struct fsck_plan *plan, struct fsck_mended *m,
+           struct err *err)
+{
+    const char *key;
+    struct digest *parts;
+    size_t count;
+    size_t pos = 0;
+    int rc = 0;
+
+    while (rc == 0 && fsck_plan_parts(plan, &pos, &key, &parts, &count)) {
+        uint64_t entries = 0;
+
+        rc = drop_parts_of(r, t, key, parts, count, &entries, err);
+        m->removed += entries;
+        free(parts);
+    }
+    return rc;
+}
+
 /* The tree at r->base without what is lost in it. */
 static int
 mend_tree(struct repair *r, const struct fsck_plan *plan, struct fsck_fixed *fixed, struct err *err)
 {
     struct tree *t = tree_new(r->alg, &r->base);
     size_t pos = 0;
-    int rc = plan ? 1 : 0;
+    int rc = plan ? drop_parts(r, t, plan, &fixed->mended, err) : 0;
 
+    if (rc == 0 && plan)
+        rc = 1;
     while (rc == 1) {
         AUTO(txn) struct txn txn = TXN_INIT;
 

@@ -5,6 +5,8 @@
  * below which nothing is wrong is remembered in `sound`, so a second tree costs what differs from the
  * first.  One that is not whole is walked again for each key that leads to it: each is a finding.
  *
+ * A wide directory is an hdir, and its parts are walked like directories, but with the key of the whole.
+ *
  * I1  f->key is the key of the innermost directory, except while a finding is told.
  * I2  What is in `sound` was whole when it was walked, and what a tree needs is not removed.
  *
@@ -20,6 +22,7 @@
 #define STEP_ENTRIES 200
 #define STEP_BYTES ((size_t)256 << 10)
 #define RESTARTS_MAX 3
+#define NAMES_MAX (KEY_DEPTH_MAX + 1) // directories inside one another
 
 /* Results of what may tell a finding. */
 enum { LEFT = 0, GO_ON = 1 };
@@ -59,6 +62,7 @@ drop_frames(struct fsck *f)
 {
     while (f->depth > 0)
         treeobj_unref(&f->frames[--f->depth].dir);
+    f->names = 0;
     cut_key(f, 0);
 }
 
@@ -129,19 +133,20 @@ is_problem(int rc)
 }
 
 static void
-count_lost(struct fsck *f)
+count_lost(struct fsck *f, uint64_t keys)
 {
     struct fsck_root *r = &f->roots[f->current];
 
     r->state = f->depth == 0 ? FSCK_LOST : FSCK_HURT;
-    ++*lost_counter(f);
-    f->root_lost++;
+    *lost_counter(f) += keys;
+    f->root_lost += keys;
 }
 
-/* name: of the entry of the innermost directory; NULL: the root.  Results of look_again(). */
+/* name: of the entry of the innermost directory; NULL: the root, or a part of that directory, which has
+ * so many entries.  Results of look_again(). */
 static int
 tell(struct fsck *f, struct store_db *db, const char *name, enum fsck_object object, int problem,
-     const struct digest *d)
+     const struct digest *d, uint64_t entries)
 {
     struct damaged *row = map_get(&f->damaged, d);
     size_t size = f->key.size;
@@ -151,16 +156,17 @@ tell(struct fsck *f, struct store_db *db, const char *name, enum fsck_object obj
         return rc;
     if (row)
         row->is_needed = true;
-    if (object == FSCK_DIRECTORY || !top_frame(f)->is_lost)
-        count_lost(f);
+    if (object != FSCK_VALUE || !top_frame(f)->is_lost)
+        count_lost(f, object == FSCK_PART ? entries : 1);
     if (name)
         add_to_key(f, name);
     fsck_report(f, &(struct fsck_finding){.root = &f->roots[f->current],
                                           .root_index = f->current,
-                                          .key = name ? buf_str(&f->key) : ".",
+                                          .key = f->key.size > 0 ? buf_str(&f->key) : ".",
                                           .object = object,
                                           .problem = problem_of(problem),
-                                          .digest = *d});
+                                          .digest = *d,
+                                          .entries = entries});
     cut_key(f, size);
     return GO_ON;
 }
@@ -209,7 +215,7 @@ load_dir(struct fsck *f, struct store_db *db, const struct digest *d, struct bud
         return rc;
     spent->bytes += blob_size(b);
     if (treeobj_decode(f->alg, blob_data(b), blob_size(b), &obj, NULL) < 0 ||
-        treeobj_type(obj) != TREEOBJ_DIR)
+        (treeobj_type(obj) != TREEOBJ_DIR && treeobj_type(obj) != TREEOBJ_HDIR))
         return -EPROTO;
     *ret = TAKE(obj);
     return 0;
@@ -235,6 +241,7 @@ push(struct fsck *f, struct treeobj **dir, const struct digest *d, bool has_blob
 {
     struct frame *fr = &f->frames[f->depth++];
 
+    f->names++;
     *fr = (struct frame){.dir = TAKE(*dir), .digest = *d, .has_blob = has_blob};
     fr->prefix = f->key.size;
     fr->findings = f->stats.findings;
@@ -249,7 +256,10 @@ remember_sound(struct fsck *f, const struct frame *fr)
         return;
     s = xcalloc(1, sizeof(*s));
     s->digest = fr->digest;
-    s->height = fr->height + 1;
+    s->level = fr->level;
+    s->hash = fr->hash;
+    s->entries = hdir_entries(fr->dir);
+    s->height = fr->height;
     s->keys = fr->keys;
     map_put(&f->sound, s);
 }
@@ -258,12 +268,14 @@ static void
 pop(struct fsck *f)
 {
     struct frame *fr = top_frame(f);
+    bool is_part = fr->level > 0;
 
     remember_sound(f, fr);
     treeobj_unref(&fr->dir);
     f->depth--;
+    f->names -= !is_part;
     cut_key(f, f->depth > 0 ? top_frame(f)->prefix : 0);
-    add_below(f, fr->keys, fr->height + 1);
+    add_below(f, fr->keys, fr->height + !is_part);
 }
 
 static int
@@ -271,7 +283,7 @@ tell_lost_dir(struct fsck *f, struct store_db *db, const char *name, int problem
               const struct digest *d)
 {
     bool is_root = f->depth == 0;
-    int rc = tell(f, db, name, FSCK_DIRECTORY, problem, d);
+    int rc = tell(f, db, name, FSCK_DIRECTORY, problem, d, 0);
 
     if (rc == GO_ON && is_root)
         finish_root(f, 0);
@@ -287,11 +299,11 @@ enter(struct fsck *f, struct store_db *db, const char *name, const struct digest
     struct treeobj *dir = NULL;
     int rc;
 
-    if (s && f->depth + s->height <= ARRAY_SIZE(f->frames)) {
-        add_below(f, s->keys, s->height);
+    if (s && s->level == 0 && f->names + s->height < NAMES_MAX) {
+        add_below(f, s->keys, s->height + 1);
         return GO_ON;
     }
-    rc = f->depth == ARRAY_SIZE(f->frames) ? -EPROTO : load_dir(f, db, d, spent, &dir);
+    rc = f->names == NAMES_MAX ? -EPROTO : load_dir(f, db, d, spent, &dir);
     if (is_problem(rc))
         return tell_lost_dir(f, db, name, rc, d);
     if (rc < 0)
@@ -309,12 +321,69 @@ enter_inline(struct fsck *f, struct store_db *db, const char *name, const struct
     struct digest d = top_frame(f)->digest;
     struct treeobj *dir;
 
-    if (f->depth == ARRAY_SIZE(f->frames))
+    if (f->names == NAMES_MAX)
         return tell_lost_dir(f, db, name, -EPROTO, &d);
     dir = treeobj_ref(obj);
     add_to_key(f, name);
     push(f, &dir, &d, false);
     return GO_ON;
+}
+
+/* --- parts of a wide directory --- */
+
+/* The same bytes may be sound elsewhere, and out of place here. */
+static bool
+is_sound_part(const struct fsck *f, const struct treeobj_slot *slot, unsigned level, uint64_t hash)
+{
+    const struct sound *s = map_get(&f->sound, &slot->ref);
+
+    return s && s->level == level && s->hash == hash && s->entries == slot->count &&
+           f->names + s->height <= NAMES_MAX;
+}
+
+static int
+enter_part(struct fsck *f, struct store_db *db, unsigned i, struct budget *spent)
+{
+    const struct frame *fr = top_frame(f);
+    const struct treeobj_slot *slot = &treeobj_hdir_slots(fr->dir)[i];
+    uint64_t hash = hdir_extend(fr->hash, fr->level, i);
+    unsigned level = fr->level + 1;
+    struct hdir_form form = hdir_form(f->alg, 0);
+    AUTO(treeobj) struct treeobj *obj = NULL;
+    const struct sound *s = map_get(&f->sound, &slot->ref);
+    int rc;
+
+    if (is_sound_part(f, slot, level, hash)) {
+        add_below(f, s->keys, s->height);
+        return GO_ON;
+    }
+    rc = load_dir(f, db, &slot->ref, spent, &obj);
+    if (rc == 0)
+        rc = hdir_check_part(&form, slot->count, obj, level, hash, NULL);
+    if (is_problem(rc)) {
+        rc = tell(f, db, NULL, FSCK_PART, rc, &slot->ref, slot->count);
+        return rc < 0 ? rc : GO_ON;
+    }
+    if (rc < 0)
+        return rc;
+    push(f, &obj, &slot->ref, true);
+    top_frame(f)->level = level;
+    top_frame(f)->hash = hash;
+    f->names--; // it has no name
+    return GO_ON;
+}
+
+static int
+walk_slot(struct fsck *f, struct store_db *db, struct budget *spent)
+{
+    struct frame *fr = top_frame(f);
+    unsigned i = (unsigned)fr->entry++;
+
+    if (i == TREEOBJ_SLOTS) {
+        pop(f);
+        return GO_ON;
+    }
+    return treeobj_hdir_slots(fr->dir)[i].count > 0 ? enter_part(f, db, i, spent) : GO_ON;
 }
 
 /* --- values --- */
@@ -351,7 +420,7 @@ check_ref(struct fsck *f, struct store_db *db, const char *name, const struct tr
     if (rc < 0 && !is_problem(rc))
         return rc;
     if (rc < 0 && !is_repeated(refs, i)) {
-        rc = tell(f, db, name, FSCK_VALUE, rc, &refs[i]);
+        rc = tell(f, db, name, FSCK_VALUE, rc, &refs[i], 0);
         if (rc != GO_ON)
             return rc < 0 ? rc : GO_ON;
         fr->is_lost = true;
@@ -373,6 +442,8 @@ walk_entry(struct fsck *f, struct store_db *db, struct budget *spent)
     const char *name;
     size_t count;
 
+    if (treeobj_type(fr->dir) == TREEOBJ_HDIR)
+        return walk_slot(f, db, spent);
     if (fr->entry == treeobj_dir_count(fr->dir)) {
         pop(f);
         return GO_ON;
@@ -390,6 +461,7 @@ walk_entry(struct fsck *f, struct store_db *db, struct budget *spent)
         return enter_inline(f, db, name, entry);
     case TREEOBJ_VAL:
     case TREEOBJ_SYMLINK:
+    case TREEOBJ_HDIR: // never an entry
         break;
     }
     fr->keys++;

@@ -178,6 +178,17 @@ keep_value(struct mark *m, struct store_db *db, enum strength strength)
 /* --- tree objects --- */
 
 static void
+push_slots(struct stack *stack, const struct treeobj *hdir)
+{
+    const struct treeobj_slot *slots = treeobj_hdir_slots(hdir);
+
+    for (size_t i = 0; i < TREEOBJ_SLOTS; i++) {
+        if (slots[i].count > 0)
+            push(stack, &slots[i].ref);
+    }
+}
+
+static void
 push_refs(struct stack *stack, const struct treeobj *obj)
 {
     size_t count;
@@ -204,6 +215,9 @@ take_entry(struct todo *todo, const struct treeobj *obj)
         return false;
     case TREEOBJ_DIRREF:
         push_refs(&todo->trees, obj);
+        return false;
+    case TREEOBJ_HDIR:
+        push_slots(&todo->trees, obj);
         return false;
     case TREEOBJ_VAL:
     case TREEOBJ_SYMLINK: // its target is a key, which keeps itself or is not there

@@ -35,8 +35,12 @@ apply(const struct txn *txn)
     struct digest root;
     struct blob *empty = tree_empty_dir(DIGEST_SHA1, &root);
     struct tree *t = tree_new(DIGEST_SHA1, &root);
+    struct hdir_form form = {DIGEST_SHA1, 2, 1, hdir_hash};
     struct err err = {0};
-    int rc = tree_apply(t, txn, &err);
+    int rc;
+
+    tree_set_form(t, &form);
+    rc = tree_apply(t, txn, &err);
 
     if (rc == 1) {
         assert(tree_provide(t, &root, empty, &err) == 0);

@@ -127,7 +127,7 @@ set_up(void **state)
 
     keep_blob(r, &d, empty);
     blob_unref(&empty);
-    r->committer = committer_new(ALG, 1u << 20, &ops, r);
+    r->committer = committer_new(ALG, 1u << 20, 0, &ops, r);
     r->initial.root = d;
     add_namespace(r, "primary", &d, 10);
     *state = r;
@@ -429,7 +429,7 @@ start_cold(struct rig *r)
     settle(r);
     buf_reset(&r->done);
     committer_free(&r->committer);
-    r->committer = committer_new(ALG, 1u << 20, &ops, r);
+    r->committer = committer_new(ALG, 1u << 20, 0, &ops, r);
     add_namespace(r, "primary", &r->root, 20);
 }
 

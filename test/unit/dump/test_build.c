@@ -2,6 +2,7 @@
 /* Names in any order become the tree that putting them one by one would make. */
 #include "build.h"
 #include "memstore.h"
+#include "tree.h"
 #include "xmem.h"
 
 #include "cmocka_all.h"
@@ -16,6 +17,8 @@ struct rig {
     struct buf skipped;   // "link>target " for each
     size_t directories;   // emitted
     char last_path[4096]; // emitted last
+    size_t wholes;        // directories given as one object
+    struct buf whole;     // the last one
 };
 
 static void
@@ -32,6 +35,7 @@ rig_fini(struct rig *r)
     build_free(&r->build);
     memstore_fini(&r->store);
     buf_fini(&r->skipped);
+    buf_fini(&r->whole);
 }
 
 static int
@@ -58,9 +62,20 @@ on_skip(void *arg, const char *path, const char *target)
 }
 
 static int
+on_whole(void *arg, const char *path UNUSED, const void *data, size_t size)
+{
+    struct rig *r = arg;
+
+    buf_reset(&r->whole);
+    buf_add(&r->whole, data, size);
+    r->wholes++;
+    return 0;
+}
+
+static int
 finish(struct rig *r)
 {
-    static const struct build_ops ops = {on_emit, on_skip};
+    static const struct build_ops ops = {on_emit, on_skip, on_whole};
 
     return build_finish(r->build, &ops, r, &r->result, &r->err);
 }
@@ -382,6 +397,66 @@ the_deepest_key_is_built(void **state UNUSED)
     rig_fini(&r);
 }
 
+static void
+provide(struct rig *r, struct tree *t)
+{
+    size_t count;
+    const struct digest *needs = tree_needs(t, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct buf *bytes = memstore_get(&r->store, &needs[i]);
+        struct blob *b = blob_new(bytes->data, bytes->size);
+
+        assert_int_equal(tree_provide(t, &needs[i], b, NULL), 0);
+        blob_unref(&b);
+    }
+}
+
+static void
+ignore_blob(void *arg UNUSED, const struct digest *d UNUSED, const struct blob *b UNUSED)
+{
+}
+
+/* The root is as a tree that is told to change nothing writes it. */
+static void
+wide_directories_are_built_as_they_are_committed(void **state UNUSED)
+{
+    struct hdir_form form = {ALG, 10, 4, hdir_hash};
+    struct txn txn = TXN_INIT;
+    struct treeobj *val = treeobj_new_val("7", 1);
+    AUTO(treeobj) struct treeobj *whole = NULL;
+    struct digest root;
+    struct tree *t;
+    struct rig r;
+    int rc;
+
+    rig_init(&r);
+    build_set_form(r.build, &form);
+    for (int i = 99; i >= 0; i--) {
+        char path[32];
+
+        snprintf(path, sizeof(path), i % 10 ? "d/n%d" : "d/s%d/x", i);
+        add(&r, path, i == 7 ? "7" : "1");
+    }
+    assert_int_equal(finish(&r), 0);
+    assert_int_equal(r.wholes, 12);
+    assert_true(r.directories > 12 + 16);
+    assert_int_equal(r.result.keys, 100);
+    t = tree_new(ALG, &r.result.root);
+    tree_set_form(t, &form);
+    assert_int_equal(txn_add(&txn, "d.n7", 0, &val, NULL), 0);
+    while ((rc = tree_apply(t, &txn, NULL)) == 1)
+        provide(&r, t);
+    assert_int_equal(rc, 0);
+    tree_write(t, ignore_blob, NULL, &root);
+    assert_true(digest_equal(&root, &r.result.root));
+    tree_free(&t);
+    txn_fini(&txn);
+    assert_int_equal(treeobj_decode(ALG, r.whole.data, r.whole.size, &whole, NULL), 0);
+    assert_int_equal(treeobj_dir_count(whole), 1);
+    rig_fini(&r);
+}
+
 int
 main(void)
 {
@@ -397,6 +472,7 @@ main(void)
         cmocka_unit_test(dangling_hard_links_are_told_and_left_out),
         cmocka_unit_test(the_root_is_that_of_a_tree_built_one_by_one),
         cmocka_unit_test(the_deepest_key_is_built),
+        cmocka_unit_test(wide_directories_are_built_as_they_are_committed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,7 +142,7 @@ log_item(struct rig *r, const struct walk_item *item)
 static const char *
 read_back(struct rig *r)
 {
-    static const struct build_ops ops = {on_emit, on_skip};
+    static const struct build_ops ops = {on_emit, on_skip, NULL};
     const struct walk_item *item;
     struct fetch f = {.x = &r->x, .alg = ALG};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The walk yields the same items in path order, whatever the number of loads and the order of their
  * answers; it is bounded, and it says what it could not read. */
+#include "hdir.h"
 #include "key.h"
 #include "memstore.h"
 #include "walk.h"
@@ -17,8 +18,9 @@ struct rig {
     unsigned seed;                  // of the order of answers
     struct walk_load *out[OUT_MAX]; // loads not answered yet
     size_t out_count;
-    size_t most_out; // highest out_count seen
-    struct buf log;  // what came out, as text
+    size_t most_out;       // highest out_count seen
+    struct buf log;        // what came out, as text
+    struct hdir_form form; // of directories that store_dir() stores; max 0: plain ones
 };
 
 static void
@@ -122,11 +124,52 @@ put(struct treeobj *dir, const char *name, struct treeobj *obj)
     treeobj_dir_put(dir, name, &obj);
 }
 
+static int
+on_part(void *arg, const void *data, size_t size)
+{
+    struct digest d;
+
+    memstore_put(arg, data, size, &d);
+    return 0;
+}
+
+static void
+store_wide(struct rig *r, const struct treeobj *dir, struct digest *ret)
+{
+    size_t count = treeobj_dir_count(dir);
+    struct hdir_entry *entries = xcalloc(count + 1, sizeof(*entries));
+    struct buf *texts = xcalloc(count + 1, sizeof(*texts));
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = treeobj_dir_name(dir, i);
+
+        treeobj_encode_dir_entry(ALG, name, treeobj_dir_entry(dir, i), true, &texts[i]);
+        entries[i] = (struct hdir_entry){name, texts[i].data, texts[i].size};
+    }
+    assert_int_equal(hdir_write(&r->form, entries, count, on_part, &r->store, ret), 0);
+    for (size_t i = 0; i < count; i++)
+        buf_fini(&texts[i]);
+    free(texts);
+    free(entries);
+}
+
 static void
 store_root(struct rig *r, struct treeobj **dir, struct digest *ret)
 {
-    memstore_put_obj(&r->store, *dir, ret);
+    if (r->form.max > 0)
+        store_wide(r, *dir, ret);
+    else
+        memstore_put_obj(&r->store, *dir, ret);
     treeobj_unref(dir);
+}
+
+static void
+link_dir(struct rig *r, struct treeobj *parent, const char *name, struct treeobj **dir)
+{
+    struct digest d;
+
+    store_root(r, dir, &d);
+    put(parent, name, treeobj_new_dirref(&d));
 }
 
 static void
@@ -183,7 +226,7 @@ grow(struct rig *r, unsigned *seed, unsigned depth)
             put(dir, name, memstore_value(&r->store, dice_roll(seed, 99), what - 1, what * 40));
         else {
             sub = grow(r, seed, depth - 1);
-            memstore_link_dir(&r->store, dir, name, &sub);
+            link_dir(r, dir, name, &sub);
         }
     }
     return dir;
@@ -225,6 +268,90 @@ maxreqs_and_order_of_answers_do_not_matter(void **state UNUSED)
                 assert_string_equal(run_walk(&r, &root, maxreqs[i], answers), expected);
         }
         free(expected);
+        rig_fini(&r);
+    }
+}
+
+static void
+wide_directories_make_no_difference(void **state UNUSED)
+{
+    static const size_t maxreqs[] = {1, 2, 7, 500};
+
+    for (unsigned tree = 0; tree < 200; tree++) {
+        unsigned seed = tree;
+        struct treeobj *dir;
+        struct digest root;
+        struct rig r;
+        char *expected;
+
+        rig_init(&r);
+        dir = grow(&r, &seed, 4);
+        store_root(&r, &dir, &root);
+        expected = xstrdup(run_walk(&r, &root, 1, 0));
+        seed = tree;
+        r.form = (struct hdir_form){ALG, 2, 1 + tree % 3, hdir_hash};
+        dir = grow(&r, &seed, 4);
+        store_root(&r, &dir, &root);
+        for (size_t i = 0; i < ARRAY_SIZE(maxreqs); i++)
+            assert_string_equal(run_walk(&r, &root, maxreqs[i], tree), expected);
+        free(expected);
+        rig_fini(&r);
+    }
+}
+
+/* The digest of the first part of the wide directory, and how many entries it has. */
+static uint64_t
+find_part(struct rig *r, const struct digest *hdir, struct digest *ret)
+{
+    const struct buf *bytes = memstore_get(&r->store, hdir);
+    struct treeobj *obj;
+    uint64_t count = 0;
+
+    assert_int_equal(treeobj_decode(ALG, bytes->data, bytes->size, &obj, NULL), 0);
+    for (size_t i = 0; i < TREEOBJ_SLOTS && count == 0; i++) {
+        count = treeobj_hdir_slots(obj)[i].count;
+        *ret = treeobj_hdir_slots(obj)[i].ref;
+    }
+    treeobj_unref(&obj);
+    return count;
+}
+
+static void
+count_lines(const char *log, size_t *ret_values, size_t *ret_failed)
+{
+    *ret_values = *ret_failed = 0;
+    for (const char *line = log; *line; line = strchr(line, '\n') + 1) {
+        *ret_failed += strstr(line, "FAILED") && strstr(line, "FAILED") < strchr(line, '\n');
+        *ret_values += *line == 'k';
+    }
+}
+
+static void
+what_is_left_of_a_wide_directory_is_walked(void **state UNUSED)
+{
+    for (unsigned seed = 0; seed < 20; seed++) {
+        struct treeobj *dir = treeobj_new_dir();
+        struct digest root, part;
+        size_t values, failed;
+        uint64_t lost;
+        struct rig r;
+
+        rig_init(&r);
+        r.form = (struct hdir_form){ALG, 10, 10, hdir_hash};
+        for (unsigned i = 0; i < 500; i++) {
+            char name[16];
+
+            snprintf(name, sizeof(name), "k%03u", i);
+            put(dir, name, memstore_value(&r.store, i, i % 3 == 0, 60));
+        }
+        store_root(&r, &dir, &root);
+        lost = find_part(&r, &root, &part);
+        if (seed % 2)
+            lost = find_part(&r, &part, &part); // one level further down
+        memstore_remove(&r.store, &part);
+        count_lines(run_walk(&r, &root, 1 + seed, seed), &values, &failed);
+        assert_int_equal(failed, 1);
+        assert_int_equal(values, 500 - lost);
         rig_fini(&r);
     }
 }
@@ -395,6 +522,8 @@ main(void)
         cmocka_unit_test(empty_root_ends_at_once),
         cmocka_unit_test(order_is_that_of_whole_paths),
         cmocka_unit_test(maxreqs_and_order_of_answers_do_not_matter),
+        cmocka_unit_test(wide_directories_make_no_difference),
+        cmocka_unit_test(what_is_left_of_a_wide_directory_is_walked),
         cmocka_unit_test(big_directory_is_walked_with_many_loads),
         cmocka_unit_test(memory_is_bounded_when_the_consumer_is_slow),
         cmocka_unit_test(missing_value_is_reported_and_the_rest_goes_on),

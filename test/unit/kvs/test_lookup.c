@@ -10,6 +10,7 @@ struct rig {
     struct digest other; // of the namespace "other"
     size_t roots;        // roots asked for
     size_t dirs;         // directories asked for
+    size_t rounds;       // of parts of wide directories
 };
 
 static struct treeobj *
@@ -102,6 +103,40 @@ give_blobs(struct rig *r, struct lookup *l)
     }
 }
 
+/* The directory in the store, or NULL. */
+static struct treeobj *
+load_dir(const struct rig *r, const struct digest *d)
+{
+    const struct blob *b = store_get(&r->store, d);
+    struct treeobj *dir = NULL;
+
+    if (b)
+        treeobj_decode(ALG, blob_data(b), blob_size(b), &dir, NULL);
+    return dir;
+}
+
+/* Last one first. */
+static void
+give_buckets(struct rig *r, struct lookup *l)
+{
+    size_t count;
+    const struct digest *wanted = lookup_wanted(l, &count);
+    struct digest *copy = xcalloc(count, sizeof(*copy));
+
+    memcpy(copy, wanted, count * sizeof(*copy));
+    r->rounds++;
+    for (size_t i = count; i-- > 0;) {
+        struct treeobj *dir = load_dir(r, &copy[i]);
+
+        if (dir)
+            lookup_give_bucket(l, &copy[i], dir);
+        else
+            lookup_fail(l, ENOENT, "missing");
+        treeobj_unref(&dir);
+    }
+    free(copy);
+}
+
 static void
 give_root(struct rig *r, struct lookup *l)
 {
@@ -126,6 +161,9 @@ run(struct rig *r, struct lookup *l)
             break;
         case LOOKUP_WANT_DIR:
             give_dir(r, l);
+            break;
+        case LOOKUP_WANT_BUCKETS:
+            give_buckets(r, l);
             break;
         case LOOKUP_WANT_BLOBS:
             give_blobs(r, l);
@@ -408,6 +446,112 @@ ten_links_are_followed_and_not_eleven(void **state)
     assert_fails(r, "l0", 0, -ELOOP);
 }
 
+/* --- wide directories --- */
+
+#define WIDE 3000
+
+/* The tree with a wide directory "w" of values, links and a directory with the keys in it. */
+static void
+fill_wide(struct rig *r)
+{
+    struct hdir_form form = hdir_form(ALG, 100);
+    struct tree *t = tree_new(ALG, &r->root);
+    struct txn txn = TXN_INIT;
+    char key[32];
+
+    tree_set_form(t, &form);
+    for (int i = 0; i < WIDE; i++) {
+        snprintf(key, sizeof(key), "w.n%d", i);
+        add_op(&txn, key, 0, new_val("1"));
+    }
+    add_op(&txn, "w.sub.x", 0, new_val("2"));
+    add_op(&txn, "w.link", 0, link_to(NULL, "w.sub"));
+    assert_int_equal(store_apply(&r->store, t, &txn, NULL), 0);
+    store_write(&r->store, t, &r->root);
+    txn_fini(&txn);
+    tree_free(&t);
+}
+
+static void
+wide_directories_are_walked(void **state)
+{
+    struct rig *r = *state;
+
+    fill_wide(r);
+    r->dirs = 0;
+    assert_found(r, "w.n77", 0, VAL("MQ=="));
+    assert_in_range(r->dirs, 3, 5); // the root, hdirs, a dir
+    assert_found(r, "w.sub.x", 0, VAL("Mg=="));
+    assert_found(r, "w.link.x", 0, VAL("Mg=="));
+    assert_fails(r, "w.none", 0, -ENOENT);
+    assert_fails(r, "w.none.x", 0, -ENOENT);
+    assert_fails(r, "w.n77.x", 0, -ENOENT);
+    assert_fails(r, "w", 0, -EISDIR);
+}
+
+static void
+wide_directory_is_listed_in_name_order(void **state)
+{
+    struct rig *r = *state;
+    struct treeobj *dir;
+
+    fill_wide(r);
+    r->rounds = 0;
+    assert_int_equal(look_up_in(r, "primary", "w", LOOKUP_READDIR, &dir), 0);
+    assert_int_equal(treeobj_dir_count(dir), WIDE + 2);
+    for (size_t i = 1; i < WIDE + 2; i++)
+        assert_true(strcmp(treeobj_dir_name(dir, i - 1), treeobj_dir_name(dir, i)) < 0);
+    assert_in_range(r->rounds, 1, 3);
+    treeobj_unref(&dir);
+}
+
+/* The hdir of "w" with one slot that leads to `ref` as the root. */
+static void
+damage_wide(struct rig *r, const struct digest *ref, uint64_t more)
+{
+    struct treeobj *root = load_dir(r, &r->root);
+    size_t count;
+    struct treeobj *w = load_dir(r, treeobj_refs(treeobj_dir_get(root, "w"), &count));
+    struct treeobj_slot slots[TREEOBJ_SLOTS];
+    struct treeobj *bad;
+    struct buf text = BUF_INIT;
+    unsigned slot = hdir_slot(hdir_hash(ALG, "n77"), 0);
+
+    memcpy(slots, treeobj_hdir_slots(w), sizeof(slots));
+    if (ref)
+        slots[slot].ref = *ref;
+    slots[slot].count += more;
+    bad = treeobj_new_hdir(slots);
+    treeobj_encode(ALG, bad, &text);
+    store_put_text(&r->store, buf_str(&text), &r->root);
+    buf_fini(&text);
+    treeobj_unref(&bad);
+    treeobj_unref(&w);
+    treeobj_unref(&root);
+}
+
+static void
+damaged_wide_directory_is_an_error(void **state)
+{
+    struct rig *r = *state;
+    struct digest good;
+    struct digest gone = {{1}};
+    struct treeobj *dir;
+
+    fill_wide(r);
+    good = r->root;
+    damage_wide(r, NULL, 1);
+    assert_fails(r, "n77", 0, -EPROTO);
+    assert_int_equal(look_up_in(r, "primary", ".", LOOKUP_READDIR, &dir), -EPROTO);
+    r->root = good;
+    damage_wide(r, &gone, 0);
+    assert_int_equal(look_up_in(r, "primary", ".", LOOKUP_READDIR, &dir), -ENOENT);
+    r->root = good;
+    damage_wide(r, &good, 0); // a dir of another directory
+    assert_fails(r, "n77", 0, -EPROTO);
+    assert_int_equal(look_up_in(r, "primary", ".", LOOKUP_READDIR, &dir), -EPROTO);
+}
+
 /* 1025 references to one blob of 1 MiB: refused before memory is asked for. */
 static void
 value_beyond_the_limit_overflows(void **state UNUSED)
@@ -451,6 +595,9 @@ main(void)
         T(failure_from_outside_is_the_result),
         T(damaged_directory_is_a_protocol_error),
         T(inline_dirs_are_walked),
+        T(wide_directories_are_walked),
+        T(wide_directory_is_listed_in_name_order),
+        T(damaged_wide_directory_is_an_error),
         T(ten_links_are_followed_and_not_eleven),
         cmocka_unit_test(value_beyond_the_limit_overflows),
     };

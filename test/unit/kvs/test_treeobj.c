@@ -182,7 +182,7 @@ other_shapes_are_refused(void **state UNUSED)
         "{\"data\":\"\",\"type\":\"val\",\"ver\":true}",
         "{\"data\":\"\",\"type\":\"val\",\"ver\":1,\"x\":0}",
         "{\"data\":\"\",\"type\":\"val\",\"ver\":1,\"ver\":1}",
-        "{\"data\":\"\",\"type\":\"hdir\",\"ver\":1}",
+        "{\"data\":\"\",\"type\":\"xdir\",\"ver\":1}",
         "{\"data\":\"\",\"type\":1,\"ver\":1}",
         OBJ("val", "\"MQ\""),
         OBJ("val", "\"MR==\""),
@@ -220,6 +220,74 @@ other_shapes_are_refused(void **state UNUSED)
         assert_null(obj);
         assert_true(strlen(err.text) > 0);
     }
+}
+
+#define SHA "sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91"
+#define NULLS_14 ",null,null,null,null,null,null,null,null,null,null,null,null,null,null"
+#define HDIR_TEXT(counts, slots) \
+    OBJ("hdir", \
+        "{\"counts\":[" counts ",0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"slots\":[" slots NULLS_14 "]}")
+#define HDIR_GOOD HDIR_TEXT("0,3", "null,\"" SHA "\"")
+
+static void
+hdir_has_its_canonical_text(void **state UNUSED)
+{
+    struct treeobj_slot slots[TREEOBJ_SLOTS] = {{.count = 0}};
+    struct treeobj *obj = NULL;
+    struct digest empty;
+
+    digest_compute(ALG, EMPTY_DIR, strlen(EMPTY_DIR), &empty);
+    slots[1] = (struct treeobj_slot){empty, 3};
+    obj = treeobj_new_hdir(slots);
+    assert_json(obj, HDIR_GOOD);
+    assert_int_equal(treeobj_hdir_count(obj), 3);
+    treeobj_unref(&obj);
+    assert_int_equal(treeobj_decode(ALG, HDIR_GOOD, strlen(HDIR_GOOD), &obj, NULL), 0);
+    assert_json(obj, HDIR_GOOD);
+    assert_true(digest_equal(&treeobj_hdir_slots(obj)[1].ref, &empty));
+    treeobj_unref(&obj);
+}
+
+static void
+other_hdirs_are_refused(void **state UNUSED)
+{
+    static const char *const bad[] = {
+        HDIR_TEXT("0,0", "null,\"" SHA "\""),
+        HDIR_TEXT("0,1", "null,null"),
+        HDIR_TEXT("0,0", "null,null"),
+        HDIR_TEXT("0,-1", "null,\"" SHA "\""),
+        HDIR_TEXT("0,1.0", "null,\"" SHA "\""),
+        HDIR_TEXT("0,\"1\"", "null,\"" SHA "\""),
+        HDIR_TEXT("0,281474976710657", "null,\"" SHA "\""),
+        HDIR_TEXT("0,1", "null,\"x\""),
+        HDIR_TEXT("0,1", "null,1"),
+        HDIR_TEXT("0,1,0", "null,\"" SHA "\",null"),
+        HDIR_TEXT("1", "\"" SHA "\""),
+        OBJ("hdir", "[]"),
+        OBJ("hdir", "{}"),
+        OBJ("dir", "{\"a\":" HDIR_GOOD "}"),
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct treeobj *obj = NULL;
+        struct err err = {0, ""};
+
+        assert_int_equal(treeobj_decode(ALG, bad[i], strlen(bad[i]), &obj, &err), -EPROTO);
+        assert_null(obj);
+        assert_non_null(strstr(err.text, "hdir"));
+    }
+}
+
+/* As an entry that a client puts it is refused: it is a blob. */
+static void
+hdir_is_no_part_of_anything(void **state UNUSED)
+{
+    json_t *json = json_loads(HDIR_GOOD, 0, NULL);
+    struct treeobj *obj = NULL;
+
+    assert_int_equal(treeobj_from_json(ALG, json, &obj, NULL), -EPROTO);
+    assert_null(obj);
+    json_decref(json);
 }
 
 /* n dirs, each in the one before. */
@@ -325,6 +393,9 @@ main(void)
         cmocka_unit_test(encoding_is_that_of_jansson),
         cmocka_unit_test(any_json_of_the_same_object_is_read),
         cmocka_unit_test(other_shapes_are_refused),
+        cmocka_unit_test(hdir_has_its_canonical_text),
+        cmocka_unit_test(other_hdirs_are_refused),
+        cmocka_unit_test(hdir_is_no_part_of_anything),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(dir_stays_sorted_and_replaces),
         cmocka_unit_test(references_keep_an_object_alive),
