@@ -31,10 +31,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define BUCKETS_MAX 256 // wanted at a time
+#define BUCKETS_MAX 256  // wanted at a time
+#define KEY_SHOWN_MAX 96 // bytes of a key in an error
 
 struct lookup {
     enum digest_alg alg;      // of the instance
+    char *asked;              // owned; the key as it was asked for; NULL: it is none
     int flags;                // LOOKUP_READDIR ...
     enum lookup_want state;   // see the table above
     char *ns;                 // owned; namespace the walk is in
@@ -187,7 +189,7 @@ finish_value(struct lookup *l, const struct treeobj *entry)
 {
     if (l->flags & LOOKUP_READDIR)
         fail(l, -ENOTDIR, "not a directory");
-    else if (treeobj_type(entry) == TREEOBJ_VAL)
+    else if (treeobj_type(entry) == TREEOBJ_VAL || (l->flags & LOOKUP_UNJOINED))
         finish(l, entry);
     else
         want_blobs(l, entry);
@@ -262,10 +264,7 @@ walk(struct lookup *l, const struct treeobj *dir)
 static void
 fail_damaged(struct lookup *l, const struct digest *d, const char *why)
 {
-    char ref[BLOBREF_MAX];
-
-    err_set(&l->err, -EPROTO, "damaged tree: %s: %.300s", blobref_format(l->alg, d, ref), why);
-    l->state = LOOKUP_DONE;
+    lookup_fail_blob(l, d, EPROTO, why);
 }
 
 /* One hdir further, to where the next name must be. */
@@ -352,9 +351,12 @@ lookup_new(enum digest_alg alg, const char *ns, const struct digest *root, const
     l->flags = flags;
     l->ns = xstrdup(ns);
     l->state = LOOKUP_WANT_ROOT;
-    if (key_parse(key, &l->key, &l->err) < 0)
+    if (key_parse(key, &l->key, &l->err) < 0) {
         l->state = LOOKUP_DONE;
-    else if (root)
+        return l;
+    }
+    l->asked = xstrdup(key);
+    if (root)
         lookup_give_root(l, root);
     return l;
 }
@@ -367,6 +369,7 @@ lookup_free(struct lookup **l)
     if (!old)
         return;
     free(old->ns);
+    free(old->asked);
     key_fini(&old->key);
     lookup_join_free(&old->join);
     gather_free(&old->gather);
@@ -417,7 +420,7 @@ lookup_give_dir(struct lookup *l, const struct treeobj *dir)
     if (l->state != LOOKUP_WANT_DIR)
         return;
     if (treeobj_type(dir) != TREEOBJ_DIR && treeobj_type(dir) != TREEOBJ_HDIR)
-        fail(l, -EPROTO, "damaged tree: not a directory object");
+        fail_damaged(l, &l->wanted, "not a directory object");
     else if (l->level > 0 && hdir_check_count(l->expected, dir, &why) < 0)
         fail_damaged(l, &l->wanted, why.text);
     else if (treeobj_type(dir) == TREEOBJ_HDIR && l->next == l->key.count)
@@ -456,12 +459,37 @@ lookup_fail(struct lookup *l, int errnum, const char *text)
     fail(l, errnum < 0 ? errnum : -errnum, text ? text : err_name(errnum));
 }
 
+void
+lookup_fail_blob(struct lookup *l, const struct digest *d, int errnum, const char *why)
+{
+    char text[ERR_TEXT_MAX];
+    char ref[BLOBREF_MAX];
+
+    snprintf(text, sizeof(text), "%s %s: %.200s", errnum == EPROTO ? "damaged tree object" : "blob",
+             blobref_format(l->alg, d, ref), why);
+    lookup_fail(l, errnum, text);
+}
+
+/* The key in front of an error: of a long one the beginning. */
+static int
+name_key(const struct lookup *l, struct err *err)
+{
+    size_t len = strlen(l->asked);
+    size_t shown = MIN(len, (size_t)KEY_SHOWN_MAX);
+
+    while (shown < len && ((unsigned char)l->asked[shown] & 0xc0) == 0x80)
+        shown--; // no part of a character
+    return err_prefix(err, l->err.code, "%.*s%s", (int)shown, l->asked, shown < len ? "..." : "");
+}
+
 int
 lookup_result(const struct lookup *l, struct treeobj **ret, struct err *err)
 {
     assert(l->state == LOOKUP_DONE);
-    if (!l->result)
-        return err_set(err, l->err.code, "%s", l->err.text);
+    if (!l->result) {
+        err_set(err, l->err.code, "%s", l->err.text);
+        return l->asked ? name_key(l, err) : l->err.code;
+    }
     *ret = treeobj_ref(l->result);
     return 0;
 }

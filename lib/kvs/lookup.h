@@ -23,7 +23,13 @@ enum {
     LOOKUP_WATCH = 4,
     LOOKUP_WAITCREATE = 8,
     LOOKUP_TREEOBJ = 16,
-    LOOKUP_SYMLINKS_MAX = 10, // links followed in one look-up; more is ELOOP
+    LOOKUP_WATCH_FULL = 64, // the rest is for watches, see watch.h
+    LOOKUP_WATCH_UNIQ = 128,
+    LOOKUP_WATCH_APPEND = 256,
+    LOOKUP_STREAM = 512,
+    LOOKUP_INITIAL_SENTINEL = 1024,
+    LOOKUP_UNJOINED = 1 << 16, // ours, never on the wire: a valref is the result as it is
+    LOOKUP_SYMLINKS_MAX = 10,  // links followed in one look-up; more is ELOOP
 };
 
 enum lookup_want {
@@ -37,7 +43,7 @@ enum lookup_want {
 struct lookup;
 
 /* key: text.  root: start there (--at), or NULL to ask for ns's root first.  flags: READDIR,
- * READLINK, TREEOBJ.  A bad key shows up as the result. */
+ * READLINK, TREEOBJ, UNJOINED; others are ignored.  A bad key shows up as the result. */
 struct lookup *lookup_new(enum digest_alg alg, const char *ns, const struct digest *root,
                           const char *key, int flags);
 void lookup_free(struct lookup **l);
@@ -53,9 +59,11 @@ void lookup_give_dir(struct lookup *l, const struct treeobj *dir);
 void lookup_give_bucket(struct lookup *l, const struct digest *d, const struct treeobj *dir);
 void lookup_give_blob(struct lookup *l, const struct digest *d, const struct blob *b);
 void lookup_fail(struct lookup *l, int errnum, const char *text);
+/* The same for one of those wanted, which cannot be had or is damaged: the text names it. */
+void lookup_fail_blob(struct lookup *l, const struct digest *d, int errnum, const char *why);
 
 /* After DONE.  0 and *ret (new reference): a val (values are joined), dir (READDIR), symlink
- * (READLINK), or the object as stored (TREEOBJ).  Or -errno with text: the table in flux-compatible
+ * (READLINK), or the object as stored (TREEOBJ).  Or -errno with text, which names the key: the table in flux-compatible
  * lookups: ENOENT missing or a path through a value, EISDIR, ENOTDIR, EINVAL (READLINK of a
  * non-link, bad key), ELOOP, EPROTO damaged object, EOVERFLOW joined value above 1 GiB. */
 int lookup_result(const struct lookup *l, struct treeobj **ret, struct err *err);

@@ -91,6 +91,12 @@ tree_needs(const struct tree *t, size_t *ret_count)
     return t->load.missing;
 }
 
+const char *
+tree_need_key(const struct tree *t, const struct digest *d)
+{
+    return tree_load_key(&t->load, d);
+}
+
 int
 tree_provide(struct tree *t, const struct digest *d, const struct blob *b, struct err *err)
 {

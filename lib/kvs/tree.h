@@ -4,6 +4,7 @@
  * Pull-style and pure: the tree asks for directory blobs it has not seen, and hands out the blobs
  * it has made.  Directories that were loaded stay in memory (parsed once, not once per commit).
  *
+ *     tree_expect(t1)                        what it expects holds
  *     tree_apply(t1), tree_apply(t2) ...     several transactions merged into one new root
  *     tree_write()                           new directory and value blobs, new root digest
  *     tree_accept() or tree_discard()        they are durable / they could not be stored
@@ -43,6 +44,14 @@ void tree_set_form(struct tree *t, const struct hdir_form *form);
  *           followed; text names the key */
 int tree_apply(struct tree *t, const struct txn *txn, struct err *err);
 
+/* Does all that txn expects of keys hold now, as tree_apply() would find it?
+ *  0        it does, or nothing is expected
+ *  1        blobs are needed first, as above
+ *  2        that shows when what was applied is written: tree_write(), then call again
+ * -EAGAIN   it does not; text names the key; or another error of tree_apply() */
+int tree_expect(struct tree *t, const struct txn *txn, struct err *err);
+enum { TREE_EXPECT_UNWRITTEN = 2 };
+
 /* Take these parts, which cannot be had, out of the wide directory at `key`, without following links;
  * *ret_entries is what they have held.  What is not there is fine.  Results as of tree_apply(). */
 int tree_drop_parts(struct tree *t, const struct key *key, const struct digest *parts, size_t count,
@@ -50,6 +59,9 @@ int tree_drop_parts(struct tree *t, const struct key *key, const struct digest *
 
 /* Digests of the directories the last tree_apply() missed; borrowed, valid until the next call. */
 const struct digest *tree_needs(const struct tree *t, size_t *ret_count);
+
+/* The key that one of them is needed for; borrowed, may be NULL. */
+const char *tree_need_key(const struct tree *t, const struct digest *d);
 
 /* Give one.  -EPROTO with text if it is not a directory object.  A blob nobody asked for is
  * ignored. */

@@ -19,182 +19,10 @@
  * I1 what is put is in stored form: no val longer than TREEOBJ_INLINE_MAX, no inline dir
  */
 #include "tree_priv.h"
-
+#include "tree_walk.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <string.h>
-
-#define PATH_MAX_NODES \
-    (1 + KEY_DEPTH_MAX * (1 + HDIR_LEVELS)) // nodes on the way of the longest key
-
-struct walk {
-    const char *names[KEY_DEPTH_MAX];       // borrowed; the key with links followed
-    size_t count;                           // names
-    size_t next;                            // names[next] is looked for where the walk is
-    uint64_t hash;                          // of that name, in a wide directory
-    struct tree_node *path[PATH_MAX_NODES]; // borrowed; from the root to where the walk is
-    size_t depth;                           // path[depth] is the last one
-    struct key targets[TREE_SYMLINKS_MAX];  // owned; targets of followed links, for `names`
-    size_t links;                           // targets
-};
-
-static void
-walk_init(struct walk *w, struct tree *t, const struct key *key)
-{
-    w->count = key->count;
-    w->next = 0;
-    w->depth = 0;
-    w->links = 0;
-    w->path[0] = t->root;
-    memcpy(w->names, key->names, key->count * sizeof(w->names[0]));
-}
-
-/* Marks what was walked through as recently used, deepest first (tree_dir.c, I2). */
-static void
-walk_touch(const struct walk *w)
-{
-    for (size_t i = w->depth + 1; i-- > 0;) {
-        if (w->path[i]->dir)
-            tree_dir_touch(w->path[i]->dir);
-    }
-}
-
-static void
-walk_fini(struct walk *w)
-{
-    walk_touch(w);
-    for (size_t i = 0; i < w->links; i++)
-        key_fini(&w->targets[i]);
-}
-
-static struct tree_dir *
-walk_dir(const struct walk *w)
-{
-    return w->path[w->depth]->dir;
-}
-
-/* Makes all directories on the way changed ones. */
-static void
-walk_change(struct walk *w, struct tree *t)
-{
-    for (size_t i = 0; i <= w->depth; i++) {
-        tree_edit_change(&t->edit, w->path[i]);
-        if (w->path[i]->dir->slots)
-            tree_wide_changed(t, w->path[i]->dir);
-    }
-}
-
-/* --- walking --- */
-
-/* Sets the names to those of the link's target and those left behind the link. */
-static int
-walk_follow(struct walk *w, const struct tree *t, const struct treeobj *link, struct err *err)
-{
-    const char *ns = treeobj_link_namespace(link);
-    size_t rest = w->count - w->next - 1;
-    struct key *target = &w->targets[w->links];
-    int rc;
-
-    if (w->links == TREE_SYMLINKS_MAX)
-        return err_set(err, -ELOOP, "too many symbolic links");
-    if (ns && (!t->ns || strcmp(ns, t->ns) != 0))
-        return err_set(err, -EINVAL, "a link on the way leads into another namespace");
-    rc = key_parse(treeobj_link_target(link), target, err);
-    if (rc < 0)
-        return err_prefix(err, rc, "a link on the way");
-    w->links++;
-    if (target->count + rest > KEY_DEPTH_MAX)
-        return err_set(err, -ENAMETOOLONG, "more than %d names with links followed", KEY_DEPTH_MAX);
-    memmove(w->names + target->count, w->names + w->next + 1, rest * sizeof(w->names[0]));
-    memcpy(w->names, target->names, target->count * sizeof(w->names[0]));
-    w->count = target->count + rest;
-    walk_touch(w);
-    w->next = 0;
-    w->depth = 0;
-    return 0;
-}
-
-/* An empty directory as the entry `name` where the walk is, in place of `child` (or NULL). */
-static struct tree_node *
-make_dir(struct tree *t, struct walk *w, const char *name, struct tree_node *child)
-{
-    struct tree_dir *dir = tree_dir_new(&t->pool);
-    struct treeobj *unwritten = NULL;
-
-    walk_change(w, t);
-    if (!child)
-        return tree_edit_add(&t->edit, walk_dir(w), name, &unwritten, &dir);
-    tree_edit_replace(&t->edit, child, &unwritten, &dir);
-    return child;
-}
-
-/* One name further.  -ENOENT: there is no directory, and none is to be made. */
-static int
-walk_down(struct walk *w, struct tree *t, bool is_making, struct err *err)
-{
-    const char *name = w->names[w->next];
-    struct tree_node *child = tree_dir_find(walk_dir(w), name);
-
-    if (child && tree_node_is_link(child))
-        return walk_follow(w, t, child->entry, err);
-    if (!child || !tree_node_is_dir(child)) {
-        if (!is_making)
-            return -ENOENT;
-        child = make_dir(t, w, name, child);
-    }
-    w->next++;
-    w->path[++w->depth] = child;
-    return 0;
-}
-
-/* Into the slot of a wide directory that the name belongs to.  -ENOENT as above. */
-static int
-walk_into_slot(struct walk *w, struct tree *t, bool is_making)
-{
-    const struct tree_slots *s = walk_dir(w)->slots;
-    struct tree_node *child;
-    char name[2];
-
-    if (s->level == 0)
-        w->hash = t->form.hash(t->alg, w->names[w->next]);
-    tree_slot_name(hdir_slot(w->hash, s->level), name);
-    child = tree_dir_find(walk_dir(w), name);
-    if (!child && !is_making)
-        return -ENOENT;
-    if (!child)
-        child = make_dir(t, w, name, NULL);
-    w->path[++w->depth] = child;
-    return 0;
-}
-
-static int
-walk_load(struct walk *w, struct tree *t, struct err *err)
-{
-    const struct tree_dir *parent = w->depth > 0 ? w->path[w->depth - 1]->dir : NULL;
-
-    return tree_load_dir(t, parent, w->path[w->depth], err);
-}
-
-/* To the directory of the last name.  0, TREE_MISSING, -ENOENT as above, or -errno with text. */
-static int
-walk_to_last(struct walk *w, struct tree *t, bool is_making, struct err *err)
-{
-    for (;;) {
-        int rc = walk_load(w, t, err);
-
-        if (rc != 0)
-            return rc;
-        if (walk_dir(w)->slots)
-            rc = walk_into_slot(w, t, is_making);
-        else if (w->next + 1 < w->count)
-            rc = walk_down(w, t, is_making, err);
-        else
-            return 0;
-        if (rc < 0)
-            return rc;
-    }
-}
 
 /* --- stored form (I1) --- */
 
@@ -255,7 +83,7 @@ stored_form(struct tree *t, const struct treeobj *obj)
 
 /* Consumes *obj, which is in stored form. */
 static void
-put_stored(struct tree *t, struct walk *w, struct tree_node *child, struct treeobj **obj)
+put_stored(struct tree *t, struct tree_walk *w, struct tree_node *child, struct treeobj **obj)
 {
     const char *name = w->names[w->count - 1];
     struct tree_dir *dir = NULL;
@@ -264,15 +92,15 @@ put_stored(struct tree *t, struct walk *w, struct tree_node *child, struct treeo
         dir = tree_dir_from_treeobj(&t->pool, *obj);
         treeobj_unref(obj);
     }
-    walk_change(w, t);
+    tree_walk_change(w, t);
     if (child)
         tree_edit_replace(&t->edit, child, obj, &dir);
     else
-        tree_edit_add(&t->edit, walk_dir(w), name, obj, &dir);
+        tree_edit_add(&t->edit, tree_walk_dir(w), name, obj, &dir);
 }
 
 static void
-put(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *dirent)
+put(struct tree *t, struct tree_walk *w, struct tree_node *child, const struct treeobj *dirent)
 {
     struct treeobj *obj = stored_form(t, dirent);
 
@@ -280,12 +108,12 @@ put(struct tree *t, struct walk *w, struct tree_node *child, const struct treeob
 }
 
 static void
-unlink_entry(struct tree *t, struct walk *w, struct tree_node *child)
+unlink_entry(struct tree *t, struct tree_walk *w, struct tree_node *child)
 {
     if (!child)
         return;
-    walk_change(w, t);
-    tree_edit_remove(&t->edit, walk_dir(w), child);
+    tree_walk_change(w, t);
+    tree_edit_remove(&t->edit, tree_walk_dir(w), child);
     t->removed++;
 }
 
@@ -303,7 +131,7 @@ as_valref(struct tree *t, const struct treeobj *entry)
 }
 
 static void
-extend(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *val)
+extend(struct tree *t, struct tree_walk *w, struct tree_node *child, const struct treeobj *val)
 {
     AUTO(treeobj) struct treeobj *added = NULL;
     const struct digest *refs;
@@ -314,7 +142,7 @@ extend(struct tree *t, struct walk *w, struct tree_node *child, const struct tre
 
         put_stored(t, w, child, &own);
     }
-    walk_change(w, t);
+    tree_walk_change(w, t);
     added = store_value(t, val);
     refs = treeobj_refs(added, &count);
     for (size_t i = 0; i < count; i++)
@@ -322,7 +150,7 @@ extend(struct tree *t, struct walk *w, struct tree_node *child, const struct tre
 }
 
 static int
-append(struct tree *t, struct walk *w, struct tree_node *child, const struct treeobj *val,
+append(struct tree *t, struct tree_walk *w, struct tree_node *child, const struct treeobj *val,
        struct err *err)
 {
     size_t len;
@@ -342,9 +170,9 @@ append(struct tree *t, struct walk *w, struct tree_node *child, const struct tre
 }
 
 static int
-change_entry(struct tree *t, struct walk *w, const struct txn_op *op, struct err *err)
+change_entry(struct tree *t, struct tree_walk *w, const struct txn_op *op, struct err *err)
 {
-    struct tree_node *child = tree_dir_find(walk_dir(w), w->names[w->count - 1]);
+    struct tree_node *child = tree_dir_find(tree_walk_dir(w), w->names[w->count - 1]);
 
     if (op->flags & TXN_APPEND)
         return append(t, w, child, op->dirent, err);
@@ -360,16 +188,18 @@ static int
 apply_op(struct tree *t, const struct txn_op *op, struct err *err)
 {
     AUTO(buf) struct buf text = BUF_INIT;
-    struct walk w;
+    struct tree_walk w;
     int rc;
 
-    walk_init(&w, t, &op->key);
-    rc = walk_to_last(&w, t, op->dirent != NULL, err);
+    t->load.key = &op->key;
+    tree_walk_init(&w, t, &op->key);
+    rc = tree_walk_to_last(&w, t, op->dirent != NULL, err);
     if (rc == 0)
         rc = change_entry(t, &w, op, err);
     else if (rc == -ENOENT)
         rc = 0;
-    walk_fini(&w);
+    tree_walk_fini(&w);
+    t->load.key = NULL;
     if (rc < 0) {
         key_format(&op->key, &text);
         return err_prefix(err, rc, "key '%.128s'", buf_str(&text));

@@ -7,6 +7,7 @@
 #ifndef XYLEM_TREE_LOAD_H
 #define XYLEM_TREE_LOAD_H
 
+#include "key.h"
 #include "map.h"
 #include "treeobj.h"
 
@@ -15,6 +16,7 @@ struct tree_load {
     struct digest *missing; // owned array; asked for in this round
     size_t count;           // missing
     size_t capacity;        // allocated elements of missing
+    const struct key *key;  // borrowed; what is being walked to, or NULL: told of what is missing
 };
 
 void tree_load_init(struct tree_load *l);
@@ -28,6 +30,9 @@ void tree_load_clear(struct tree_load *l);
 const struct treeobj *tree_load_get(struct tree_load *l, const struct digest *d);
 
 bool tree_load_is_missing(const struct tree_load *l, const struct digest *d);
+
+/* Text of the key that it is missing for; borrowed, NULL: not known. */
+const char *tree_load_key(const struct tree_load *l, const struct digest *d);
 
 /* Consumes *dir; only for what is missing. */
 void tree_load_give(struct tree_load *l, const struct digest *d, struct treeobj **dir);

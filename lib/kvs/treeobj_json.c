@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REASON_MAX 200      // bytes of an error text that still gets the name of an entry in front
 #define ENTRY_SIZE_GUESS 96 // bytes of text for one directory entry
 
 /* --- decoding --- */
@@ -125,7 +126,9 @@ decode_entry(enum digest_alg alg, const char *name, const json_t *json, int dept
     if (key_check_name(name, &why) < 0)
         return err_set(err, -EPROTO, "dir: %s", why.text);
     rc = decode_object(alg, json, depth, ret, err);
-    return rc < 0 ? err_prefix(err, rc, "entry '%s'", name) : 0;
+    if (rc < 0 && err && strlen(err->text) < REASON_MAX) // the reason must not be pushed out
+        err_prefix(err, rc, "entry '%.64s'", name);
+    return rc;
 }
 
 /* One slot: nothing and null, or a number and a blobref. */

@@ -392,7 +392,7 @@ failure_from_outside_is_the_result(void **state)
     lookup_fail(l, EIO, "disk on fire");
     assert_int_equal(lookup_step(l), LOOKUP_DONE);
     assert_int_equal(lookup_result(l, &obj, &err), -EIO);
-    assert_string_equal(err.text, "disk on fire");
+    assert_string_equal(err.text, "a.b.val: disk on fire");
     lookup_free(&l);
 }
 

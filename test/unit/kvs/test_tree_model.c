@@ -329,7 +329,7 @@ grouping_does_not_change_the_root(void **state UNUSED)
             draw_txn(&one, &txn);
             if (store_apply(&s, merged, &txn, NULL) == 0) {
                 for (size_t k = 0; k < txn.count; k++) {
-                    struct txn part = {&txn.ops[k], 1, 1};
+                    struct txn part = {.ops = &txn.ops[k], .count = 1, .version = TXN_ANY_VERSION};
 
                     assert_int_equal(store_apply(&s, single, &part, NULL), 0);
                     store_write(&s, single, &b);

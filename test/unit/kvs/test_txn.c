@@ -116,10 +116,74 @@ entry_is_consumed_also_on_failure(void **state UNUSED)
     txn_fini(&t);
 }
 
+/* --- what is expected --- */
+
+static int
+decode_expects(const char *text, struct txn *t, struct err *err)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    int rc;
+
+    assert_non_null(json);
+    rc = txn_expects_from_json(ALG, (const struct json_t *)json, t, err);
+    json_decref(json);
+    return rc;
+}
+
+static void
+expectations_come_back(void **state UNUSED)
+{
+    static const char text[] =
+        "[{\"key\":\"a.b\",\"dirent\":{\"data\":\"MQ==\",\"type\":\"val\",\"ver\":1}},"
+        "{\"key\":\".\",\"dirent\":{\"data\":[\"sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91\"],"
+        "\"type\":\"dirref\",\"ver\":1}},"
+        "{\"key\":\"x%2Eh\",\"dirent\":null}]";
+    struct txn t = TXN_INIT;
+    struct buf out = BUF_INIT;
+
+    assert_true(t.version == TXN_ANY_VERSION);
+    assert_int_equal(decode_expects(text, &t, NULL), 0);
+    assert_int_equal(t.nexpects, 3);
+    assert_int_equal(t.count, 0);
+    assert_null(t.expects[2].dirent);
+    txn_encode_expects(ALG, &t, &out);
+    assert_string_equal(buf_str(&out), text);
+    buf_fini(&out);
+    txn_fini(&t);
+    assert_int_equal(t.nexpects, 0);
+}
+
+static void
+bad_expectations_are_refused(void **state UNUSED)
+{
+    static const struct {
+        const char *text;
+        int rc; // expected
+    } cases[] = {
+        {"{}", -EPROTO},
+        {"[1]", -EPROTO},
+        {"[{\"key\":\"a\"}]", -EPROTO},
+        {"[{\"dirent\":null}]", -EPROTO},
+        {"[{\"key\":\"a\",\"dirent\":{\"ver\":1,\"type\":\"dir\"}}]", -EPROTO},
+        {"[{\"key\":\"a/b\",\"dirent\":null}]", -EINVAL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct txn t = TXN_INIT;
+        struct err err = {0, ""};
+
+        assert_int_equal(decode_expects(cases[i].text, &t, &err), cases[i].rc);
+        assert_true(strlen(err.text) > 0);
+        txn_fini(&t);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(expectations_come_back),
+        cmocka_unit_test(bad_expectations_are_refused),
         cmocka_unit_test(json_comes_back),
         cmocka_unit_test(empty_transaction_is_one),
         cmocka_unit_test(key_is_written_in_its_normal_form),
