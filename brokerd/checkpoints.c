@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 #include <unistd.h>
 
 struct checkpoints {
@@ -18,6 +19,7 @@ struct checkpoints {
     struct content *content; // borrowed
     struct store *store;     // borrowed; NULL: not here
     bool moves_root;         // a put sets the primary root too
+    int64_t sequence;        // if moves_root: of the last one; -1: there is none
 };
 
 /* A request on its way: first the flush (put only), then the store. */
@@ -127,14 +129,14 @@ on_changed(struct change_waiter *w, int rc, struct store_change **change)
     finish_put(container_of(w, struct ask, changed), rc);
 }
 
+/* Numbers go on where they were, so that the history does too. */
 static void
-add_primary(struct store_change *change, const struct checkpoint *checkpoint)
+add_primary(struct checkpoints *c, struct store_change *change, const struct checkpoint *checkpoint)
 {
-    struct store_root root = {.name = "primary",
-                              .owner = geteuid(),
-                              .sequence = checkpoint->sequence,
-                              .root = checkpoint->root};
+    struct store_root root = {.name = "primary", .owner = geteuid(), .root = checkpoint->root};
 
+    c->sequence = MAX(checkpoint->sequence, MIN(c->sequence, INT64_MAX - 1) + 1);
+    root.sequence = c->sequence;
     store_change_add_root(change, &root);
 }
 
@@ -152,7 +154,7 @@ on_checked(struct rootcheck *check, int rc)
     change->checkpoint = xmalloc(sizeof(*change->checkpoint));
     *change->checkpoint = ask->checkpoint;
     if (ask->owner->moves_root)
-        add_primary(change, &ask->checkpoint);
+        add_primary(ask->owner, change, &ask->checkpoint);
     ask->changed.fn = on_changed;
     store_apply(ask->owner->store, &change, &ask->changed);
 }
@@ -245,8 +247,18 @@ checkpoints_free(struct checkpoints **checkpoints)
 }
 
 void
-checkpoints_set_store(struct checkpoints *c, struct store *store, bool moves_root)
+checkpoints_set_store(struct checkpoints *c, struct store *store)
 {
     c->store = store;
-    c->moves_root = moves_root;
+}
+
+void
+checkpoints_move_root(struct checkpoints *c, const struct store_root *recorded, size_t count)
+{
+    c->moves_root = true;
+    c->sequence = -1;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(recorded[i].name, "primary") == 0)
+            c->sequence = recorded[i].sequence;
+    }
 }

@@ -13,9 +13,12 @@ struct checkpoints *checkpoints_new(uint32_t rank, enum digest_alg alg, struct r
                                     struct content *content, struct service_table *services);
 void checkpoints_free(struct checkpoints **c);
 
-/* Rank 0.  Borrowed; NULL = there is no backing store.  moves_root: no KVS runs, so a checkpoint that
- * is put is also the root the next one begins from (restore, rollback). */
-void checkpoints_set_store(struct checkpoints *c, struct store *store, bool moves_root);
+/* Rank 0.  Borrowed; NULL = there is no backing store. */
+void checkpoints_set_store(struct checkpoints *c, struct store *store);
+
+/* No KVS runs, so a checkpoint that is put is also the root the next one begins from (restore,
+ * rollback): as a new one, behind that of `recorded`, which are the roots in the store. */
+void checkpoints_move_root(struct checkpoints *c, const struct store_root *recorded, size_t count);
 
 /* Record one (an orderly stop); the answer of the store is only logged. */
 void checkpoints_record(struct checkpoints *c, const struct checkpoint *checkpoint);

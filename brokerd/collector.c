@@ -43,6 +43,9 @@ struct collector {
     char *path;            // of content.sqlite, owned
     void (*distrust)(void *arg);
     void *distrust_arg; // borrowed
+    void (*removed)(void *arg);
+    void *removed_arg;    // borrowed
+    bool removed_is_told; // in this collection
     enum state state;
     struct request *request; // owned; see I2
     bool dry_run;            // as asked for
@@ -171,10 +174,23 @@ start_step(void *arg)
 }
 
 static void
+tell_removed(struct collector *c)
+{
+    struct gc_stats s;
+
+    gc_stats(c->gc, &s);
+    if (c->removed_is_told || c->dry_run || s.removed == 0 || !c->removed)
+        return;
+    c->removed_is_told = true;
+    c->removed(c->removed_arg);
+}
+
+static void
 on_stepped(struct task_waiter *w, int rc)
 {
     struct collector *c = container_of(w, struct collector, stepped);
 
+    tell_removed(c);
     if (c->state == LEFT) {
         cancel(c, "nobody waits for it any more");
     } else if (rc != 1) {
@@ -197,6 +213,7 @@ start(struct collector *c, struct request *req, double grace)
     if (c->distrust)
         c->distrust(c->distrust_arg); // before the first look at the database
     c->request = request_keep(req);
+    c->removed_is_told = false;
     c->gc = gc_new(&conf);
     c->bytes_before = file_bytes(c);
     c->told_ms = loop_now(c->loop);
@@ -279,6 +296,13 @@ collector_set_distrust_handler(struct collector *c, void (*distrust)(void *arg),
 {
     c->distrust = distrust;
     c->distrust_arg = arg;
+}
+
+void
+collector_set_removed_handler(struct collector *c, void (*removed)(void *arg), void *arg)
+{
+    c->removed = removed;
+    c->removed_arg = arg;
 }
 
 /* --- life --- */

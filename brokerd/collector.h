@@ -25,6 +25,9 @@ void collector_set_store(struct collector *c, struct store *store, const char *s
 #define COLLECTOR_TRUST_MS 60000 // a tenth of the default grace period
 void collector_set_distrust_handler(struct collector *c, void (*distrust)(void *arg), void *arg);
 
+/* Called once in a collection, when blobs have been removed: roots of the history may be gone with them. */
+void collector_set_removed_handler(struct collector *c, void (*removed)(void *arg), void *arg);
+
 /* A local client has gone: what it asked for ends after the step under way. */
 void collector_forget(struct collector *c, const struct origin *client);
 

@@ -2,7 +2,7 @@
 /* commit_ids.c - see commit_ids.h.
  *
  * A record is PENDING from commit_ids_get() to commit_ids_finish(), then FINISHED until REMEMBERED_MAX
- * others have finished after it.
+ * others have finished after it.  Those of earlier runs are FINISHED from the start.
  */
 #include "commit_ids.h"
 #include "list.h"
@@ -98,6 +98,12 @@ commit_ids_get(struct commit_ids *c, const char *name)
     return id;
 }
 
+const char *
+commit_ids_name(const struct commit_id *id)
+{
+    return id->id;
+}
+
 bool
 commit_ids_is_finished(const struct commit_id *id)
 {
@@ -149,6 +155,17 @@ commit_ids_next_waiter(struct commit_id *id)
     return req;
 }
 
+static void
+remember(struct commit_ids *c, struct commit_id *id)
+{
+    id->finished = true;
+    list_push_back(&c->finished, &id->node);
+    if (++c->nfinished > REMEMBERED_MAX) {
+        free_id(c, list_entry(c->finished.next, struct commit_id, node));
+        c->nfinished--;
+    }
+}
+
 void
 commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,
                   const struct store_root *root)
@@ -158,16 +175,33 @@ commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char
         free_id(c, id);
         return;
     }
-    id->finished = true;
+    blob_unref(&id->payload);
     id->rc = rc;
     if (rc == 0)
         id->root = *root;
     else
         id->text = xstrdup(text);
-    blob_unref(&id->payload);
-    list_push_back(&c->finished, &id->node);
-    if (++c->nfinished > REMEMBERED_MAX) {
-        free_id(c, list_entry(c->finished.next, struct commit_id, node));
-        c->nfinished--;
-    }
+    remember(c, id);
+}
+
+void
+commit_ids_add_recorded(struct commit_ids *c, const struct store_commit *commit)
+{
+    struct commit_id *id = commit_ids_is_name(commit->id) ? commit_ids_get(c, commit->id) : NULL;
+
+    if (!id || id->finished)
+        return; // nobody has written it, or twice
+    id->root = commit->root;
+    id->root.epoch = MIN(commit->root.epoch, 0);
+    remember(c, id);
+}
+
+bool
+commit_ids_is_name(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    size_t len = strlen(name);
+
+    return len > 0 && len <= COMMIT_IDS_NAME_MAX && strspn(name, allowed) == len;
 }

@@ -7,7 +7,7 @@
 #include "request.h"
 #include "store_db.h"
 
-#define COMMIT_IDS_NAME_MAX 63 // characters of an id
+#define COMMIT_IDS_NAME_MAX (STORE_COMMIT_ID_MAX - 1) // characters of an id
 
 struct commit_ids;
 struct commit_id;
@@ -19,6 +19,7 @@ void commit_ids_free(struct commit_ids **c);
  * forgotten when it is finished. */
 struct commit_id *commit_ids_get(struct commit_ids *c, const char *id);
 
+const char *commit_ids_name(const struct commit_id *id); // "": it has none
 bool commit_ids_is_finished(const struct commit_id *id);
 /* Of a finished one; everything is borrowed.  Returns the root when *ret_rc is 0, else NULL. */
 const struct store_root *commit_ids_result(const struct commit_id *id, int *ret_rc,
@@ -31,6 +32,13 @@ bool commit_ids_add_waiter(struct commit_id *id, struct request *req);
 const struct blob *commit_ids_payload(const struct commit_id *id);
 /* Take the waiters, first come first; NULL when there are no more. */
 struct request *commit_ids_next_waiter(struct commit_id *id);
+
+/* One of an earlier run, which has succeeded.  The epoch of its root is 0, or -1 if the
+ * namespace was removed since. */
+void commit_ids_add_recorded(struct commit_ids *c, const struct store_commit *commit);
+
+/* May a client or a rank name a commit so?  1 to COMMIT_IDS_NAME_MAX letters, digits, - and _ */
+bool commit_ids_is_name(const char *name);
 
 /* Record the result.  The oldest finished ones are forgotten. */
 void commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,

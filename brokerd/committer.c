@@ -2,9 +2,9 @@
 /* committer.c - see committer.h.
  *
  * A namespace       run: queue not empty      all blobs arrived     written(0)        written(error)
- * IDLE              apply; WRITING, or        -                     -                 -
- *                   LOADING if a directory
- *                   is missing
+ * IDLE              check, apply; WRITING,    -                     -                 -
+ *                   or LOADING if a
+ *                   directory is missing
  * LOADING           -                         IDLE                  -                 -
  * WRITING           -                         -                     IDLE; group done  IDLE; group
  *                                                                                     failed
@@ -14,14 +14,19 @@
  *  I2  `group` holds what has been applied to the tree and is not durable; it is answered as a
  *      whole, by one root.
  *  I3  after a failed write the tree is at the last durable root again.
+ *  I4  what a commit expects is checked right before it is applied, against all commits before it.  Where
+ *      that shows only in a root (a version, the digest of a directory), the group is written first, and
+ *      the commit begins the next one.
  */
 #include "committer.h"
 #include "blobref.h"
+#include "group_keys.h"
 #include "list.h"
 #include "tree.h"
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,10 +34,11 @@
 #define TREE_MEMORY_MAX (256u << 20) // bytes of directories kept parsed, for a namespace
 
 struct commit {
-    struct list node; // on space.queue, then on space.group
-    struct txn txn;   // owned
-    int flags;        // COMMIT_*
-    void *cookie;     // the submitter's
+    struct list node;             // on space.queue, then on space.group
+    struct txn txn;               // owned
+    int flags;                    // COMMIT_*
+    void *cookie;                 // the submitter's
+    char id[STORE_COMMIT_ID_MAX]; // "": it has none
 };
 
 enum space_state { SPACE_IDLE, SPACE_LOADING, SPACE_WRITING };
@@ -46,6 +52,7 @@ struct space {
     struct list queue; // commits not applied
     struct list group; // commits applied (I2)
     size_t group_size;
+    struct group_keys keys; // of the group
     struct commit *asker;   // LOADING: the one that needs them; NULL when it has failed
     struct digest *missing; // owned array: asked for, not yet provided
     size_t nmissing;
@@ -100,6 +107,7 @@ free_space(struct committer *c, struct space *s, int rc)
     finish_all(c, &s->queue, rc, NULL);
     list_remove(&s->node);
     tree_free(&s->tree);
+    group_keys_fini(&s->keys);
     free(s->missing);
     free(s);
 }
@@ -158,14 +166,24 @@ committer_remove_root(struct committer *c, const char *ns)
         free_space(c, s, -ENOTSUP);
 }
 
+static void
+refuse(struct committer *c, const char *ns, void *cookie)
+{
+    char text[ERR_TEXT_MAX];
+
+    snprintf(text, sizeof(text), "namespace %.128s does not exist", ns);
+    c->ops->done(c->arg, cookie, -ENOTSUP, text, NULL);
+}
+
 void
-committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, void *cookie)
+committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn, const char *id,
+                 void *cookie)
 {
     struct space *s = find_space(c, ns);
     struct commit *commit;
 
     if (!s) {
-        c->ops->done(c->arg, cookie, -ENOTSUP, "namespace does not exist", NULL);
+        refuse(c, ns, cookie);
         txn_fini(txn);
         return;
     }
@@ -174,6 +192,7 @@ committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn
     *txn = (struct txn)TXN_INIT;
     commit->flags = flags;
     commit->cookie = cookie;
+    snprintf(commit->id, sizeof(commit->id), "%s", id);
     list_init(&commit->node);
     list_push_back(&s->queue, &commit->node);
 }
@@ -217,12 +236,15 @@ static void
 fail_asker(struct committer *c, struct space *s, const struct digest *d, int rc, const char *why)
 {
     struct commit *asker = TAKE(s->asker);
+    const char *key = tree_need_key(s->tree, d);
     char text[ERR_TEXT_MAX];
-    char ref[BLOBREF_MAX];
 
     if (!asker)
         return;
-    snprintf(text, sizeof(text), "directory %s: %.300s", blobref_format(c->alg, d, ref), why);
+    if (key)
+        snprintf(text, sizeof(text), "key '%.128s': directory %.300s", key, why);
+    else
+        snprintf(text, sizeof(text), "directory %.300s", why);
     finish(c, asker, rc, text, NULL);
 }
 
@@ -231,12 +253,15 @@ provide_to(struct committer *c, struct space *s, const struct digest *d, int rc,
            const struct blob *b)
 {
     struct err err = {0};
+    char ref[BLOBREF_MAX];
 
     if (s->state != SPACE_LOADING || !strike_off(s, d))
         return;
     if (rc < 0)
-        fail_asker(c, s, d, rc, err_name(rc));
-    else if ((rc = tree_provide(s->tree, d, b, &err)) < 0)
+        err_set(&err, rc, "%s: %s", blobref_format(c->alg, d, ref), err_name(rc));
+    else
+        rc = tree_provide(s->tree, d, b, &err);
+    if (rc < 0)
         fail_asker(c, s, d, rc, err.text);
     if (s->nmissing == 0)
         s->state = SPACE_IDLE;
@@ -267,6 +292,21 @@ group_wants_checkpoint(const struct space *s)
     return false;
 }
 
+/* malloc()ed, NULL: none has one. */
+static char *
+ids_of_group(const struct space *s)
+{
+    struct buf ids = BUF_INIT;
+
+    LIST_FOR_EACH (node, &s->group) {
+        const char *id = list_entry(node, struct commit, node)->id;
+
+        if (id[0])
+            buf_printf(&ids, "%s%s", ids.size > 0 ? " " : "", id);
+    }
+    return ids.size > 0 ? buf_detach(&ids, NULL) : NULL;
+}
+
 static void
 write_group(struct committer *c, struct space *s, double now)
 {
@@ -282,6 +322,9 @@ write_group(struct committer *c, struct space *s, double now)
     }
     s->state = SPACE_WRITING;
     change->ncommits = s->group_size;
+    change->time = now;
+    change->ids = ids_of_group(s);
+    change->keys = group_keys_take(&s->keys);
     c->ops->write(c->arg, s->root.name, &change);
 }
 
@@ -321,6 +364,32 @@ committer_written(struct committer *c, const char *ns, int rc)
 
 /* --- applying --- */
 
+/* 0, -EAGAIN with text, or TREE_EXPECT_UNWRITTEN: commits of one group have the same version. */
+static int
+check_version(const struct space *s, const struct txn *txn, struct err *err)
+{
+    int64_t version = s->root.sequence + (s->group_size > 0 ? 1 : 0);
+
+    if (txn->version == TXN_ANY_VERSION)
+        return 0;
+    if (txn->version != version)
+        return err_set(err, -EAGAIN, "version %" PRId64 " was expected, but it is %" PRId64,
+                       txn->version, version);
+    return s->group_size > 0 ? TREE_EXPECT_UNWRITTEN : 0;
+}
+
+/* Results as of tree_expect() (I4). */
+static int
+try_commit(struct space *s, const struct commit *commit, struct err *err)
+{
+    int rc = check_version(s, &commit->txn, err);
+
+    if (rc == 0)
+        rc = tree_expect(s->tree, &commit->txn, err);
+    assert(rc != TREE_EXPECT_UNWRITTEN || s->group_size > 0);
+    return rc == 0 ? tree_apply(s->tree, &commit->txn, err) : rc;
+}
+
 /* Move commits from the queue into the group while they may be merged.  false: a directory is
  * missing. */
 static bool
@@ -334,9 +403,9 @@ fill_group(struct committer *c, struct space *s)
 
         if (alone && s->group_size > 0)
             return true;
-        rc = tree_apply(s->tree, &commit->txn, &err);
+        rc = try_commit(s, commit, &err);
         if (rc > 0)
-            return false;
+            return rc == TREE_EXPECT_UNWRITTEN;
         if (rc < 0) {
             finish(c, commit, rc, err.text, NULL);
             continue;
@@ -344,6 +413,7 @@ fill_group(struct committer *c, struct space *s)
         list_remove(&commit->node);
         list_push_back(&s->group, &commit->node);
         s->group_size++;
+        group_keys_add(&s->keys, &commit->txn);
         if (alone)
             return true;
     }

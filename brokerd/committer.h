@@ -36,9 +36,10 @@ void committer_add_root(struct committer *c, const struct store_root *root);
 /* What is queued for it gets done(-ENOTSUP); what is being written is finished first. */
 void committer_remove_root(struct committer *c, const char *ns);
 
-/* Queue a commit; *txn is consumed.  Unknown namespace: done(-ENOTSUP) at once. */
+/* Queue a commit; *txn is consumed.  id: to be recorded, or "".  Unknown namespace: done(-ENOTSUP) at
+ * once.  What txn expects is looked at when it is its turn: done(-EAGAIN) if it does not hold. */
 void committer_submit(struct committer *c, const char *ns, int flags, struct txn *txn,
-                      void *cookie);
+                      const char *id, void *cookie);
 
 /* rc 0 and the bytes, or why there are none. */
 void committer_provide(struct committer *c, const struct digest *d, int rc, const struct blob *b);

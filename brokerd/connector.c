@@ -8,22 +8,13 @@
  *                                      when neither holds
  * CLOSED    -                          dropped             -                          -
  *
- * While more than OUTPUT_TOTAL_MAX bytes are queued for all together, large answers wait (they are parked
- * by the router), and are let go one by one in the order of their clients, each with a grant: bytes that
- * count as if they were queued, until they are or GRANT_MS are over.  Who does not read meanwhile is cut off
- * in the end.
- *
  * Credit is asked for when the header of a message has come, before memory is taken for the rest.  Who
  * then lets the rest wait, while others wait for credit, is cut off in the end.
  *
  * A connection that closes is unlinked at once and freed at the end of the turn, so that a handler
  * up the stack may go on using it.
  */
-#include "connector.h"
-#include "elog.h"
-#include "list.h"
-#include "map.h"
-#include "msg_stream.h"
+#include "connector_priv.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -34,78 +25,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX ((size_t)4 << 20)        // bytes queued for a client that does not read
-#define OUTPUT_TOTAL_MAX ((size_t)16 << 20) // for all of them; beyond it OUTPUT_MAX shrinks
-#define OUTPUT_MIN ((size_t)256 << 10)      // to this
-#define OUTPUT_LARGE ((size_t)64 << 10)     // bytes of an answer that waits while there is more
+#define MESSAGE_COST 256 // bytes of memory a request takes beside its payload: a guess
+#define READ_ROUNDS 4    // reads per turn and client, so that one client cannot hold the loop
 #define UNREAD_MS 5000
-#define GRANT_MS 1000     // what is not used in this time is given to others
-#define MESSAGE_COST 256  // bytes of memory a request takes beside its payload: a guess
-#define READ_ROUNDS 4     // reads per turn and client, so that one client cannot hold the loop
 #define STALL_BYTES 65536 // progress that saves a message from being called stalled
 #define BACKLOG 512
 #define PAUSE_MS 100 // no accept for so long after one failed: descriptors have run out
 
-enum conn_state { CONN_OPEN, CONN_HELD, CONN_CLOSED };
-
-struct conn {
-    uint64_t id;             // key of connector.by_id
-    struct connector *owner; // borrowed
-    int fd;                  // owned; -1 when closed
-    enum conn_state state;
-    uint32_t uid;                   // of the peer
-    bool waits_for_room;            // LOOP_WRITE is set: the kernel's buffer was full
-    bool lacks_credit;              // the next message has to wait
-    bool was_full;                  // somebody waits for drained()
-    size_t queued;                  // bytes of output, as counted in stats.output_bytes
-    size_t progress;                // bytes read since stalls were looked for
-    struct credit_account *account; // owned
-    struct credit_charge charge;    // of the message that is coming in, owned
-    struct msg_reader *reader;      // owned
-    struct msg_writer *writer;      // owned
-    struct loop_source *source;     // owned
-    struct list output;             // on connector.output while something is queued this turn
-    struct list resumed;            // on connector.resumed when there is credit again
-    struct list closed;             // on connector.closed when CLOSED
-    struct list waiting; // on connector.waiting while a large answer waits for room of all
-    size_t wanted;       // bytes of that answer
-    size_t granted;      // bytes that may be queued in one answer, whatever others have
-    int64_t granted_at;  // ms
-    int64_t moved_at;    // ms: when it last took something, or had nothing queued
-};
-
-struct connector {
-    struct loop *loop;               // borrowed
-    const struct connector_ops *ops; // borrowed
-    void *arg;                       // borrowed
-    int fd;                          // owned: the listening socket
-    char *path;                      // owned
-    size_t max_payload;              // bytes
-    struct loop_source *source;      // owned
-    struct credit *credit;           // borrowed
-    int64_t stall_ms;                // see connector.h
-    struct loop_timer pause;         // runs while nobody is accepted
-    struct loop_timer stalls;        // runs while clients wait for credit
-    struct map by_id;                // struct conn
-    struct conn *found;              // the last one looked up there; NULL: none
-    uint64_t last_id;
-    struct list output;       // conns to be written before the loop sleeps
-    struct list resumed;      // conns to be read from again, likewise
-    struct list closed;       // conns to be freed
-    struct list waiting;      // conns with answers that wait for room of all
-    size_t granted;           // bytes: sum over the conns
-    int64_t short_since;      // ms: when the first of these began to wait
-    int64_t unread_ms;        // see connector.h
-    struct loop_timer unread; // runs while any wait
-    struct loop_timer room;   // there is room for some that wait
-    struct elog_limit cuts;   // of those that are cut off
-    struct connector_stats stats;
-};
-
 /* --- state --- */
 
-static void
-set_events(struct conn *c)
+void
+connector_set_events(struct conn *c)
 {
     unsigned events =
         (c->state == CONN_OPEN ? LOOP_READ : 0) | (c->waits_for_room ? LOOP_WRITE : 0);
@@ -123,25 +53,8 @@ set_state(struct conn *c, enum conn_state state)
     c->state = state;
 }
 
-/* What is queued for the client has changed. */
-static void
-count_output(struct conn *c)
-{
-    size_t now = msg_writer_pending(c->writer);
-
-    c->owner->stats.output_bytes += now - c->queued; // unsigned arithmetic wraps as wanted
-    c->queued = now;
-}
-
-static void
-take_grant(struct conn *c)
-{
-    c->owner->granted -= c->granted;
-    c->granted = 0;
-}
-
-static void
-close_conn(struct conn *c)
+void
+connector_close_conn(struct conn *c)
 {
     struct connector *owner = c->owner;
 
@@ -156,7 +69,7 @@ close_conn(struct conn *c)
     list_remove(&c->output);
     list_remove(&c->resumed);
     list_remove(&c->waiting);
-    take_grant(c);
+    connector_take_grant(c);
     list_push_back(&owner->closed, &c->closed);
     owner->stats.output_bytes -= c->queued;
     owner->stats.clients--;
@@ -174,186 +87,26 @@ free_conn(struct conn *c)
     free(c);
 }
 
-static size_t
-output_limit(const struct connector *owner)
+void
+connector_regulate(struct conn *c)
 {
-    return owner->stats.output_bytes > OUTPUT_TOTAL_MAX ? OUTPUT_MIN : OUTPUT_MAX;
-}
-
-/* Hold a client back, or let it go on, by what it has outstanding. */
-static void
-regulate(struct conn *c)
-{
-    bool over = c->queued > output_limit(c->owner) || c->lacks_credit;
+    bool over = c->queued > connector_output_limit(c->owner) || c->lacks_credit;
     enum conn_state next = over ? CONN_HELD : CONN_OPEN;
 
     if (c->state == CONN_CLOSED || c->state == next)
         return;
     set_state(c, next);
-    set_events(c);
+    connector_set_events(c);
 }
 
-/* NULL: it is gone.  Requests come in batches, and so does what they ask of their connection. */
-static struct conn *
-find_conn(struct connector *owner, uint64_t id)
-{
-    if (!owner->found || owner->found->id != id)
-        owner->found = map_get(&owner->by_id, &id);
-    return owner->found;
-}
-
-/* --- output --- */
-
-static void decode_input(struct conn *c);
-
-/* What could be answered again may be answered now. */
-static void
-tell_drained(struct conn *c)
-{
-    struct connector *owner = c->owner;
-
-    if (!c->was_full || c->state == CONN_CLOSED || c->queued > output_limit(owner) / 2)
-        return;
-    c->was_full = false;
-    owner->ops->drained(owner->arg, c->id);
-}
-
-/* Whoever reads is likely to ask again, or to read on.  But with requests under way it is other threads
- * or ranks that need the processor. */
-static void
-expect_more(struct connector *owner)
-{
-    if (credit_stats(owner->credit)->messages == 0)
-        loop_expect(owner->loop);
-}
-
-static void
-write_out(struct conn *c)
-{
-    size_t before = c->queued;
-    int rc = msg_writer_flush(c->writer, c->fd);
-    bool full = rc == -EAGAIN;
-
-    if (rc < 0 && !full) {
-        close_conn(c);
-        return;
-    }
-    count_output(c);
-    c->owner->stats.bytes_out += before - c->queued;
-    if (c->queued < before) {
-        c->moved_at = loop_now(c->owner->loop);
-        expect_more(c->owner);
-    }
-    if (full != c->waits_for_room) {
-        c->waits_for_room = full;
-        set_events(c);
-    }
-    regulate(c);
-    tell_drained(c);
-    decode_input(c); // what was left undecoded while it was held
-}
+/* --- the end of a turn --- */
 
 static void
 resume(struct conn *c)
 {
     c->lacks_credit = false;
-    regulate(c);
-    decode_input(c);
-}
-
-/* --- room --- */
-
-bool
-connector_is_full(struct connector *owner, uint64_t id)
-{
-    struct conn *c = find_conn(owner, id);
-
-    if (!c || c->queued <= output_limit(owner))
-        return false;
-    c->was_full = true;
-    return true;
-}
-
-/* Of all. */
-static bool
-has_room(const struct connector *owner)
-{
-    return owner->stats.output_bytes + owner->granted <= OUTPUT_TOTAL_MAX;
-}
-
-static void
-serve_waiting(void *arg)
-{
-    struct connector *owner = arg;
-
-    while (!list_is_empty(&owner->waiting) && has_room(owner)) {
-        struct conn *c = list_entry(list_pop_front(&owner->waiting), struct conn, waiting);
-
-        c->granted = c->wanted;
-        c->granted_at = loop_now(owner->loop);
-        owner->granted += c->granted;
-        owner->ops->drained(owner->arg, c->id);
-    }
-}
-
-bool
-connector_must_wait(struct connector *owner, uint64_t id, size_t bytes)
-{
-    struct conn *c = find_conn(owner, id);
-
-    if (connector_is_full(owner, id))
-        return true;
-    if (!c || bytes <= OUTPUT_LARGE || c->granted > 0)
-        return false;
-    if (list_is_empty(&owner->waiting)) {
-        if (has_room(owner))
-            return false;
-        owner->short_since = loop_now(owner->loop);
-        if (!loop_timer_is_running(&owner->unread))
-            loop_timer_start(owner->loop, &owner->unread, owner->unread_ms / 4);
-    }
-    if (!list_is_linked(&c->waiting)) {
-        c->wanted = bytes;
-        list_push_back(&owner->waiting, &c->waiting);
-    }
-    return true;
-}
-
-static void
-cut_if_unread(struct conn *c, int64_t now)
-{
-    if (c->queued == 0 || now - MAX(c->moved_at, c->owner->short_since) < c->owner->unread_ms)
-        return;
-    elog_limited(&c->owner->cuts, ELOG_WARN,
-                 "a local client of uid %u does not read, and others need the room: closed",
-                 c->uid);
-    c->owner->stats.cut_off++;
-    close_conn(c);
-}
-
-/* Some wait for room that others take up. */
-static void
-look_for_unread(void *arg)
-{
-    struct connector *owner = arg;
-    int64_t now = loop_now(owner->loop);
-    size_t count = 0;
-    size_t pos = 0;
-    struct conn **all = xmalloc((owner->by_id.count + 1) * sizeof(struct conn *));
-    struct conn *c;
-
-    while ((c = map_next(&owner->by_id, &pos)))
-        all[count++] = c;
-    for (size_t i = 0; i < count; i++) { // what is closed stays until the end of the turn
-        if (all[i]->granted > 0 && now - all[i]->granted_at > GRANT_MS)
-            take_grant(all[i]);
-        if (all[i]->state != CONN_CLOSED)
-            cut_if_unread(all[i], now);
-    }
-    free(all);
-    if (!list_is_empty(&owner->waiting) || owner->granted > 0)
-        loop_timer_start(owner->loop, &owner->unread, owner->unread_ms / 4);
-    elog_limit_tell(&owner->cuts);
+    connector_regulate(c);
+    connector_decode_input(c);
 }
 
 static void
@@ -366,32 +119,12 @@ write_all(void *arg)
         while ((node = list_pop_front(&owner->resumed)))
             resume(list_entry(node, struct conn, resumed));
         while ((node = list_pop_front(&owner->output)))
-            write_out(list_entry(node, struct conn, output));
+            connector_write_out(list_entry(node, struct conn, output));
     } while (!list_is_empty(&owner->resumed));
-    if (!list_is_empty(&owner->waiting) && has_room(owner))
+    if (!list_is_empty(&owner->waiting) && connector_has_room(owner))
         loop_timer_start(owner->loop, &owner->room, 0); // others have their turn in between
     while ((node = list_pop_front(&owner->closed)))
         free_conn(list_entry(node, struct conn, closed));
-}
-
-void
-connector_send(struct connector *owner, uint64_t id, struct msg *m)
-{
-    struct conn *c = find_conn(owner, id);
-
-    if (!c) {
-        msg_fini(m);
-        return;
-    }
-    owner->stats.messages_out++;
-    if (msg_size(m) > OUTPUT_LARGE)
-        take_grant(c);
-    if (c->queued == 0)
-        c->moved_at = loop_now(owner->loop);
-    msg_writer_push(c->writer, m);
-    count_output(c);
-    if (!list_is_linked(&c->output))
-        list_push_back(&owner->output, &c->output);
 }
 
 /* --- input --- */
@@ -431,8 +164,8 @@ receive_one(struct conn *c, struct msg *m)
     credit_settle(&c->charge);
 }
 
-static void
-decode_input(struct conn *c)
+void
+connector_decode_input(struct conn *c)
 {
     struct msg m;
     int rc;
@@ -441,13 +174,13 @@ decode_input(struct conn *c)
         if (rc < 0) {
             elog(ELOG_WARN, "local client of uid %u sent bytes that are no message: closed (%s)",
                  c->uid, err_name(rc));
-            close_conn(c);
+            connector_close_conn(c);
             return;
         }
         receive_one(c, &m);
-        regulate(c);
+        connector_regulate(c);
     }
-    regulate(c);
+    connector_regulate(c);
 }
 
 static void
@@ -461,13 +194,13 @@ read_input(struct conn *c)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
-            close_conn(c);
+            connector_close_conn(c);
             return;
         }
         c->progress += (size_t)got;
         c->owner->stats.bytes_in += (size_t)got;
         msg_reader_filled(c->reader, (size_t)got);
-        decode_input(c);
+        connector_decode_input(c);
         if ((size_t)got < room)
             return;
     }
@@ -505,7 +238,7 @@ cut_stalled(void *arg)
         elog(ELOG_WARN, "a local client of uid %u has stalled in the middle of a message: closed",
              c->uid);
         owner->stats.cut_off++;
-        close_conn(c);
+        connector_close_conn(c);
     }
     while ((c = map_next(&owner->by_id, &pos)))
         c->progress = 0;
@@ -519,11 +252,11 @@ on_conn_event(void *arg, unsigned events)
     struct conn *c = arg;
 
     if (events & LOOP_WRITE)
-        write_out(c);
+        connector_write_out(c);
     if ((events & LOOP_READ) && c->state != CONN_CLOSED)
         read_input(c);
     else if ((events & LOOP_HANGUP) && c->state != CONN_CLOSED)
-        close_conn(c);
+        connector_close_conn(c);
 }
 
 /* --- listening --- */
@@ -643,8 +376,8 @@ connector_new(struct connector **ret, const struct connector_conf *conf, struct 
     loop_timer_init(&c->pause, end_pause, c);
     list_init(&c->waiting);
     loop_timer_init(&c->stalls, cut_stalled, c);
-    loop_timer_init(&c->unread, look_for_unread, c);
-    loop_timer_init(&c->room, serve_waiting, c);
+    loop_timer_init(&c->unread, connector_look_for_unread, c);
+    loop_timer_init(&c->room, connector_serve_waiting, c);
     c->source = loop_add_fd(loop, fd, LOOP_READ, accept_conns, c);
     loop_add_hook(loop, write_all, c);
     *ret = c;
@@ -668,7 +401,7 @@ connector_free(struct connector **connector)
     unlink(c->path);
     write_all(c);
     while ((conn = map_next(&c->by_id, &pos))) {
-        close_conn(conn);
+        connector_close_conn(conn);
         pos = 0; // the table has changed
     }
     write_all(c);

@@ -43,6 +43,9 @@ void connector_free(struct connector **c);
 
 /* Queue a message for a client; *m is finished.  A client that is gone is fine. */
 void connector_send(struct connector *c, uint64_t conn, struct msg *m);
+/* The same for an event.  A client that does not read its events is cut off: at the end of the turn, never
+ * from inside. */
+void connector_send_event(struct connector *c, uint64_t conn, struct msg *m);
 
 size_t connector_count(const struct connector *c);
 

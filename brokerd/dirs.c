@@ -186,7 +186,7 @@ remove_files(const struct dirs *d)
     struct err err;
     int lock;
 
-    if (rundir_lock(&lock, d->rundir, d->rank, &err) < 0)
+    if (rundir_lock(&lock, d->rundir, d->rank, 0, &err) < 0)
         return; // another broker: they are its files now
     for (size_t i = 0; i < d->nsockets; i++)
         remove_socket(&d->sockets[i]);

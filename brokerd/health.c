@@ -188,7 +188,8 @@ serve_ping(void *arg, struct request *req)
 static const struct service services[] = {
     {"overlay.health", serve_health}, {"overlay.topology", serve_topology},
     {"overlay.wait", serve_wait},     {"broker.ping", serve_ping},
-    {"content.ping", serve_ping},     {"kvs.ping", serve_ping},
+    {"content.ping", serve_ping},     {"content-sqlite.ping", serve_ping},
+    {"kvs.ping", serve_ping},         {"kvs-watch.ping", serve_ping},
 };
 
 struct health *

@@ -23,19 +23,29 @@ struct kvs *kvs_new(const struct kvs_conf *conf, struct router *router, struct c
                     struct service_table *services);
 void kvs_free(struct kvs **k);
 
-/* Rank 0: begin to serve commits on these roots (a fresh instance has none: "primary" is made).
+/* Rank 0: begin to serve commits on the roots recorded (a fresh instance has none: "primary" is made).
  * store may be NULL (no backing). */
-int kvs_lead(struct kvs *k, struct store *store, const struct store_root *roots, size_t nroots,
+int kvs_lead(struct kvs *k, struct store *store, const struct store_recorded *recorded,
              struct loop *loop, struct err *err);
 /* Rank 0: no more commits; what is queued is answered with ECANCELED. */
 void kvs_stop_leading(struct kvs *k);
 
 /* --- wired up by rank.c --- */
-void kvs_on_event(struct kvs *k, const struct msg *event);
+/* false: clients that listen for it have heard, or will hear, of it in its turn. */
+bool kvs_on_event(struct kvs *k, const struct msg *event);
 void kvs_parent_online(struct kvs *k);
+
+/* Clients that watch something in a namespace; NULL: in any. */
+size_t kvs_watches(const struct kvs *k, const char *ns);
+
+/* Recent versions that are remembered, of all namespaces. */
+size_t kvs_version_count(const struct kvs *k);
 
 /* Clients that wait for a version. */
 size_t kvs_waits(const struct kvs *k);
+
+/* Rank 0: garbage was collected, and with it roots of old. */
+void kvs_collected(struct kvs *k);
 
 /* A client is gone. */
 void kvs_forget(struct kvs *k, const struct origin *client);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum item_kind {
-    ITEM_COMMIT,  // to the actor:   cookie, blob (the payload)
+    ITEM_COMMIT,  // to the actor:   cookie, blob (the payload), id
     ITEM_PROVIDE, // to the actor:   digest, rc, blob
     ITEM_WRITTEN, // to the actor:   name, rc
     ITEM_ADD,     // to the actor:   root
@@ -35,6 +35,7 @@ struct item {
     struct store_change *change; // owned
     struct store_root root;      // name holds a namespace also for WRITTEN and WRITE
     char *text;                  // owned
+    char id[STORE_COMMIT_ID_MAX];
 };
 
 struct kvs_actor {
@@ -120,45 +121,80 @@ check_sync(const struct kvs_actor *a, const char *ns, int flags, struct err *err
 }
 
 static int
-parse_commit(struct kvs_actor *a, const struct blob *payload, json_t **ret_json,
-             const char **ret_ns, int *ret_flags, struct txn *ret_txn, struct err *err)
+parse_flags(const struct kvs_actor *a, const char *ns, int flags, struct err *err)
+{
+    if (flags & ~(COMMIT_NO_MERGE | COMMIT_COMPACT | COMMIT_SYNC))
+        return err_set(err, -EINVAL, "commit: unknown flags 0x%x", (unsigned)flags);
+    return check_sync(a, ns, flags, err);
+}
+
+/* The members that say what is expected; either may be missing. */
+static int
+parse_expected(const struct kvs_actor *a, const json_t *json, struct txn *txn, struct err *err)
+{
+    const json_t *version = json_object_get(json, "rootseq");
+    const json_t *expects = json_object_get(json, "expect");
+
+    if (version && (!json_is_integer(version) || json_integer_value(version) < 0))
+        return err_set(err, -EPROTO, "commit: rootseq is no sequence number");
+    if (version)
+        txn->version = json_integer_value(version);
+    return expects ? txn_expects_from_json(a->alg, expects, txn, err) : 0;
+}
+
+/* A commit as it came; what points into `json` is borrowed from it. */
+struct parsed {
+    json_t *json; // owned
+    const char *ns;
+    int flags;
+    struct txn txn; // owned
+};
+
+static int
+parse_members(const struct kvs_actor *a, struct parsed *p, struct err *err)
+{
+    json_t *ops;
+    int rc;
+
+    if (json_unpack(p->json, "{s:s s?i s:o}", "namespace", &p->ns, "flags", &p->flags, "ops",
+                    &ops) < 0)
+        return err_set(err, -EPROTO, "commit: namespace, flags or ops is missing");
+    rc = parse_flags(a, p->ns, p->flags, err);
+    if (rc == 0)
+        rc = txn_from_json(a->alg, ops, &p->txn, err);
+    return rc == 0 ? parse_expected(a, p->json, &p->txn, err) : rc;
+}
+
+static int
+parse_commit(const struct kvs_actor *a, const struct blob *payload, struct parsed *ret,
+             struct err *err)
 {
     const char *text = blob_data(payload);
     size_t size = blob_size(payload);
     json_error_t why;
-    json_t *ops;
-    int rc;
 
     if (size > 0 && text[size - 1] == '\0')
         size--;
-    *ret_json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
-    if (!*ret_json)
+    *ret = (struct parsed){.txn = TXN_INIT};
+    ret->json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
+    if (!ret->json)
         return err_set(err, -EPROTO, "commit: not JSON: %.200s", why.text);
-    *ret_flags = 0;
-    if (json_unpack(*ret_json, "{s:s s?i s:o}", "namespace", ret_ns, "flags", ret_flags, "ops",
-                    &ops) < 0)
-        return err_set(err, -EPROTO, "commit: namespace, flags or ops is missing");
-    if (*ret_flags & ~(COMMIT_NO_MERGE | COMMIT_COMPACT | COMMIT_SYNC))
-        return err_set(err, -EINVAL, "commit: unknown flags 0x%x", (unsigned)*ret_flags);
-    rc = check_sync(a, *ret_ns, *ret_flags, err);
-    return rc < 0 ? rc : txn_from_json(a->alg, ops, ret_txn, err);
+    return parse_members(a, ret, err);
 }
 
 static void
 submit(struct kvs_actor *a, const struct item *item)
 {
-    AUTO(txn) struct txn txn = TXN_INIT;
     struct err err = {0};
-    json_t *json = NULL;
-    const char *ns;
-    int flags;
-    int rc = parse_commit(a, item->blob, &json, &ns, &flags, &txn, &err);
+    struct parsed p;
+    int rc = parse_commit(a, item->blob, &p, &err);
 
     if (rc < 0)
         send_done(a, item->cookie, rc, err.text, NULL);
     else
-        committer_submit(a->committer, ns, flags, &txn, item->cookie);
-    json_decref(json);
+        committer_submit(a->committer, p.ns, p.flags, &p.txn, item->id, item->cookie);
+    txn_fini(&p.txn);
+    json_decref(p.json);
 }
 
 static void
@@ -312,11 +348,12 @@ kvs_actor_remove_root(struct kvs_actor *a, const char *ns)
 }
 
 void
-kvs_actor_commit(struct kvs_actor *a, const struct blob *payload, void *cookie)
+kvs_actor_commit(struct kvs_actor *a, const struct blob *payload, const char *id, void *cookie)
 {
     struct item *item = new_item(ITEM_COMMIT);
 
     item->blob = blob_ref(payload);
+    snprintf(item->id, sizeof(item->id), "%s", id);
     item->cookie = cookie;
     actor_post(actor_pipe(a->actor), item);
 }

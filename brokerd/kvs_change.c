@@ -2,7 +2,7 @@
 /* kvs_change.c - rank 0: new roots on their way to the disk.  What is durable is first taken into the
  * cache, then announced, and only then is whoever asked for it told: when a client hears of its
  * commit, the announcement is on its way to every rank already. */
-#include "kvs_json.h"
+#include "kvs_history.h"
 #include "kvs_priv.h"
 #include "waiter.h"
 #include "xmem.h"
@@ -17,13 +17,14 @@ struct change {
 };
 
 void
-kvs_change_announce(struct kvs *k, const struct store_root *root, const char *what)
+kvs_change_announce(struct kvs *k, const struct store_root *root, double time,
+                    const struct keyset *keys, const char *what)
 {
     AUTO(buf) struct buf json = BUF_INIT;
     char topic[MSG_TOPIC_MAX + 1];
     struct msg m;
 
-    kvs_json_encode_root(k->conf.alg, root, &json);
+    kvs_event_encode(k->conf.alg, root, time, keys, &json);
     snprintf(topic, sizeof(topic), "kvs.namespace-%s-%s", root->name, what);
     msg_init(&m, MSG_EVENT);
     m.flags |= MSG_PRIVATE;
@@ -33,15 +34,26 @@ kvs_change_announce(struct kvs *k, const struct store_root *root, const char *wh
     msg_fini(&m);
 }
 
+/* The version is there before the root is adopted, so that it is known with its keys. */
 static void
-take_in(struct kvs *k, const struct store_change *made)
+take_in_root(struct kvs *k, const struct store_root *root, double time, struct keyset **keys)
 {
+    kvs_change_announce(k, root, time, *keys, "setroot");
+    kvs_follow_made(k, root, time, keys);
+    kvs_root_adopt(k, root);
+    kvs_watch_run(k, root->name);
+}
+
+static void
+take_in(struct kvs *k, struct store_change *made)
+{
+    struct keyset *keys = made->keys ? keyset_from_text(&made->keys) : NULL;
+
     for (size_t i = 0; k->store && i < made->nblobs; i++)
         content_insert(k->content, &made->digests[i], made->blobs[i]);
-    for (size_t i = 0; i < made->nroots; i++) {
-        kvs_root_adopt(k, &made->roots[i]);
-        kvs_change_announce(k, &made->roots[i], "setroot");
-    }
+    for (size_t i = 0; i < made->nroots; i++)
+        take_in_root(k, &made->roots[i], made->time, &keys);
+    keyset_free(&keys);
 }
 
 static void

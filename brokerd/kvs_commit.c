@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* kvs_commit.c - kvs.commit.
  *
- * The first rank of a client's commit gives it an id, as the end of its topic.  A commit that is
- * sent again after a parent was lost is thereby recognised at rank 0 (commit_ids.h) and answered,
- * not applied, a second time. */
+ * A commit has an id, as the end of its topic: the client's own, or else one from the first rank.  A commit
+ * that is sent again, by a rank after its parent was lost or by a client, is thereby recognised at rank 0
+ * (commit_ids.h) and answered, not applied, a second time; also by a rank 0 that was started since, for the
+ * ids of what was applied are recorded with it. */
 #include "kvs_json.h"
 #include "kvs_priv.h"
 #include "xmem.h"
@@ -12,18 +13,34 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define PREFIX_LEN (sizeof(KVS_COMMIT_TOPIC) - 1)
+
 /* --- at ranks that pass commits up --- */
 
-/* The new root is kept before the answer goes on: a client reads its own writes at its rank. */
+/* "": the client has given none. */
+static const char *
+id_of(const struct request *req)
+{
+    return req->msg.topic_len < PREFIX_LEN ? "" : req->msg.topic + PREFIX_LEN;
+}
+
+/* The new root is kept before the answer goes on: a client reads its own writes at its rank.  What a
+ * former rank 0 has recorded has the epoch 0: it counts as one of the run that is known here.  With -1 it is
+ * a root of a namespace that is no more. */
 static void
 look_at_answer(void *arg, const struct msg *response)
 {
     struct kvs *k = arg;
+    const struct store_root *known;
     struct store_root root;
 
-    if (response->errnum == 0 &&
-        kvs_json_decode_root(k->conf.alg, msg_text(response), NULL, &root) == 0)
-        kvs_root_adopt(k, &root);
+    if (response->errnum != 0 ||
+        kvs_json_decode_root(k->conf.alg, msg_text(response), NULL, &root) < 0 || root.epoch < 0)
+        return;
+    known = kvs_roots_get(k->roots, root.name);
+    if (root.epoch == 0 && known)
+        root.epoch = known->epoch;
+    kvs_root_adopt(k, &root);
 }
 
 static void
@@ -33,7 +50,7 @@ pass_commit_up(struct kvs *k, struct request *req)
         .rank = TOPO_NONE, .flags = ROUTER_REPLAY, .look = look_at_answer, .arg = k};
     char topic[MSG_TOPIC_MAX + 1];
 
-    if (request_is_from_client(req)) {
+    if (!id_of(req)[0]) {
         snprintf(topic, sizeof(topic), KVS_COMMIT_TOPIC "%s-%" PRIu64, k->uuid, ++k->last_commit);
         how.topic = topic;
     }
@@ -73,17 +90,6 @@ on_committed(void *arg, void *cookie, int rc, const char *text, const struct sto
     commit_ids_finish(k->ids, id, rc, text, root);
 }
 
-/* "" for a client's own commit: only ranks give ids.  NULL: an id that no rank gives. */
-static const char *
-read_id(const struct request *req)
-{
-    const char *id = req->msg.topic + sizeof(KVS_COMMIT_TOPIC) - 1;
-
-    if (request_is_from_client(req) || req->msg.topic_len < sizeof(KVS_COMMIT_TOPIC) - 1)
-        return "";
-    return *id && strlen(id) <= COMMIT_IDS_NAME_MAX ? id : NULL;
-}
-
 static void
 commit_here(struct kvs *k, struct request *req, const char *name)
 {
@@ -96,7 +102,7 @@ commit_here(struct kvs *k, struct request *req, const char *name)
 
         respond_commit(k, req, rc, text, root);
     } else if (!commit_ids_add_waiter(id, req)) { // else it is being applied already
-        kvs_actor_commit(k->actor, commit_ids_payload(id), id);
+        kvs_actor_commit(k->actor, commit_ids_payload(id), commit_ids_name(id), id);
     }
 }
 
@@ -104,14 +110,18 @@ void
 kvs_commit_serve(void *arg, struct request *req)
 {
     struct kvs *k = arg;
-    const char *name = read_id(req);
+    const char *name = id_of(req);
 
-    if (k->conf.rank > 0)
+    if (req->msg.topic_len >= PREFIX_LEN && !commit_ids_is_name(name))
+        router_respond_error(k->router, req, EINVAL,
+                             "commit: the id '%s' is not 1 to %d letters, digits, - and _", name,
+                             COMMIT_IDS_NAME_MAX);
+    else if (k->conf.rank > 0)
         pass_commit_up(k, req);
     else if (!k->actor)
         router_respond_error(k->router, req, ENOSYS, "the KVS is not loaded");
-    else if (!req->msg.payload || !name)
-        router_respond_error(k->router, req, EPROTO, "commit: no payload, or a malformed id");
+    else if (!req->msg.payload)
+        router_respond_error(k->router, req, EPROTO, "commit: no payload");
     else
         commit_here(k, req, name);
 }

@@ -2,6 +2,7 @@
 /* kvs_namespace.c - kvs.namespace-create, -remove, -list.  Rank 0 keeps the namespaces, one row each
  * in the store; other ranks pass the requests up. */
 #include "blobref.h"
+#include "clock.h"
 #include "kvs_json.h"
 #include "kvs_priv.h"
 #include "rootcheck.h"
@@ -39,9 +40,12 @@ static void
 finish(struct space_change *c, int rc)
 {
     struct blob *none = NULL;
+    char ref[BLOBREF_MAX];
 
     if (rc < 0)
-        router_respond_error(c->kvs->router, c->request, -rc, NULL);
+        router_respond_error(c->kvs->router, c->request, -rc, "namespace %s, root %s: %s",
+                             c->root.name, blobref_format(c->kvs->conf.alg, &c->root.root, ref),
+                             err_name(rc));
     else
         router_respond(c->kvs->router, c->request, &none);
     request_free(&c->request);
@@ -82,6 +86,14 @@ set_empty(const struct kvs *k, struct digest *ret)
     blob_unref(&empty);
 }
 
+static bool
+is_printable(const char *text)
+{
+    while (*text >= ' ' && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
 /* {"namespace":NS,"rootref":REF,"owner":UID or -1,"flags":0}; without a rootref it begins empty. */
 static int
 decode_create(struct kvs *k, const char *text, struct store_root *ret, struct err *err)
@@ -97,7 +109,8 @@ decode_create(struct kvs *k, const char *text, struct store_root *ret, struct er
         0)
         rc = err_set(err, -EPROTO, "namespace-create: malformed payload");
     else if (!kvs_json_is_namespace(name))
-        rc = err_set(err, -EINVAL, "not a name for a namespace");
+        rc = err_set(err, -EINVAL, "namespace '%.64s': not 1 to %d letters, digits, -_.+@ and :",
+                     is_printable(name) ? name : "?", STORE_NAMESPACE_MAX - 1);
     else if (ref && (blobref_parse(ref, &alg, &ret->root) < 0 || alg != k->conf.alg))
         rc = err_set(err, -EINVAL, "rootref is no blobref of this instance");
     if (rc == 0)
@@ -106,7 +119,7 @@ decode_create(struct kvs *k, const char *text, struct store_root *ret, struct er
         set_empty(k, &ret->root);
     ret->owner = owner < 0 ? geteuid() : (uint32_t)owner;
     ret->sequence = 0;
-    ret->epoch = k->epoch;
+    ret->epoch = kvs_next_epoch(k);
     json_decref(json);
     return rc;
 }
@@ -132,6 +145,7 @@ write_root(struct space_change *c)
     if (digest_equal(&empty, &c->root.root)) // a client may name it without having stored it
         store_change_add_blob(made, &empty, b);
     store_change_add_root(made, &c->root);
+    made->time = clock_wall();
     kvs_change_apply(k, &made, on_created, c);
 }
 
@@ -190,7 +204,7 @@ on_removed(void *arg, int rc)
 
     if (rc == 0) {
         kvs_root_drop(k, c->root.name);
-        kvs_change_announce(k, &c->root, "removed");
+        kvs_change_announce(k, &c->root, 0, NULL, "removed");
         if (k->actor)
             kvs_actor_remove_root(k->actor, c->root.name);
     }

@@ -94,8 +94,10 @@ kvs_root_adopt(struct kvs *k, const struct store_root *root)
 {
     if (!kvs_roots_set(k->roots, root))
         return false;
+    kvs_follow_first(k, root);
     wake_version_waits(k, root);
     walker_root_known(k->walker, root->name);
+    kvs_watch_root_known(k, root);
     return true;
 }
 
@@ -140,13 +142,14 @@ fail_ask(struct root_ask *ask, int errnum, const char *text)
         free_getroot(g);
     }
     walker_root_failed(k->walker, ask->ns, errnum, text);
+    kvs_watch_root_failed(k, ask->ns, errnum, text);
     cancel_version_waits(k, ask->ns, errnum, text);
     free(ask);
 }
 
 /* It was removed while we were cut off. */
-static void
-drop_removed(struct kvs *k, const char *ns)
+void
+kvs_root_is_gone(struct kvs *k, const char *ns)
 {
     const struct store_root *known = kvs_roots_get(k->roots, ns);
     struct store_root gone;
@@ -155,7 +158,7 @@ drop_removed(struct kvs *k, const char *ns)
         return;
     gone = *known;
     kvs_root_drop(k, ns);
-    kvs_change_announce(k, &gone, "removed");
+    kvs_change_announce(k, &gone, 0, NULL, "removed");
 }
 
 static void
@@ -167,7 +170,7 @@ on_root_answer(void *arg, struct msg *response)
     const char *text = msg_text(response);
 
     if (response->errnum == ENOTSUP)
-        drop_removed(k, ask->ns);
+        kvs_root_is_gone(k, ask->ns);
     if (response->errnum != 0) {
         fail_ask(ask, (int)response->errnum, text ? text : err_name((int)response->errnum));
     } else if (kvs_json_decode_root(k->conf.alg, text, ask->ns, &root) < 0 ||
@@ -175,7 +178,7 @@ on_root_answer(void *arg, struct msg *response)
         fail_ask(ask, EPROTO, "the parent's answer to kvs.getroot makes no sense");
     } else {
         if (kvs_root_adopt(k, &root)) // the ranks below may have missed it too
-            kvs_change_announce(k, &root, "setroot");
+            kvs_change_announce(k, &root, 0, NULL, "setroot");
         walker_root_known(k->walker, ask->ns);
         answer_ask(ask, kvs_roots_get(k->roots, ask->ns)); // it, or a newer one
     }
@@ -226,6 +229,20 @@ ask_root(struct kvs *k, const char *ns, struct request *req)
     router_call_parent(k->router, &m, ROUTER_REPLAY, on_root_answer, ask);
 }
 
+void
+kvs_root_ask(struct kvs *k, const char *ns)
+{
+    char text[ERR_TEXT_MAX];
+
+    if (k->conf.rank > 0 && kvs_json_is_namespace(ns)) {
+        ask_root(k, ns, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "namespace %s does not exist", ns);
+    walker_root_failed(k->walker, ns, ENOTSUP, text);
+    kvs_watch_root_failed(k, ns, ENOTSUP, text);
+}
+
 /* For a walk. */
 static const struct digest *
 root_for_walk(void *arg, const char *ns)
@@ -235,10 +252,7 @@ root_for_walk(void *arg, const char *ns)
 
     if (root)
         return &root->root;
-    if (k->conf.rank > 0 && kvs_json_is_namespace(ns))
-        ask_root(k, ns, NULL);
-    else
-        walker_root_failed(k->walker, ns, ENOTSUP, "namespace does not exist");
+    kvs_root_ask(k, ns);
     return NULL;
 }
 
@@ -248,14 +262,9 @@ void
 kvs_root_drop(struct kvs *k, const char *ns)
 {
     kvs_roots_remove(k->roots, ns);
+    kvs_versions_drop(k->versions, ns);
+    kvs_watch_removed(k, ns);
     cancel_version_waits(k, ns, ENOTSUP, "the namespace was removed");
-}
-
-void
-kvs_root_refresh(struct kvs *k)
-{
-    for (size_t i = 0; i < kvs_roots_count(k->roots); i++)
-        ask_root(k, kvs_roots_at(k->roots, i)->name, NULL);
 }
 
 size_t
@@ -265,6 +274,16 @@ kvs_root_waits(const struct kvs *k)
 
     LIST_FOR_EACH (node, &k->version_waits)
         count++;
+    return count;
+}
+
+size_t
+kvs_root_waits_of(const struct kvs *k, const char *ns)
+{
+    size_t count = 0;
+
+    LIST_FOR_EACH (node, &k->version_waits)
+        count += strcmp(list_entry(node, struct version_wait, node)->ns, ns) == 0;
     return count;
 }
 

@@ -2,8 +2,8 @@
 /* kvs_walk.c - see kvs_walk.h.
  *
  * A walk waits for one of: a root (it is on walker.wanting_root), a directory (its dir_waiter is
- * with the content cache), parts of a wide directory, or value blobs (each of its blob waiters is).  It is answered and freed
- * from advance(), and nowhere else.
+ * with the content cache), parts of a wide directory, or value blobs (each of its blob waiters is).
+ * Its result is told, and it is freed, from advance(), and nowhere else.
  */
 #include "kvs_walk.h"
 #include "dircache.h"
@@ -25,8 +25,6 @@ struct walker {
     struct list wanting_root;     // those waiting for a root
 };
 
-struct walk;
-
 struct blob_waiter {
     struct content_waiter waiter;
     struct walk *walk; // borrowed
@@ -37,7 +35,9 @@ struct walk {
     struct list node;         // on walker.walks
     struct list wanting_root; // on walker.wanting_root, or on none
     struct walker *walker;    // borrowed
-    struct request *request;  // owned
+    struct request *request;  // owned: to be answered; NULL: fn is to be told
+    walk_fn fn;               // NULL: abandoned
+    void *arg;                // of fn
     struct lookup *lookup;    // owned
     struct content_waiter dir_waiter;
     struct digest dir_digest;  // the directory waited for
@@ -60,29 +60,45 @@ free_walk(struct walk *walk)
     free(walk);
 }
 
+struct blob *
+walk_encode(enum digest_alg alg, const struct treeobj *object)
+{
+    struct buf text = BUF_INIT;
+    size_t size;
+    void *data;
+
+    buf_add_str(&text, "{\"val\":");
+    treeobj_encode(alg, object, &text);
+    buf_add_char(&text, '}');
+    data = buf_detach(&text, &size);
+    return blob_adopt(&data, size + 1); // with the NUL
+}
+
 static void
-answer(struct walk *walk)
+answer(struct walk *walk, int rc, const struct err *err, const struct treeobj *object)
 {
     struct walker *w = walk->walker;
-    AUTO(treeobj) struct treeobj *obj = NULL;
-    struct err err = {0};
-    int rc = lookup_result(walk->lookup, &obj, &err);
+    struct blob *payload;
 
     if (rc < 0) {
-        router_respond_error(w->router, walk->request, -rc, err.text[0] ? "%s" : NULL, err.text);
-    } else {
-        struct buf text = BUF_INIT;
-        struct blob *payload;
-        size_t size;
-        void *data;
-
-        buf_add_str(&text, "{\"val\":");
-        treeobj_encode(w->alg, obj, &text);
-        buf_add_char(&text, '}');
-        data = buf_detach(&text, &size);
-        payload = blob_adopt(&data, size + 1); // with the NUL
-        router_respond(w->router, walk->request, &payload);
+        router_respond_error(w->router, walk->request, -rc, err->text[0] ? "%s" : NULL, err->text);
+        return;
     }
+    payload = walk_encode(w->alg, object);
+    router_respond(w->router, walk->request, &payload);
+}
+
+static void
+tell(struct walk *walk)
+{
+    AUTO(treeobj) struct treeobj *object = NULL;
+    struct err err = {0};
+    int rc = lookup_result(walk->lookup, &object, &err);
+
+    if (walk->request)
+        answer(walk, rc, &err, object);
+    else if (walk->fn)
+        walk->fn(walk->arg, rc, err.text, object);
     free_walk(walk);
 }
 
@@ -97,7 +113,7 @@ parse_dir(struct walk *walk, const struct digest *d, const struct blob *b)
     struct err err = {0};
 
     if (treeobj_decode(w->alg, blob_data(b), blob_size(b), &dir, &err) < 0)
-        lookup_fail(walk->lookup, EPROTO, err.text);
+        lookup_fail_blob(walk->lookup, d, EPROTO, err.text);
     else
         dircache_put(w->dirs, d, dir);
     return dir;
@@ -118,7 +134,7 @@ on_dir(struct content_waiter *waiter, int rc, const struct blob *b)
     struct walk *walk = container_of(waiter, struct walk, dir_waiter);
 
     if (rc < 0)
-        lookup_fail(walk->lookup, -rc, "a directory on the way could not be loaded");
+        lookup_fail_blob(walk->lookup, &walk->dir_digest, -rc, err_name(rc));
     else
         give_dir(walk, &walk->dir_digest, b);
     advance(walk);
@@ -150,7 +166,7 @@ on_blob(struct content_waiter *waiter, int rc, const struct blob *b)
     struct walk *walk = bw->walk;
 
     if (rc < 0)
-        lookup_fail(walk->lookup, -rc, "a blob of the value could not be loaded");
+        lookup_fail_blob(walk->lookup, &bw->digest, -rc, err_name(rc));
     else
         lookup_give_blob(walk->lookup, &bw->digest, b);
     if (--walk->outstanding == 0)
@@ -186,7 +202,7 @@ on_bucket(struct content_waiter *waiter, int rc, const struct blob *b)
     struct treeobj *dir = treeobj_ref(dircache_get(walk->walker->dirs, &bw->digest));
 
     if (rc < 0)
-        lookup_fail(walk->lookup, -rc, "a part of the directory could not be loaded");
+        lookup_fail_blob(walk->lookup, &bw->digest, -rc, err_name(rc));
     else if (!dir && lookup_step(walk->lookup) == LOOKUP_WANT_BUCKETS)
         dir = parse_dir(walk, &bw->digest, b);
     if (dir)
@@ -235,24 +251,52 @@ advance(struct walk *walk)
             load_blobs(walk, on_bucket);
             return;
         case LOOKUP_DONE:
-            answer(walk);
+            tell(walk);
             return;
         }
     }
 }
 
-void
-walker_start(struct walker *w, struct request *req, struct lookup **l)
+static struct walk *
+new_walk(struct walker *w, struct lookup **l)
 {
     struct walk *walk = xcalloc(1, sizeof(*walk));
 
     walk->walker = w;
-    walk->request = request_keep(req);
     walk->lookup = TAKE(*l);
     list_init(&walk->node);
     list_init(&walk->wanting_root);
     list_push_back(&w->walks, &walk->node);
+    return walk;
+}
+
+void
+walker_start(struct walker *w, struct request *req, struct lookup **l)
+{
+    struct walk *walk = new_walk(w, l);
+
+    walk->request = request_keep(req);
     advance(walk);
+}
+
+void
+walker_look(struct walker *w, struct lookup **l, walk_fn fn, void *arg, struct walk **ret)
+{
+    struct walk *walk = new_walk(w, l);
+
+    walk->fn = fn;
+    walk->arg = arg;
+    *ret = walk;
+    advance(walk);
+}
+
+void
+walk_abandon(struct walk **handle)
+{
+    struct walk *walk = TAKE(*handle);
+
+    if (walk)
+        walk->fn = NULL;
 }
 
 /* Those waiting for this namespace's root leave the list before any of them goes on. */

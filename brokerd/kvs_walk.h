@@ -22,6 +22,17 @@ void walker_free(struct walker **w);
 /* Run *l (consumed) and answer req: {"val":TREEOBJ}. */
 void walker_start(struct walker *w, struct request *req, struct lookup **l);
 
+/* Run *l (consumed) and tell fn, once: rc 0 and the object (borrowed), or -errno and text.  It may be
+ * called before this returns; *ret (the caller's) is set before that, and valid until then. */
+struct walk;
+typedef void (*walk_fn)(void *arg, int rc, const char *text, const struct treeobj *object);
+void walker_look(struct walker *w, struct lookup **l, walk_fn fn, void *arg, struct walk **ret);
+/* fn is not to be called any more.  *walk becomes NULL; NULL is fine. */
+void walk_abandon(struct walk **walk);
+
+/* The JSON {"val":TREEOBJ} with its NUL. */
+struct blob *walk_encode(enum digest_alg alg, const struct treeobj *object);
+
 void walker_root_known(struct walker *w, const char *ns);
 void walker_root_failed(struct walker *w, const char *ns, int errnum, const char *text);
 

@@ -9,12 +9,14 @@
  */
 #include "clock.h"
 #include "elog.h"
+#include "filelock.h"
 #include "greeting.h"
 #include "rank_priv.h"
 #include "rundir.h"
 #include "xmem.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CHILDREN_MS 10000 // a shutdown waits this long for each level below: longer than a flush
@@ -35,6 +37,12 @@ static void
 on_distrust(void *arg)
 {
     content_distrust_all(arg);
+}
+
+static void
+on_removed(void *arg)
+{
+    kvs_collected(arg);
 }
 
 /* What the store takes at a time, or the window of the link to the parent (xylem-overlay(7)): all its
@@ -82,12 +90,17 @@ build_services(struct rank *r)
     r->attrs = attrs_new(r->router, r->services);
     r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->services);
     r->stats = stats_new(r->conf.rank, r->router, r->content, r->services);
+    r->stats_get = stats_get_new(r->conf.hash, r->router, r->services);
+    r->events = events_new(r->conf.rank, r->router, r->services);
+    r->absent = absent_new(r->conf.rank, r->conf.backing, r->router, r->services);
     r->shutdown =
         shutdown_new(r->conf.rank, &r->conf.topo, CHILDREN_MS, r->loop, r->router, r->services);
     router_set_metrics(r->router, stats_metrics(r->stats));
     kvs.metrics = stats_metrics(r->stats);
     if (r->conf.kvs)
         r->kvs = kvs_new(&kvs, r->router, r->content, r->services);
+    if (r->kvs)
+        collector_set_removed_handler(r->collector, on_removed, r->kvs);
     content_set_drop_handler(r->content, rank_on_drop_cache, r);
 }
 
@@ -137,24 +150,25 @@ build_lead(struct rank *r, struct err *err)
         .durability = r->conf.durability,
         .max_checkpoints = (int)r->conf.max_checkpoints,
     };
-    AUTO(free) struct store_root *roots = NULL;
-    size_t nroots = 0;
+    AUTO(store_recorded) struct store_recorded recorded = {.roots = NULL};
 
     if (r->conf.backing) {
-        int rc = store_start(&r->store, &conf, r->loop, &rank_store_ops, r, &roots, &nroots, err);
+        int rc = store_start(&r->store, &conf, r->loop, &rank_store_ops, r, &recorded, err);
 
         if (rc < 0)
             return rc;
         store_set_metrics(r->store, stats_metrics(r->stats));
         content_set_store(r->content, r->store);
-        checkpoints_set_store(r->checkpoints, r->store, !r->conf.kvs);
+        checkpoints_set_store(r->checkpoints, r->store);
+        if (!r->conf.kvs)
+            checkpoints_move_root(r->checkpoints, recorded.roots, recorded.nroots);
         checker_set_store(r->checker, r->store);
         if (r->conf.scrub_rate > 0)
             r->scrub = scrub_start(r->conf.hash, r->conf.scrub_rate, r->loop, r->store,
                                    rank_on_damaged, r);
         collector_set_store(r->collector, r->store, r->conf.statedir);
     }
-    return r->kvs ? kvs_lead(r->kvs, r->store, roots, nroots, r->loop, err) : 0;
+    return r->kvs ? kvs_lead(r->kvs, r->store, &recorded, r->loop, err) : 0;
 }
 
 static void
@@ -190,14 +204,43 @@ start_checkpoints(struct rank *r)
         loop_timer_start(r->loop, &r->checkpoint_due, r->conf.checkpoint_period_ms);
 }
 
+/* Of tcp://HOST:PORT, also tcp://[HOST]:PORT; what has another form is on this machine. */
+static void
+add_host(struct buf *list, const char *uri, const char *here)
+{
+    const char *host = strncmp(uri, "tcp://", 6) == 0 ? uri + 6 : NULL;
+    const char *end = host ? strrchr(host, ':') : NULL;
+
+    if (!end) {
+        buf_add_str(list, here);
+    } else if (host[0] == '[' && end[-1] == ']') {
+        buf_add(list, host + 1, (size_t)(end - host - 2));
+    } else {
+        buf_add(list, host, (size_t)(end - host));
+    }
+}
+
+static void
+set_hostlist(struct rank *r)
+{
+    AUTO(buf) struct buf list = BUF_INIT;
+    char here[256] = "unknown";
+
+    gethostname(here, sizeof(here) - 1);
+    for (uint32_t i = 0; i < r->conf.topo.size; i++) {
+        if (i > 0)
+            buf_add_char(&list, ',');
+        add_host(&list, r->conf.endpoints[i], here);
+    }
+    attrs_set(r->attrs, "hostlist", buf_str(&list));
+}
+
 static void
 set_attrs(struct rank *r)
 {
     char number[32];
-    char hostname[256] = "unknown";
     AUTO(free) char *uri = xasprintf("local://%s", r->conf.local);
 
-    gethostname(hostname, sizeof(hostname) - 1);
     snprintf(number, sizeof(number), "%u", r->conf.rank);
     attrs_set(r->attrs, "rank", number);
     snprintf(number, sizeof(number), "%u", r->conf.topo.size);
@@ -212,7 +255,7 @@ set_attrs(struct rank *r)
     attrs_set(r->attrs, "content.hash", digest_name(r->conf.hash));
     snprintf(number, sizeof(number), "%d", (int)getpid());
     attrs_set(r->attrs, "broker.pid", number);
-    attrs_set(r->attrs, "hostlist", hostname);
+    set_hostlist(r);
     attrs_set(r->attrs, "version", XYLEM_VERSION);
     attrs_set(r->attrs, "instance", r->conf.instance);
     attrs_set(r->attrs, "instance-level", "0");
@@ -230,7 +273,7 @@ rank_build(struct rank *r, struct err *err)
     r->loop = loop_new();
     heap_watch(&r->heap, r->loop);
     build_services(r);
-    if ((rc = rundir_lock(&r->lock, r->conf.rundir, r->conf.rank, err)) < 0 ||
+    if ((rc = rundir_lock(&r->lock, r->conf.rundir, r->conf.rank, FILELOCK_DYING_MS, err)) < 0 ||
         (rc = build_overlay(r, err)) < 0)
         return rc;
     router_attach(r->router, r->overlay, NULL);
@@ -242,6 +285,10 @@ rank_build(struct rank *r, struct err *err)
     health_attach(r->health, r->overlay);
     stats_attach(r->stats, &(struct stats_sources){r->overlay, r->connector, r->credit, r->kvs,
                                                    r->store, r->scrub});
+    stats_get_attach(r->stats_get,
+                     &(struct stats_get_sources){r->content, stats_metrics(r->stats), r->kvs,
+                                                 r->store, r->conf.durability, kvs_watches});
+    events_attach(r->events, r->overlay, r->connector);
     shutdown_attach(r->shutdown, r->overlay, r->store != NULL, rank_on_shutdown_ready, r);
     set_attrs(r);
     start_checkpoints(r);
@@ -273,12 +320,14 @@ rank_take_down(struct rank *r)
     scrub_stop(r->scrub);
     store_stop(&r->store);
     content_set_store(r->content, NULL);
-    checkpoints_set_store(r->checkpoints, NULL, false);
+    checkpoints_set_store(r->checkpoints, NULL);
     collector_set_store(r->collector, NULL, NULL);
+    stats_get_attach(r->stats_get, &(struct stats_get_sources){.content = r->content});
     content_cancel(r->content);
     stop_gc_free(&r->stop_gc);
     connector_free(&r->connector);
     router_attach(r->router, r->overlay, NULL);
+    events_attach(r->events, r->overlay, NULL);
     content_free(&r->content);
     kvs_free(&r->kvs);
     health_free(&r->health);
@@ -292,6 +341,9 @@ rank_take_down(struct rank *r)
     loop_timer_stop(&r->checkpoint_due);
     loop_remove(&r->commands);
     overlay_free(&r->overlay);
+    events_free(&r->events);
+    stats_get_free(&r->stats_get);
+    absent_free(&r->absent);
     router_free(&r->router);
     credit_free(&r->credit);
     stats_free(&r->stats); // others have counted into it

@@ -82,6 +82,7 @@ forget_client(struct rank *r, const struct origin *client)
     health_forget(r->health, client);
     checker_forget(r->checker, client);
     collector_forget(r->collector, client);
+    events_forget(r->events, client);
     if (r->kvs)
         kvs_forget(r->kvs, client);
 }
@@ -128,15 +129,14 @@ const struct connector_ops rank_connector_ops = {on_client_message, on_client_dr
 
 /* --- services --- */
 
-void
+bool
 rank_on_event(void *arg, const struct msg *event)
 {
     struct rank *r = arg;
 
     if (shutdown_on_event(r->shutdown, event) || content_on_event(r->content, event))
-        return;
-    if (r->kvs)
-        kvs_on_event(r->kvs, event);
+        return true;
+    return !r->kvs || kvs_on_event(r->kvs, event);
 }
 
 void

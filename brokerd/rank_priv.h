@@ -9,12 +9,14 @@
 #ifndef XYLEM_RANK_PRIV_H
 #define XYLEM_RANK_PRIV_H
 
+#include "absent.h"
 #include "attrs.h"
 #include "checker.h"
 #include "checkpoints.h"
 #include "collector.h"
 #include "connector.h"
 #include "content.h"
+#include "events.h"
 #include "health.h"
 #include "heap.h"
 #include "kvs.h"
@@ -23,6 +25,7 @@
 #include "scrub.h"
 #include "shutdown.h"
 #include "stats.h"
+#include "stats_get.h"
 #include "stop_gc.h"
 #include "store.h"
 
@@ -48,6 +51,9 @@ struct rank {
     struct attrs *attrs;
     struct health *health;
     struct stats *stats;
+    struct stats_get *stats_get;
+    struct events *events;
+    struct absent *absent;
     struct shutdown *shutdown;
     struct kvs *kvs;     // NULL with --no-kvs
     struct store *store; // rank 0 with a backing store
@@ -76,7 +82,7 @@ void rank_take_down(struct rank *r);
 extern const struct overlay_ops rank_overlay_ops;
 extern const struct connector_ops rank_connector_ops;
 extern const struct store_ops rank_store_ops;
-void rank_on_event(void *rank, const struct msg *event);  // that the router hears
+bool rank_on_event(void *rank, const struct msg *event);  // that the router hears
 void rank_on_drop_cache(void *rank);                      // content.dropcache
 void rank_on_damaged(void *rank, const struct digest *d); // the scrub has found such a row
 void rank_on_shutdown_ready(void *rank);

@@ -62,11 +62,27 @@ router_attach(struct router *r, struct overlay *overlay, struct connector *conne
 }
 
 void
-router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event),
+router_set_event_handler(struct router *r, bool (*fn)(void *arg, const struct msg *event),
                          void *arg)
 {
     r->on_event = fn;
     r->on_event_arg = arg;
+}
+
+void
+router_set_event_listener(struct router *r, void (*fn)(void *arg, const struct msg *event),
+                          void *arg)
+{
+    r->listen = fn;
+    r->listen_arg = arg;
+}
+
+void
+router_set_drain_handler(struct router *r, void (*fn)(void *arg, const struct origin *asker),
+                         void *arg)
+{
+    r->on_drained = fn;
+    r->on_drained_arg = arg;
 }
 
 void
@@ -167,11 +183,17 @@ router_respond_text(struct router *r, struct request *req, const char *text)
 }
 
 void
+router_stream(struct router *r, struct request *req, struct blob **payload)
+{
+    answer(r, req, 0, true, payload);
+}
+
+void
 router_stream_text(struct router *r, struct request *req, const char *text)
 {
     struct blob *payload = text_blob(text);
 
-    answer(r, req, 0, true, &payload);
+    router_stream(r, req, &payload);
 }
 
 void
@@ -258,10 +280,19 @@ router_from_conn(struct router *r, uint64_t conn, struct msg *m, struct credit_c
     take_request(r, &req);
 }
 
+/* What was parked goes first: it came before. */
+static void
+asker_drained(struct router *r, const struct origin *asker)
+{
+    router_unpark(r, asker, UNPARK_SOME);
+    if (r->on_drained)
+        r->on_drained(r->on_drained_arg, asker);
+}
+
 void
 router_conn_drained(struct router *r, uint64_t conn)
 {
-    router_unpark(r, &(struct origin){.kind = ORIGIN_CONN, .conn = conn}, UNPARK_SOME);
+    asker_drained(r, &(struct origin){.kind = ORIGIN_CONN, .conn = conn});
 }
 
 void
@@ -293,7 +324,7 @@ router_neighbour_drained(struct router *r, const struct overlay_from *from)
 
     elog_limit_tell(&r->strange);
     router_send_quiet(r, from);
-    router_unpark(r, &origin, UNPARK_SOME);
+    asker_drained(r, &origin);
 }
 
 static void
@@ -309,10 +340,22 @@ request_from_overlay(struct router *r, const struct overlay_from *from, struct m
     take_request(r, &req);
 }
 
-void
-router_send_down(struct router *r, const struct msg *event)
+static void
+announce(struct router *r, const struct msg *event)
 {
+    if (r->listen)
+        r->listen(r->listen_arg, event);
     overlay_send_down(r->overlay, event);
+}
+
+void
+router_send_down(struct router *r, struct msg *event)
+{
+    event->userid = geteuid();
+    event->rolemask = MSG_ROLE_OWNER;
+    if (r->rank == 0)
+        event->sequence = ++r->events;
+    announce(r, event);
 }
 
 void
@@ -327,8 +370,9 @@ router_from_overlay(struct router *r, const struct overlay_from *from, struct ms
         if (!rpc_deliver(r->rpcs, m))
             elog(ELOG_DEBUG, "late answer to %s dropped", m->topic);
     } else if (m->type == MSG_EVENT && from->kind == OVERLAY_PARENT) {
-        if (r->on_event)
-            r->on_event(r->on_event_arg, m);
-        overlay_send_down(r->overlay, m);
+        if (!r->on_event || r->on_event(r->on_event_arg, m))
+            announce(r, m);
+        else
+            overlay_send_down(r->overlay, m);
     }
 }

@@ -39,8 +39,15 @@ void router_respond_text(struct router *r, struct request *req, const char *text
 /* errnum positive.  fmt may be NULL: the client shows its own text for errnum then. */
 void router_respond_error(struct router *r, struct request *req, int errnum, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
-/* One answer of a stream; req stays open until an error is sent (ENODATA ends it in order). */
+/* One answer of a stream; req stays open until an error is sent (ENODATA ends it in order).
+ * *payload becomes NULL. */
+void router_stream(struct router *r, struct request *req, struct blob **payload);
 void router_stream_text(struct router *r, struct request *req, const char *text);
+/* Should an answer of so many bytes wait, because the asker does not read?  Then the drain handler is called
+ * with the asker later. */
+bool router_stream_must_wait(struct router *r, const struct request *req, size_t bytes);
+void router_set_drain_handler(struct router *r, void (*fn)(void *arg, const struct origin *asker),
+                              void *arg);
 /* Pass on the answer to a call: its errnum and payload become the answer to req.  Keeps req open
  * while the stream goes on. */
 void router_relay(struct router *r, struct request *req, struct msg *response);
@@ -74,8 +81,8 @@ struct router_pass {
 };
 void router_pass_on(struct router *r, struct request *req, const struct router_pass *how);
 
-/* Announce to all ranks below. */
-void router_send_down(struct router *r, const struct msg *event);
+/* Announce an event made here: to all ranks below, and to who listens.  At rank 0 it gets its number. */
+void router_send_down(struct router *r, struct msg *event);
 
 /* --- events from below (wired up by rank.c) --- */
 /* *charge is taken. */
@@ -91,9 +98,14 @@ void router_child_gone(struct router *r, uint32_t rank);
 /* To count latencies into; borrowed. */
 void router_set_metrics(struct router *r, struct metrics *metrics);
 
-/* Called for every event from the parent, before it is passed on to the children. */
-void router_set_event_handler(struct router *r, void (*fn)(void *arg, const struct msg *event),
+/* Called for every event from the parent, before it is passed on to the children.  false: who listens here is
+ * not to hear of it. */
+void router_set_event_handler(struct router *r, bool (*fn)(void *arg, const struct msg *event),
                               void *arg);
+
+/* Called for every event, from the parent (after its handler) or made here. */
+void router_set_event_listener(struct router *r, void (*fn)(void *arg, const struct msg *event),
+                               void *arg);
 
 struct router_stats {
     uint64_t requests, responses, errors, forwarded, calls, replayed;

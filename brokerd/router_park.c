@@ -147,6 +147,12 @@ router_must_park(struct router *r, const struct request *req, size_t answer_byte
 }
 
 bool
+router_stream_must_wait(struct router *r, const struct request *req, size_t bytes)
+{
+    return must_wait(r, &req->from, bytes);
+}
+
+bool
 router_must_park_unserved(struct router *r, const struct request *req)
 {
     if (req->from.kind == ORIGIN_CONN)

@@ -35,8 +35,13 @@ struct router {
     struct list quiet;                    // requests without answer that wait for their hop
     size_t quiet_bytes;                   // of these: what no account is charged for
     struct elog_limit strange;            // of what remote clients do
-    void (*on_event)(void *arg, const struct msg *event);
-    void *on_event_arg;      // borrowed
+    void (*on_drained)(void *arg, const struct origin *asker);
+    void *on_drained_arg; // borrowed
+    bool (*on_event)(void *arg, const struct msg *event);
+    void *on_event_arg; // borrowed
+    void (*listen)(void *arg, const struct msg *event);
+    void *listen_arg;        // borrowed
+    uint32_t events;         // numbered here
     struct metrics *metrics; // borrowed
     struct router_stats stats;
 };

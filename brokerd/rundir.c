@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* rundir.c - see rundir.h. */
 #include "rundir.h"
+#include "filelock.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ is_same_file(int fd, const char *path)
 }
 
 int
-rundir_lock(int *ret_fd, const char *rundir, uint32_t rank, struct err *err)
+rundir_lock(int *ret_fd, const char *rundir, uint32_t rank, int64_t patience_ms, struct err *err)
 {
     AUTO(free) char *path = xasprintf("%s/rank-%u.lock", rundir, rank);
 
@@ -31,7 +32,7 @@ rundir_lock(int *ret_fd, const char *rundir, uint32_t rank, struct err *err)
 
         if (fd < 0)
             return err_set(err, -errno, "%s: %s", path, err_name(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (filelock_take(fd, LOCK_EX, patience_ms) < 0) {
             close(fd);
             return err_set(err, -EBUSY, "%s: another broker runs as rank %u here", path, rank);
         }

@@ -6,8 +6,10 @@
 
 #include "xerr.h"
 
-/* *ret_fd: the lock, held while it is open.  -EBUSY with text: another broker has it; else -errno. */
-int rundir_lock(int *ret_fd, const char *rundir, uint32_t rank, struct err *err);
+/* *ret_fd: the lock, held while it is open.  patience_ms: for the lock of one that is about to go.  -EBUSY with
+ * text: another broker has it; else -errno. */
+int rundir_lock(int *ret_fd, const char *rundir, uint32_t rank, int64_t patience_ms,
+                struct err *err);
 /* *fd becomes -1; nothing if it is already. */
 void rundir_unlock(int *fd, const char *rundir, uint32_t rank);
 

@@ -162,6 +162,14 @@ collect_scrub(const struct scrub *scrub, struct metrics *m)
 }
 
 static void
+collect_kvs(const struct kvs *k, struct metrics *m)
+{
+    metrics_set(m, METRIC_KVS_VERSION_WAITS, kvs_waits(k));
+    metrics_set(m, METRIC_KVS_WATCHES, kvs_watches(k, NULL));
+    metrics_set(m, METRIC_KVS_VERSIONS, kvs_version_count(k));
+}
+
+static void
 collect(struct stats *s)
 {
     const struct stats_sources *from = &s->sources;
@@ -176,7 +184,7 @@ collect(struct stats *s)
     if (from->connector)
         collect_local(connector_stats(from->connector), credit_stats(from->credit), m);
     if (from->kvs)
-        metrics_set(m, METRIC_KVS_VERSION_WAITS, kvs_waits(from->kvs));
+        collect_kvs(from->kvs, m);
     if (from->store)
         collect_store(from->store, m);
     if (from->scrub)

@@ -240,32 +240,51 @@ free_store(struct store *s)
     free(s);
 }
 
+void
+store_recorded_fini(struct store_recorded *r)
+{
+    free(r->roots);
+    free(r->history);
+    free(r->commits);
+    *r = (struct store_recorded){.roots = NULL};
+}
+
 /* The namespaces recorded; when there are none, "primary" as the newest checkpoint has it: that is
  * what a restore into an instance without a KVS leaves behind. */
 static int
-read_roots(struct store *s, struct store_root **ret, size_t *ret_count)
+read_roots(struct store_db *db, struct store_recorded *r)
 {
     AUTO(free) struct checkpoint *list = NULL;
     size_t count = 0;
-    int rc = store_db_roots(s->db, ret, ret_count);
+    int rc = store_db_roots(db, &r->roots, &r->nroots);
 
-    if (rc < 0 || *ret_count > 0)
+    if (rc < 0 || r->nroots > 0)
         return rc;
-    rc = store_db_checkpoints(s->db, &list, &count);
+    rc = store_db_checkpoints(db, &list, &count);
     if (rc < 0 || count == 0)
         return rc;
-    free(*ret);
-    *ret = xcalloc(1, sizeof(**ret));
-    **ret = (struct store_root){.name = "primary", .owner = geteuid(), .root = list[0].root};
-    (*ret)->sequence = list[0].sequence;
-    *ret_count = 1;
+    free(r->roots);
+    r->roots = xcalloc(1, sizeof(*r->roots));
+    *r->roots = (struct store_root){.name = "primary", .owner = geteuid(), .root = list[0].root};
+    r->roots->sequence = list[0].sequence;
+    r->nroots = 1;
     return 0;
+}
+
+static int
+read_recorded(struct store_db *db, struct store_recorded *ret)
+{
+    int rc = read_roots(db, ret);
+
+    if (rc == 0)
+        rc = store_db_history(db, &ret->history, &ret->nhistory);
+    return rc == 0 ? store_db_commits(db, &ret->commits, &ret->ncommits) : rc;
 }
 
 int
 store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
-            const struct store_ops *ops, void *arg, struct store_root **ret_roots,
-            size_t *ret_nroots, struct err *err)
+            const struct store_ops *ops, void *arg, struct store_recorded *recorded,
+            struct err *err)
 {
     struct store *s = xcalloc(1, sizeof(*s));
     int rc;
@@ -275,12 +294,14 @@ store_start(struct store **ret, const struct store_conf *conf, struct loop *loop
     s->arg = arg;
     s->outgoing = store_batch_new();
     loop_timer_init(&s->kick, post_outgoing, s);
+    *recorded = (struct store_recorded){.roots = NULL};
     rc = store_db_open(&s->db, conf, err);
-    if (rc == 0 && (rc = read_roots(s, ret_roots, ret_nroots)) < 0)
+    if (rc == 0 && (rc = read_recorded(s->db, recorded)) < 0)
         err_set(err, rc, "%s: cannot read the roots", conf->statedir);
-    if (rc == 0 && (rc = actor_start(&s->actor, &actor_ops, s, err)) < 0)
-        free(TAKE(*ret_roots));
+    if (rc == 0)
+        rc = actor_start(&s->actor, &actor_ops, s, err);
     if (rc < 0) {
+        store_recorded_fini(recorded);
         free_store(s);
         return rc;
     }

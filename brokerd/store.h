@@ -30,6 +30,9 @@ struct store_change {
     char *remove_root;             // owned; namespace to remove, or NULL
     struct checkpoint *checkpoint; // owned; to record as well, or NULL
     size_t ncommits;               // of the KVS that it holds
+    double time;                   // when the roots were made, seconds since the epoch; 0: now
+    char *ids;  // owned; of the commits, one space between two; NULL: none has one
+    char *keys; // owned; JSON {"a.b":null,...}: what the commits write; NULL: unknown
 };
 struct store_change *store_change_new(void); // empty
 void store_change_add_blob(struct store_change *c, const struct digest *d, const struct blob *b);
@@ -50,12 +53,23 @@ struct store_ops {
 /* Runs on the store's thread, with db to itself and no transaction open; it must leave none open. */
 typedef int (*store_task_fn)(void *task, struct store_db *db);
 
-/* Opens the database (all errors of store_db_open) and starts the thread.  *ret_roots: malloc()ed
- * array of the namespaces recorded there; without any, "primary" at the newest checkpoint, if there
- * is one. */
+/* What an instance goes on with: owned arrays. */
+struct store_recorded {
+    struct store_root
+        *roots;    // of the namespaces; without any, "primary" at the newest checkpoint, if
+    size_t nroots; // there is one
+    struct store_history *history; // roots they had, these included; the oldest first
+    size_t nhistory;
+    struct store_commit *commits; // with ids; the oldest first
+    size_t ncommits;
+};
+void store_recorded_fini(struct store_recorded *r);
+
+/* Opens the database (all errors of store_db_open) and starts the thread.  *recorded: what was there;
+ * nothing on failure. */
 int store_start(struct store **ret, const struct store_conf *conf, struct loop *loop,
-                const struct store_ops *ops, void *arg, struct store_root **ret_roots,
-                size_t *ret_nroots, struct err *err);
+                const struct store_ops *ops, void *arg, struct store_recorded *recorded,
+                struct err *err);
 
 /* Finishes what was asked, commits, closes the file in order.  Callbacks still come for what was
  * in flight, from inside the call; what they ask in turn is finished as well.  Not from inside a
@@ -90,5 +104,11 @@ struct store_stats {
 void store_stats(const struct store *s, struct store_stats *ret);
 /* To count into: times, and rows per transaction; borrowed. */
 void store_set_metrics(struct store *s, struct metrics *metrics);
+
+static inline void
+store_recorded_auto(struct store_recorded *r)
+{
+    store_recorded_fini(r);
+}
 
 #endif

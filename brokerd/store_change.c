@@ -50,5 +50,7 @@ store_change_free(struct store_change **c_p)
     free(c->roots);
     free(c->remove_root);
     free(c->checkpoint);
+    free(c->ids);
+    free(c->keys);
     free(c);
 }

@@ -205,11 +205,14 @@ count_bytes(const struct store_job *j)
 
 /* What the asker found in a cache may have been collected since: here nothing can come between. */
 static int
-put_root(struct store_db *db, const struct store_root *root)
+put_root(struct store_db *db, const struct store_change *c, size_t i)
 {
+    const struct store_root *root = &c->roots[i];
     int rc = store_db_exists(db, &root->root);
 
-    return rc < 0 ? rc : store_db_put_root(db, root);
+    if (rc == 0)
+        rc = store_db_put_root(db, root);
+    return rc == 0 ? store_db_put_history(db, root, c->time, i == 0 ? c->ids : NULL) : rc;
 }
 
 static int
@@ -228,7 +231,7 @@ write_change(struct store_db *db, const struct store_change *c)
     for (size_t i = 0; rc == 0 && i < c->nblobs; i++)
         rc = store_db_put(db, &c->digests[i], c->blobs[i]);
     for (size_t i = 0; rc == 0 && i < c->nroots; i++)
-        rc = put_root(db, &c->roots[i]);
+        rc = put_root(db, c, i);
     if (rc == 0 && c->remove_root)
         rc = store_db_remove_root(db, c->remove_root);
     if (rc == 0 && c->checkpoint)

@@ -8,6 +8,8 @@
  */
 #include "hist.h"
 
+#include <math.h>
+
 #define EXACT_BITS 6 // EXACT = 1 << EXACT_BITS
 
 static size_t
@@ -94,6 +96,20 @@ hist_quantile(const struct hist *h, unsigned thousandths)
             return middle_of(h, i);
     }
     return 0;
+}
+
+double
+hist_stddev(const struct hist *h)
+{
+    double mean = h->count > 0 ? (double)h->sum / (double)h->count : 0;
+    double squares = 0;
+
+    for (size_t i = 0; i < HIST_BUCKETS; i++) {
+        double far = h->buckets[i] > 0 ? middle_of(h, i) - mean : 0;
+
+        squares += far * far * (double)h->buckets[i];
+    }
+    return h->count > 0 ? sqrt(squares / (double)h->count) : 0;
 }
 
 uint64_t

@@ -30,6 +30,9 @@ void hist_merge(struct hist *h, const struct hist *other);
  * there are no samples. */
 double hist_quantile(const struct hist *h, unsigned thousandths);
 
+/* How far samples are from their mean, as its root mean square; to within 1 %. */
+double hist_stddev(const struct hist *h);
+
 /* How many samples are below a power of two?  Exact. */
 uint64_t hist_count_below(const struct hist *h, unsigned power);
 

@@ -138,6 +138,8 @@
     \
     X(KVS_LOOKUPS, "kvs.lookups", COUNTER, ONE, "Look-ups") \
     X(KVS_VERSION_WAITS, "kvs.version-waits", GAUGE, ONE, "Clients that wait for a version") \
+    X(KVS_WATCHES, "kvs.watches", GAUGE, ONE, "Watches of clients") \
+    X(KVS_VERSIONS, "kvs.versions", GAUGE, ONE, "Recent versions that are remembered") \
     X(KVS_COMMITS, "kvs.commits", COUNTER, ONE, "Commits applied here (rank 0)") \
     X(KVS_ROOTS, "kvs.roots", COUNTER, ONE, "Roots written, namespaces made included (rank 0)") \
     X(KVS_COMMITS_PER_ROOT, "kvs.commits-per-root", HISTOGRAM, ONE, \

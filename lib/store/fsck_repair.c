@@ -354,6 +354,8 @@ write_namespace(struct repair *r, const struct fsck_fixed *fixed)
         return 0; // nothing in it could be mended
     memcpy(root.name, from->name, sizeof(root.name) - 1);
     rc = store_db_put_root(r->db, &root);
+    if (rc == 0)
+        rc = store_db_put_history(r->db, &root, r->now, NULL);
     if (rc == 0 && strcmp(root.name, "primary") == 0)
         rc = store_db_put_checkpoint(r->db, &c);
     return rc;

@@ -22,6 +22,8 @@
  * I4  What the grace period spares is marked with everything it refers to, when the sweep
  *     comes to it and before it goes on: somebody may be about to use it, or be reading an old root.
  * I5  What one step removes is one transaction.
+ * I6  With the first row that goes, the roots of the history that nothing protects are marked as
+ *     collected.  One that is replaced later is whole until the next collector comes.
  *
  * A missing or damaged directory hides what it reaches, so nothing (more) is removed once one was
  * seen, unless forced.  A missing value hides nothing.
@@ -45,6 +47,7 @@ struct gc {
     int64_t old;           // rows up to it were first stored before the grace period
     int64_t position;      // rows above it were looked at
     int64_t width;         // ids to look at in the next step
+    bool history_knows;    // that roots of it were collected
     size_t patience;       // times the limit that I2 may mark in one step
     struct gc_stats stats; // but for what mark knows
 };
@@ -203,7 +206,7 @@ look_down(struct gc *gc, struct window *w, const struct gc_limits *limits, int64
     }
 }
 
-/* I5.  Bytes that have lost their row (there are none but after damage) go with the rows around. */
+/* I5, I6.  Bytes that have lost their row (there are none but after damage) go with the rows around. */
 static int
 remove_rows(struct gc *gc, const struct window *w, int64_t after)
 {
@@ -212,6 +215,8 @@ remove_rows(struct gc *gc, const struct window *w, int64_t after)
     if (rc < 0 || gc->conf.dry_run || (rc == 0 && w->stats.removed == 0))
         return rc;
     rc = store_db_begin(w->db);
+    if (rc == 0 && !gc->history_knows)
+        rc = store_db_collect_history(w->db);
     if (rc == 0)
         rc = store_db_remove(w->db, w->ids, w->stats.removed);
     if (rc == 0)
@@ -220,6 +225,7 @@ remove_rows(struct gc *gc, const struct window *w, int64_t after)
         rc = store_db_commit(w->db);
     if (rc < 0)
         store_db_rollback(w->db);
+    gc->history_knows = gc->history_knows || rc == 0;
     return rc;
 }
 

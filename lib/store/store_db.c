@@ -104,6 +104,8 @@ begin_to_write(struct store_db *db, enum store_durability durability)
 {
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     wal_start(&db->wal, db->sql, db->path, store_db_synchronous(durability));
+    if (!db->is_hurt)
+        store_db_settle_history(db);
 }
 
 int
@@ -126,6 +128,8 @@ store_db_attach(struct store_db *db, const struct store_conf *conf, bool is_at_r
         rc = store_db_check_roots(db, err);
     if (rc == 0 && !conf->read_only)
         rc = store_db_add_pieces(db, err);
+    if (rc == 0)
+        rc = store_db_open_history(db, !conf->read_only, err);
     if (rc == 0) {
         if (!conf->read_only)
             begin_to_write(db, conf->durability);

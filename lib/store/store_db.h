@@ -31,6 +31,20 @@ struct store_root {
     int64_t epoch; // run of rank 0 that made it (its start, ms); not stored
 };
 
+/* A root that a namespace had. */
+struct store_history {
+    struct store_root root;
+    double time; // when it was made, seconds since the epoch
+};
+
+#define STORE_COMMIT_ID_MAX 64 // bytes for an id and its NUL
+
+/* A commit with an id, and the root that came of it. */
+struct store_commit {
+    char id[STORE_COMMIT_ID_MAX];
+    struct store_root root; // its epoch is -1 if the namespace was removed since
+};
+
 struct store_db;
 
 /* Open or create STATEDIR/content.sqlite and take its lock.  Nothing is changed on failure:
@@ -66,12 +80,27 @@ int store_db_begin(struct store_db *db);
 int store_db_put(struct store_db *db, const struct digest *d, const struct blob *b);
 int store_db_put_root(struct store_db *db, const struct store_root *root);
 int store_db_remove_root(struct store_db *db, const char *name);
+/* Note a root in the history, and the ids of the commits that made it (one space between two; NULL: none
+ * has one).  time 0: now.  Of all namespaces together STORE_DB_HISTORY_KEPT roots and STORE_DB_IDS_KEPT
+ * ids are kept, and a number of older ones. */
+int store_db_put_history(struct store_db *db, const struct store_root *root, double time,
+                         const char *ids);
+#define STORE_DB_HISTORY_KEPT 16384
+#define STORE_DB_IDS_KEPT 16384
+/* Blobs are being removed: roots of the history that are neither current nor a checkpoint are not listed any
+ * more.  Their ids stay. */
+int store_db_collect_history(struct store_db *db);
 int store_db_put_checkpoint(struct store_db *db, const struct checkpoint *c); // prunes to newest N
 int store_db_commit(struct store_db *db);
 void store_db_rollback(struct store_db *db); // fine when none is open
 
 /* All namespaces, by name.  *ret: malloc()ed array. */
 int store_db_roots(struct store_db *db, struct store_root **ret, size_t *ret_count);
+/* Roots of the history, the oldest first, at most STORE_DB_HISTORY_KEPT of all namespaces together.  *ret:
+ * malloc()ed array; may be NULL when there are none. */
+int store_db_history(struct store_db *db, struct store_history **ret, size_t *ret_count);
+/* The last STORE_DB_IDS_KEPT commits with ids, the oldest first; likewise. */
+int store_db_commits(struct store_db *db, struct store_commit **ret, size_t *ret_count);
 /* Newest first.  *ret: malloc()ed array. */
 int store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *ret_count);
 
@@ -146,5 +175,7 @@ struct store_db_stats {
     int64_t blobs, file_bytes, wal_bytes;
 };
 int store_db_stats(struct store_db *db, struct store_db_stats *ret);
+/* Of the file, that hold nothing. */
+int store_db_free_bytes(struct store_db *db, int64_t *ret);
 
 #endif

@@ -18,7 +18,7 @@
  * waste most of their pages.  place has the index (store_db_index.c), age and touched are those of
  * store_db_age.c.  data comes last, so that the other columns are found without reading it.  data is
  * LZ4 iff it is shorter than size; if it is empty and size is not, it is in piece
- * (store_db_pieces.c). */
+ * (store_db_pieces.c).  history is that of store_db_history.c. */
 static const char schema[] =
     "PRAGMA page_size = %d;"
     "PRAGMA auto_vacuum = INCREMENTAL;"
@@ -38,7 +38,7 @@ static const char schema[] =
     "CREATE TABLE root (name TEXT PRIMARY KEY NOT NULL, owner INTEGER NOT NULL,"
     " sequence INTEGER NOT NULL, digest BLOB NOT NULL);"
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY AUTOINCREMENT, sequence INTEGER NOT NULL,"
-    " timestamp REAL NOT NULL, digest BLOB NOT NULL);" STORE_DB_PIECE_TABLE
+    " timestamp REAL NOT NULL, digest BLOB NOT NULL);" STORE_DB_PIECE_TABLE STORE_DB_HISTORY_TABLE
     "INSERT INTO meta VALUES ('hash', %Q), ('id', %Q), ('created', %f),"
     " ('indexed', 0), ('indexed_blobs', 0), ('newest', 0);"
     "COMMIT;"

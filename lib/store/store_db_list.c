@@ -190,12 +190,11 @@ store_db_remove(struct store_db *db, const int64_t *ids, size_t count)
 
 /* --- shrinking --- */
 
-/* Free pages of the file. */
 static int
-count_free_pages(struct store_db *db, int64_t *ret)
+read_pragma(struct store_db *db, const char *text, int64_t *ret)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db->sql, "PRAGMA freelist_count", -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(db->sql, text, -1, &st, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
@@ -203,6 +202,25 @@ count_free_pages(struct store_db *db, int64_t *ret)
         *ret = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
     return store_db_errno(rc);
+}
+
+/* Free pages of the file. */
+static int
+count_free_pages(struct store_db *db, int64_t *ret)
+{
+    return read_pragma(db, "PRAGMA freelist_count", ret);
+}
+
+int
+store_db_free_bytes(struct store_db *db, int64_t *ret)
+{
+    int64_t page = 0;
+    int rc = count_free_pages(db, ret);
+
+    if (rc == 0)
+        rc = read_pragma(db, "PRAGMA page_size", &page);
+    *ret *= page;
+    return rc;
 }
 
 static int

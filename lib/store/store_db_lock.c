@@ -7,6 +7,7 @@
  * Whoever is refused the database for another reason, or has read it, removes the file again if it was
  * he who made it; so a lock counts only while its file still has the name. */
 #include "store_db_priv.h"
+#include "filelock.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ set_busy(int fd, const char *statedir, struct err *err)
 static int
 try_lock(struct store_db_lock *lock, int operation, const char *statedir, struct err *err)
 {
-    int rc = 0;
+    int rc;
 
     lock->is_new = false;
     lock->fd = open_file(lock, operation);
@@ -64,10 +65,11 @@ try_lock(struct store_db_lock *lock, int operation, const char *statedir, struct
         return -EAGAIN;
     if (lock->fd < 0)
         return err_set(err, -errno, "%s: cannot open: %s", lock->path, err_name(errno));
-    if (flock(lock->fd, operation | LOCK_NB) < 0) {
-        rc = errno == EWOULDBLOCK
-                 ? set_busy(lock->fd, statedir, err)
-                 : err_set(err, -errno, "%s: cannot lock: %s", lock->path, err_name(errno));
+    rc = filelock_take(lock->fd, operation, operation == LOCK_EX ? FILELOCK_DYING_MS : 0);
+    if (rc == -EWOULDBLOCK) {
+        rc = set_busy(lock->fd, statedir, err);
+    } else if (rc < 0) {
+        rc = err_set(err, rc, "%s: cannot lock: %s", lock->path, err_name(rc));
     } else if (!has_name(lock->fd, lock->path)) {
         rc = -EAGAIN;
     }

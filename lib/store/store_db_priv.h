@@ -19,6 +19,10 @@
 #define STORE_DB_PIECE_TABLE \
     "CREATE TABLE piece (blob INTEGER NOT NULL, number INTEGER NOT NULL," \
     " size INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (blob, number));"
+#define STORE_DB_HISTORY_TABLE \
+    "CREATE TABLE history (id INTEGER PRIMARY KEY, name TEXT NOT NULL, owner INTEGER NOT NULL," \
+    " sequence INTEGER NOT NULL, digest BLOB NOT NULL, time REAL NOT NULL," \
+    " collected INTEGER NOT NULL, count INTEGER NOT NULL, size INTEGER NOT NULL, ids BLOB);"
 
 enum store_db_statement {
     STMT_BEGIN,
@@ -62,7 +66,25 @@ enum store_db_statement {
     STMT_NEWEST_PIECE,
     STMT_HAS_STRAYS,
     STMT_REMOVE_STRAYS,
+    STMT_FIRST_OF_HISTORY, // and those from here on that of the history
+    STMT_HISTORY_COUNTS = STMT_FIRST_OF_HISTORY,
+    STMT_SETTLE_HISTORY,
+    STMT_PUT_HISTORY,
+    STMT_PRUNE_HISTORY,
+    STMT_CLEAR_IDS,
+    STMT_COLLECT_HISTORY,
+    STMT_END_HISTORY,
+    STMT_HISTORY,
+    STMT_COMMITS,
     STMT_COUNT_OF,
+};
+
+/* See store_db_history.c. */
+struct store_db_history {
+    int64_t oldest, newest; // rows; when there are none, newest + 1 and newest
+    int64_t cleared;        // rows up to it have no ids
+    int64_t mark;           // rows up to it may lose theirs when there are enough behind it
+    uint64_t ids;           // in rows behind mark
 };
 
 /* What is known of the rows; see store_db_index.c.  An error restores what was at begin. */
@@ -76,6 +98,7 @@ struct store_db_counts {
     size_t part;           // to be merged next
     size_t due_rows;       // stored and not paid for with merges
     size_t due_bytes;      // of leaf pages, likewise
+    struct store_db_history history;
 };
 
 /* A blob whose row has other bytes. */
@@ -110,6 +133,7 @@ struct store_db {
     enum digest_alg alg;                     // of the file
     int max_checkpoints;                     // newest N are kept
     bool has_pieces;                         // the table is there, its statements are prepared
+    bool has_history;                        // likewise
     size_t piece_size;                       // of what is put; tests have their own
     struct store_db_lock lock;               // of the directory; to read: a share, or none
     bool is_follower;                        // opened to read: another process may be writing
@@ -178,6 +202,7 @@ void store_db_unlink(const char *path); // with what SQLite may have left beside
 int store_db_prepare(struct store_db *db, struct err *err);
 /* Those for the table of pieces, which is there. */
 int store_db_prepare_pieces(struct store_db *db, struct err *err);
+int store_db_prepare_history(struct store_db *db, struct err *err);
 void store_db_finalize(struct store_db *db);
 void store_db_release(sqlite3_stmt *st); // when its rows have been taken
 /* Run a statement that returns no rows; an error is logged ("cannot WHAT") and ends the
@@ -190,6 +215,23 @@ void store_db_bind_digest(struct store_db *db, sqlite3_stmt *st, int index, cons
 int store_db_column_digest(struct store_db *db, sqlite3_stmt *st, int column, struct digest *ret);
 /* Once for a disk that does not work, until it does. */
 void store_db_log_failure(struct store_db *db, const char *what, int sqlite_rc);
+
+/* --- store_db_roots.c --- */
+/* Columns name, owner, sequence, digest from 0 on.  -EIO. */
+int store_db_read_root(struct store_db *db, sqlite3_stmt *st, struct store_root *ret);
+/* All rows of a SELECT as an array of items of `size` bytes, each filled by `read`, which may refuse
+ * one with 1. */
+int store_db_read_rows(struct store_db *db, enum store_db_statement which, size_t size,
+                       int (*read)(struct store_db *db, sqlite3_stmt *st, void *item), void **ret,
+                       size_t *ret_count);
+
+/* --- store_db_history.c --- */
+/* For a file that is open; a writer makes the table if it is not there. */
+int store_db_open_history(struct store_db *db, bool is_writer, struct err *err);
+/* A writer: rows that are ahead of the roots are not listed any more. */
+void store_db_settle_history(struct store_db *db);
+/* Inside a transaction: the namespace is removed. */
+int store_db_end_history(struct store_db *db, const char *name);
 
 /* --- store_db_index.c --- */
 int store_db_open_index(struct store_db *db, struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* store_db_roots.c - the roots of the namespaces, and checkpoints. */
+/* store_db_roots.c - the roots of the namespaces, and checkpoints.  Former roots: store_db_history.c. */
 #include "store_db_priv.h"
 #include "xmem.h"
 
@@ -25,16 +25,17 @@ int
 store_db_remove_root(struct store_db *db, const char *name)
 {
     sqlite3_stmt *st = db->statements[STMT_REMOVE_ROOT];
+    int rc;
 
     assert(db->in_transaction);
     sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-    return store_db_run(db, STMT_REMOVE_ROOT, "remove a root");
+    rc = store_db_run(db, STMT_REMOVE_ROOT, "remove a root");
+    return rc == 0 ? store_db_end_history(db, name) : rc;
 }
 
-static int
-read_root(struct store_db *db, sqlite3_stmt *st, void *ret)
+int
+store_db_read_root(struct store_db *db, sqlite3_stmt *st, struct store_root *root)
 {
-    struct store_root *root = ret;
     const char *name = (const char *)sqlite3_column_text(st, 0);
     int64_t owner = sqlite3_column_int64(st, 1);
 
@@ -44,6 +45,12 @@ read_root(struct store_db *db, sqlite3_stmt *st, void *ret)
     root->owner = (uint32_t)owner;
     root->sequence = sqlite3_column_int64(st, 2);
     return store_db_column_digest(db, st, 3, &root->root) < 0 ? -EIO : 0;
+}
+
+static int
+read_root(struct store_db *db, sqlite3_stmt *st, void *ret)
+{
+    return store_db_read_root(db, st, ret);
 }
 
 /* --- checkpoints --- */
@@ -77,25 +84,24 @@ read_checkpoint(struct store_db *db, sqlite3_stmt *st, void *ret)
 
 /* --- lists --- */
 
-/* All rows of a SELECT as an array of items of `size` bytes, each filled by `read`. */
-static int
-read_rows(struct store_db *db, enum store_db_statement which, size_t size,
-          int (*read)(struct store_db *db, sqlite3_stmt *st, void *item), void **ret,
-          size_t *ret_count)
+int
+store_db_read_rows(struct store_db *db, enum store_db_statement which, size_t size,
+                   int (*read)(struct store_db *db, sqlite3_stmt *st, void *item), void **ret,
+                   size_t *ret_count)
 {
     sqlite3_stmt *st = db->statements[which];
     AUTO(buf) struct buf rows = BUF_INIT;
     size_t count = 0;
     int step, rc = 0;
 
-    while (rc == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
         buf_reserve(&rows, size);
         memset(rows.data + rows.size, 0, size);
         rc = read(db, st, rows.data + rows.size);
-        rows.size += size;
-        count++;
+        rows.size += rc == 0 ? size : 0;
+        count += rc == 0 ? 1 : 0;
     }
-    if (rc == 0)
+    if (rc >= 0)
         rc = store_db_errno(step);
     store_db_release(st);
     if (rc < 0)
@@ -109,7 +115,7 @@ int
 store_db_roots(struct store_db *db, struct store_root **ret, size_t *ret_count)
 {
     void *rows = NULL;
-    int rc = read_rows(db, STMT_ROOTS, sizeof(**ret), read_root, &rows, ret_count);
+    int rc = store_db_read_rows(db, STMT_ROOTS, sizeof(**ret), read_root, &rows, ret_count);
 
     *ret = rows;
     return rc;
@@ -119,7 +125,8 @@ int
 store_db_checkpoints(struct store_db *db, struct checkpoint **ret, size_t *ret_count)
 {
     void *rows = NULL;
-    int rc = read_rows(db, STMT_CHECKPOINTS, sizeof(**ret), read_checkpoint, &rows, ret_count);
+    int rc =
+        store_db_read_rows(db, STMT_CHECKPOINTS, sizeof(**ret), read_checkpoint, &rows, ret_count);
 
     *ret = rows;
     return rc;

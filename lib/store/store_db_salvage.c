@@ -48,6 +48,12 @@ static const struct part parts[] = {
     {"SELECT id FROM checkpoint WHERE id >= ?1 AND id <= ?2",
      "SELECT id, sequence, timestamp, digest FROM checkpoint WHERE id >= ?1 AND id <= ?2",
      "INSERT INTO checkpoint (id, sequence, timestamp, digest) VALUES (?1, ?2, ?3, ?4)", false},
+    {"SELECT id FROM history WHERE id >= ?1 AND id <= ?2",
+     "SELECT id, name, owner, sequence, digest, time, collected, count, size, ids FROM history"
+     " WHERE id >= ?1 AND id <= ?2",
+     "INSERT INTO history (id, name, owner, sequence, digest, time, collected, count, size, ids)"
+     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+     false},
     {"SELECT id FROM age WHERE id >= ?1 AND id <= ?2",
      "SELECT id, time FROM age WHERE id >= ?1 AND id <= ?2",
      "INSERT INTO age (id, time) VALUES (?1, ?2)", false},

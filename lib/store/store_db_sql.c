@@ -73,6 +73,23 @@ static const char *const statement_text[STMT_COUNT_OF] = {
     [STMT_NEWEST_PIECE] = "SELECT ifnull(max(blob), 0) FROM piece",
     [STMT_HAS_STRAYS] = "SELECT 1 FROM piece WHERE " STRAYS " LIMIT 1",
     [STMT_REMOVE_STRAYS] = "DELETE FROM piece WHERE " STRAYS,
+    [STMT_HISTORY_COUNTS] = "SELECT id, count FROM history ORDER BY id DESC",
+    [STMT_SETTLE_HISTORY] = "UPDATE history SET collected = 1 WHERE collected = 0 AND NOT EXISTS"
+                            " (SELECT 1 FROM root r WHERE r.name = history.name"
+                            " AND r.sequence >= history.sequence)",
+    [STMT_PUT_HISTORY] = "INSERT INTO history (id, name, owner, sequence, digest, time, collected,"
+                         " count, size, ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9)",
+    [STMT_PRUNE_HISTORY] = "DELETE FROM history WHERE id <= ?1",
+    [STMT_CLEAR_IDS] = "UPDATE history SET ids = NULL, size = 0, count = 0"
+                       " WHERE id > ?1 AND id <= ?2 AND count > 0",
+    [STMT_COLLECT_HISTORY] =
+        "UPDATE history SET collected = 1 WHERE collected = 0 AND digest"
+        " NOT IN (SELECT digest FROM root UNION SELECT digest FROM checkpoint)",
+    [STMT_END_HISTORY] = "UPDATE history SET collected = 2 WHERE collected < 2 AND name = ?1",
+    [STMT_HISTORY] = "SELECT name, owner, sequence, digest, time FROM history"
+                     " WHERE id > ?1 AND collected = 0 ORDER BY id",
+    [STMT_COMMITS] = "SELECT name, owner, sequence, digest, size, ids, collected FROM history"
+                     " WHERE count > 0 ORDER BY id DESC",
 };
 
 static int
@@ -92,17 +109,34 @@ int
 store_db_prepare_pieces(struct store_db *db, struct err *err)
 {
     db->has_pieces = true;
-    return prepare_some(db, STMT_FIRST_OF_PIECES, STMT_COUNT_OF, err);
+    return prepare_some(db, STMT_FIRST_OF_PIECES, STMT_FIRST_OF_HISTORY, err);
+}
+
+int
+store_db_prepare_history(struct store_db *db, struct err *err)
+{
+    db->has_history = true;
+    return prepare_some(db, STMT_FIRST_OF_HISTORY, STMT_COUNT_OF, err);
+}
+
+static bool
+has_table(struct store_db *db, const char *name)
+{
+    return sqlite3_table_column_metadata(db->sql, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) ==
+           SQLITE_OK;
 }
 
 int
 store_db_prepare(struct store_db *db, struct err *err)
 {
     int rc = prepare_some(db, 0, STMT_FIRST_OF_PIECES, err);
-    bool has_pieces = rc == 0 && sqlite3_table_column_metadata(db->sql, NULL, "piece", NULL, NULL,
-                                                               NULL, NULL, NULL, NULL) == SQLITE_OK;
 
-    return has_pieces ? store_db_prepare_pieces(db, err) : rc;
+    db->has_pieces = db->has_history = false;
+    if (rc == 0 && has_table(db, "piece"))
+        rc = store_db_prepare_pieces(db, err);
+    if (rc == 0 && has_table(db, "history"))
+        rc = store_db_prepare_history(db, err);
+    return rc;
 }
 
 void

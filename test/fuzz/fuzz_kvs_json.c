@@ -2,6 +2,7 @@
 /* Payloads of kvs.*: whatever is asked for is refused, or looked up to an end in a tree whose every
  * directory has one link, one value and one directory in it. */
 #include "fuzz.h"
+#include "kvs_history.h"
 #include "kvs_json.h"
 #include "xmem.h"
 
@@ -59,6 +60,47 @@ run(struct lookup *l)
         assert(result);
 }
 
+static void
+read_event(const char *text)
+{
+    AUTO(buf) struct buf again = BUF_INIT;
+    struct keyset *keys = NULL;
+    struct store_root root;
+    double time;
+
+    if (kvs_event_decode(DIGEST_SHA1, text, &root, &time, &keys) < 0) {
+        assert(!keys);
+        return;
+    }
+    kvs_event_encode(DIGEST_SHA1, &root, time, keys, &again);
+    keyset_free(&keys);
+    assert(kvs_event_decode(DIGEST_SHA1, buf_str(&again), &root, &time, &keys) == 0);
+    keyset_free(&keys);
+}
+
+static void
+read_history(const char *text)
+{
+    struct kvs_history_spec spec;
+    struct kvs_watch_spec watch;
+    struct kvs_history h;
+    struct err err = {0};
+
+    if (kvs_history_decode(DIGEST_SHA1, text, "primary", &h) == 0) {
+        for (size_t i = 0; i < h.count; i++)
+            assert(strcmp(h.entries[i].root.name, "primary") == 0);
+        kvs_history_fini(&h);
+    }
+    if (kvs_history_decode_request(DIGEST_SHA1, text, &spec) == 0)
+        assert(strlen(spec.ns) < STORE_NAMESPACE_MAX);
+    if (kvs_json_decode_watch(DIGEST_SHA1, text, &watch, &err) == 0) {
+        assert(watch.key[0]);
+        kvs_watch_spec_fini(&watch);
+    } else {
+        assert(err.text[0]);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -79,5 +121,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strlen(root.name) < STORE_NAMESPACE_MAX);
     if (kvs_json_decode_namespace(text, ns, &sequence) == 0)
         assert(strlen(ns) < STORE_NAMESPACE_MAX);
+    read_event(text);
+    read_history(text);
     return 0;
 }

@@ -141,10 +141,13 @@ start_cluster()
     exit 1
 }
 
-# There, and not a zombie.  (The command line is empty for a moment while a program starts.)
+# There, and not a zombie, or one of which other threads are still about to go, with its locks.  (The command
+# line is empty for a moment while a program starts.)
 is_alive()
 {
-    [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) == [!ZX]* ]]
+    local threads=(/proc/"$1"/task/*)
+
+    [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) == [!ZX]* ]] || [ ${#threads[@]} -gt 1 ]
 }
 
 on_rank()

@@ -170,6 +170,29 @@ a_bucket_is_found_by_its_largest_value(void **state UNUSED)
     }
 }
 
+static void
+stddev_is_right_to_one_percent(void **state UNUSED)
+{
+    static const struct {
+        int64_t low, high; // as many samples of each
+        double stddev;
+    } rows[] = {
+        {5, 5, 0}, {1, 3, 1}, {0, 100, 50}, {1000, 3000, 1000}, {1000000, 9000000, 4000000}};
+
+    assert_true(hist_stddev(&hist) == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        double found;
+
+        clear(NULL);
+        for (int n = 0; n < 1000; n++) {
+            hist_add(&hist, rows[i].low);
+            hist_add(&hist, rows[i].high);
+        }
+        found = hist_stddev(&hist);
+        assert_true(found >= rows[i].stddev * 0.99 && found <= rows[i].stddev * 1.01);
+    }
+}
+
 int
 main(void)
 {
@@ -185,6 +208,7 @@ main(void)
         cmocka_unit_test_setup(nothing_is_merged_from_an_empty_one, clear),
         cmocka_unit_test_setup(what_is_below_a_power_of_two_is_counted_exactly, clear),
         cmocka_unit_test_setup(a_bucket_is_found_by_its_largest_value, clear),
+        cmocka_unit_test_setup(stddev_is_right_to_one_percent, clear),
     };
 
     return cmocka_run_group_tests_name("hist", tests, NULL, NULL);

@@ -110,6 +110,24 @@ overlay_child(const struct overlay *o, size_t i)
     return &o->children[i];
 }
 
+enum subtree_status
+overlay_status(const struct overlay *o)
+{
+    return o->status;
+}
+
+int64_t
+overlay_now(const struct overlay *o)
+{
+    return o->now;
+}
+
+int64_t
+overlay_status_age(const struct overlay *o)
+{
+    return o->age;
+}
+
 bool
 overlay_is_full(const struct overlay *o, const struct overlay_from *to UNUSED)
 {
@@ -125,6 +143,13 @@ overlay_must_wait(struct overlay *o, const struct overlay_from *to UNUSED, uint6
 void
 connector_send(struct connector *c, uint64_t conn, struct msg *m)
 {
+    note(c->out, TO_CONN, conn, m);
+}
+
+void
+connector_send_event(struct connector *c, uint64_t conn, struct msg *m)
+{
+    c->events++;
     note(c->out, TO_CONN, conn, m);
 }
 

@@ -37,6 +37,8 @@ struct overlay {
     bool full;        // every neighbour
     unsigned cut;     // clients that were cut off
     struct peer children[MAX_CHILDREN];
+    enum subtree_status status;
+    int64_t now, age; // ms
 };
 
 struct connector {
@@ -44,6 +46,7 @@ struct connector {
     bool full;          // every client
     bool is_short;      // all of them together have too much queued
     size_t large;       // bytes: larger answers wait then
+    unsigned events;    // of what was sent
 };
 
 /* A router of `rank` in a binary tree of seven, all of them online, with both ways out. */

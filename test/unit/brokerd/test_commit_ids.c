@@ -158,10 +158,49 @@ oldest_finished_is_forgotten_first(void **state UNUSED)
     commit_ids_free(&c); // with a waiter still there
 }
 
+static void
+what_was_recorded_is_answered(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    struct store_commit commit = {.id = "abc", .root = {.name = "ns", .sequence = 7, .epoch = 3}};
+    const struct store_root *result;
+    const char *text;
+    int rc = 1;
+
+    commit_ids_add_recorded(c, &commit);
+    commit.root.sequence = 8;
+    commit_ids_add_recorded(c, &commit); // the first is the one
+    strcpy(commit.id, "no id");
+    commit_ids_add_recorded(c, &commit);
+    assert_true(commit_ids_is_finished(commit_ids_get(c, "abc")));
+    result = commit_ids_result(commit_ids_get(c, "abc"), &rc, &text);
+    assert_int_equal(rc, 0);
+    assert_int_equal(result->sequence, 7);
+    assert_int_equal(result->epoch, 0);
+    assert_false(commit_ids_is_finished(commit_ids_get(c, "no id")));
+    commit_ids_free(&c);
+}
+
+static void
+ids_are_letters_digits_and_dashes(void **state UNUSED)
+{
+    assert_true(commit_ids_is_name("aZ09-_"));
+    assert_true(
+        commit_ids_is_name("123456789012345678901234567890123456789012345678901234567890123"));
+    assert_false(
+        commit_ids_is_name("1234567890123456789012345678901234567890123456789012345678901234"));
+    assert_false(commit_ids_is_name(""));
+    assert_false(commit_ids_is_name("a.b"));
+    assert_false(commit_ids_is_name("a b"));
+    assert_false(commit_ids_is_name("\xc3\xbc"));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_recorded_is_answered),
+        cmocka_unit_test(ids_are_letters_digits_and_dashes),
         cmocka_unit_test(repeated_commit_waits_for_the_first),
         cmocka_unit_test(finished_commit_is_answered_from_memory),
         cmocka_unit_test(failure_is_remembered_too),

@@ -639,6 +639,133 @@ who_does_not_read_is_cut_off_when_others_wait_for_room(void **state)
     leave(&modest);
 }
 
+#define EVENT_SIZE 20000
+#define EVENTS_BOUND ((size_t)4 << 20) // bytes of them that may be queued for a client
+
+static void
+send_event(struct rig *r, uint64_t conn, uint32_t sequence)
+{
+    uint8_t *bytes;
+    struct blob *payload = blob_alloc(EVENT_SIZE, &bytes);
+    struct msg m;
+
+    memset(bytes, 0, EVENT_SIZE);
+    msg_init(&m, MSG_EVENT);
+    assert_int_equal(msg_set_topic(&m, "test.event"), 0);
+    m.sequence = sequence;
+    msg_set_payload(&m, &payload);
+    connector_send_event(r->connector, conn, &m);
+}
+
+static void
+take_event(struct rig *r, struct client *c, uint32_t sequence)
+{
+    struct msg m;
+
+    TURN_UNTIL(r, poll_message(c, &m));
+    assert_int_equal(m.type, MSG_EVENT);
+    assert_int_equal(m.sequence, sequence);
+    msg_fini(&m);
+}
+
+static void
+events_come_behind_what_was_queued_before(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    ask(r, &c, 1, 10);
+    respond(r, &r->last);
+    send_event(r, r->last_conn, 1);
+    respond(r, &r->last);
+    take_response(r, &c, 1, 10);
+    take_event(r, &c, 1);
+    take_response(r, &c, 1, 10);
+    send_event(r, r->last_conn + 1, 2); // there is no such client
+    leave(&c);
+}
+
+static void
+events_that_are_read_are_not_bounded(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+    uint32_t burst = (uint32_t)(EVENTS_BOUND / 2 / EVENT_SIZE);
+
+    ask(r, &c, 1, 10);
+    for (uint32_t round = 0; round < 10; round++) {
+        for (uint32_t i = 0; i < burst; i++)
+            send_event(r, r->last_conn, i);
+        for (uint32_t i = 0; i < burst; i++)
+            take_event(r, &c, i);
+    }
+    assert_int_equal(r->closed, 0);
+    leave(&c);
+}
+
+/* The client reads all of them, but some are always queued. */
+static void
+events_that_are_read_late_are_not_bounded(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+    uint32_t burst = 50;
+
+    ask(r, &c, 1, 10);
+    for (uint32_t i = 0; i < burst; i++)
+        send_event(r, r->last_conn, i);
+    for (uint32_t round = 1; round < 20; round++) {
+        for (uint32_t i = 0; i < burst; i++)
+            send_event(r, r->last_conn, round * burst + i);
+        for (uint32_t i = 0; i < burst; i++)
+            take_event(r, &c, (round - 1) * burst + i);
+        assert_true(connector_stats(r->connector)->output_bytes > 0);
+    }
+    assert_int_equal(r->closed, 0);
+    leave(&c);
+}
+
+static void
+who_does_not_read_events_is_cut_off(void **state)
+{
+    struct rig *r = *state;
+    struct client deaf = join(r);
+    struct client other = join(r);
+    uint64_t conn;
+
+    ask(r, &deaf, 1, 10);
+    conn = r->last_conn;
+    for (uint32_t i = 0; i < 3 * EVENTS_BOUND / EVENT_SIZE; i++) {
+        send_event(r, conn, i);
+        assert_int_equal(r->closed, 0); // never from inside
+    }
+    assert_true(connector_stats(r->connector)->output_bytes <= EVENTS_BOUND + 2 * EVENT_SIZE);
+    TURN_UNTIL(r, r->closed == 1);
+    assert_int_equal(r->last_closed, conn);
+    assert_int_equal(connector_stats(r->connector)->cut_off, 1);
+    assert_int_equal(connector_stats(r->connector)->output_bytes, 0);
+    ask(r, &other, 2, 10);
+    leave(&deaf);
+    leave(&other);
+}
+
+/* Answers that wait to be read are no reason: events have a bound of their own. */
+static void
+large_answers_are_not_counted_as_events(void **state)
+{
+    struct rig *r = *state;
+    struct client c = join(r);
+
+    ask(r, &c, 1, MAX_PAYLOAD);
+    while (connector_stats(r->connector)->output_bytes < 2 * EVENTS_BOUND)
+        respond(r, &r->last);
+    send_event(r, r->last_conn, 1);
+    for (int i = 0; i < 10; i++)
+        loop_turn(r->loop, 0);
+    assert_int_equal(r->closed, 0);
+    leave(&c);
+}
+
 static void
 what_is_queued_is_written_before_the_end(void **state)
 {
@@ -734,6 +861,11 @@ main(void)
         TEST(client_that_is_held_back_may_hang_up),
         TEST(large_answers_wait_for_room_of_all),
         TEST(who_does_not_read_is_cut_off_when_others_wait_for_room),
+        TEST(events_come_behind_what_was_queued_before),
+        TEST(events_that_are_read_are_not_bounded),
+        TEST(events_that_are_read_late_are_not_bounded),
+        TEST(who_does_not_read_events_is_cut_off),
+        TEST(large_answers_are_not_counted_as_events),
         TEST(what_is_queued_is_written_before_the_end),
         TEST(many_clients_come_and_go),
         TEST(socket_is_for_the_owner_only_and_replaces_a_stale_one),

@@ -212,7 +212,7 @@ nothing_goes_while_another_broker_runs(void **state UNUSED)
     mkdir(run, 0700);
     assert_int_equal(dirs_open(&d, 0, run, NULL, NULL), 0);
     expect_sock(&d);
-    assert_int_equal(rundir_lock(&lock, run, 0, NULL), 0); // it was faster
+    assert_int_equal(rundir_lock(&lock, run, 0, 0, NULL), 0); // it was faster
     make_state(run);
     make_socket(sock);
     dirs_close(&d);

@@ -559,11 +559,12 @@ call_made_by_a_failing_one_fails_too(void **state)
 
 /* --- events --- */
 
-static void
+static bool
 count_event(void *arg, const struct msg *event)
 {
     assert_string_equal(event->topic, "test.event");
     ++*(int *)arg;
+    return true;
 }
 
 static void

@@ -81,11 +81,10 @@ static void
 start(struct rig *r, uint64_t rate)
 {
     static const struct store_ops ops = {.stored = on_stored, .ran = on_ran};
-    AUTO(free) struct store_root *roots = NULL;
-    size_t nroots;
+    AUTO(store_recorded) struct store_recorded recorded;
     struct err err = {0};
 
-    if (store_start(&r->store, &r->dir.conf, r->loop, &ops, r, &roots, &nroots, &err) < 0)
+    if (store_start(&r->store, &r->dir.conf, r->loop, &ops, r, &recorded, &err) < 0)
         fail_msg("%s", err.text);
     r->scrub = scrub_start(DIGEST_BLAKE2B, rate, r->loop, r->store, on_damaged, r);
 }

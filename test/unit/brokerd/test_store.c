@@ -15,10 +15,9 @@ struct rig {
     struct statedir dir;
     struct loop *loop;
     struct store *store;
-    struct store_root *roots; // as found at the start
-    size_t nroots;
-    int rc[MAX_TAGS];      // answer for each tag or cookie; 1 = none yet
-    size_t size[MAX_TAGS]; // bytes loaded
+    struct store_recorded recorded; // as found at the start
+    int rc[MAX_TAGS];               // answer for each tag or cookie; 1 = none yet
+    size_t size[MAX_TAGS];          // bytes loaded
     size_t answers;
     size_t ncheckpoints;
     bool again; // ask for a load from inside the next answer of a put
@@ -102,8 +101,8 @@ start(struct rig *r)
     for (int i = 0; i < MAX_TAGS; i++)
         r->rc[i] = 1;
     r->answers = 0;
-    free(TAKE(r->roots));
-    if (store_start(&r->store, &r->dir.conf, r->loop, &ops, r, &r->roots, &r->nroots, &err) < 0)
+    store_recorded_fini(&r->recorded);
+    if (store_start(&r->store, &r->dir.conf, r->loop, &ops, r, &r->recorded, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -127,7 +126,7 @@ teardown(void **state)
     store_stop(&r->store);
     loop_free(&r->loop);
     statedir_fini(&r->dir);
-    free(r->roots);
+    store_recorded_fini(&r->recorded);
     free(r);
     return 0;
 }
@@ -288,6 +287,8 @@ changes_bring_blobs_roots_and_checkpoints(void **state)
 
     for (int i = 1; i <= 7; i++) {
         c = make_change(i * 10, 5, "primary", i);
+        c->time = 1000 + i;
+        c->ids = i == 7 ? xstrdup("id-1 id-2") : NULL;
         store_apply(r->store, &c, cookie((size_t)i));
         assert_null(c);
     }
@@ -301,9 +302,18 @@ changes_bring_blobs_roots_and_checkpoints(void **state)
     assert_int_equal(r->ncheckpoints, 5);
     store_stop(&r->store);
     start(r);
-    assert_int_equal(r->nroots, 1);
-    assert_string_equal(r->roots[0].name, "primary");
-    assert_int_equal(r->roots[0].sequence, 7);
+    assert_int_equal(r->recorded.nroots, 1);
+    assert_string_equal(r->recorded.roots[0].name, "primary");
+    assert_int_equal(r->recorded.roots[0].sequence, 7);
+    assert_int_equal(r->recorded.nhistory, 7); // the other namespace has none any more
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(r->recorded.history[i].root.sequence, i + 1);
+        assert_true(r->recorded.history[i].time == 1001 + i);
+    }
+    assert_int_equal(r->recorded.ncommits, 2);
+    assert_string_equal(r->recorded.commits[0].id, "id-1");
+    assert_string_equal(r->recorded.commits[1].id, "id-2");
+    assert_int_equal(r->recorded.commits[1].root.sequence, 7);
 }
 
 /* And the others of its transaction are written. */
@@ -330,8 +340,8 @@ root_that_is_not_stored_is_refused(void **state)
     assert_int_equal(r->rc[3], 0);
     store_stop(&r->store);
     start(r);
-    assert_int_equal(r->nroots, 1);
-    assert_string_equal(r->roots[0].name, "good");
+    assert_int_equal(r->recorded.nroots, 1);
+    assert_string_equal(r->recorded.roots[0].name, "good");
 }
 
 /* --- tasks --- */
@@ -519,14 +529,12 @@ refused_start_leaves_nothing_behind(void **state)
     struct rig *r = *state;
     struct store *second = NULL;
     struct err err = {0};
-    struct store_root *roots = NULL;
-    size_t n;
+    struct store_recorded recorded;
 
-    assert_int_equal(store_start(&second, &r->dir.conf, r->loop, &ops, r, &roots, &n, &err),
-                     -EBUSY);
+    assert_int_equal(store_start(&second, &r->dir.conf, r->loop, &ops, r, &recorded, &err), -EBUSY);
     assert_non_null(strstr(err.text, "in use by another broker"));
     assert_null(second);
-    assert_null(roots);
+    assert_null(recorded.roots);
 }
 
 static void

@@ -405,6 +405,7 @@ shrinking_gives_pages_back_and_empties_the_log(void **state)
     struct rig *r = *state;
     struct store_db_stats full, stats;
     int64_t ids[60];
+    int64_t free_bytes = -1;
     int steps = 0;
 
     for (int i = 0; i < 60; i++) {
@@ -419,7 +420,11 @@ shrinking_gives_pages_back_and_empties_the_log(void **state)
     assert_int_equal(store_db_shrink(r->db, 10), 0);
     store_db_stats(r->db, &full);
     assert_int_equal(full.wal_bytes, 0);
+    assert_int_equal(store_db_free_bytes(r->db, &free_bytes), 0);
+    assert_int_equal(free_bytes, 0);
     remove_ids(r, ids, 59);
+    assert_int_equal(store_db_free_bytes(r->db, &free_bytes), 0);
+    assert_in_range(free_bytes, 59 * 200000, full.file_bytes);
     while (store_db_shrink(r->db, 100) == 1)
         steps++;
     assert_in_range(steps, 5, 10);

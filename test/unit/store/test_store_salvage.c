@@ -309,6 +309,50 @@ a_salvage_keeps_all_there_is(void **state)
     assert_sound(r);
 }
 
+/* Enough rows for some pages. */
+static void
+put_history(struct rig *r, int count)
+{
+    struct store_root root = {.name = "primary", .owner = 7};
+    AUTO(blob) struct blob *b = make_blob(1, 100, true, &root.root);
+
+    assert_int_equal(store_db_begin(r->db), 0);
+    assert_int_equal(store_db_put(r->db, &root.root, b), 0);
+    for (int i = 1; i <= count; i++) {
+        root.sequence = i;
+        assert_int_equal(store_db_put_root(r->db, &root), 0);
+        assert_int_equal(store_db_put_history(r->db, &root, i, "some-id-of-a-commit"), 0);
+    }
+    assert_int_equal(store_db_commit(r->db), 0);
+}
+
+static void
+history_with_a_lost_page_is_refused_but_repaired(void **state)
+{
+    struct rig *r = *state;
+    AUTO(free) struct store_history *list = NULL;
+    AUTO(free) struct store_commit *commits = NULL;
+    struct err err = {0};
+    size_t count;
+
+    need_dbstat();
+    put_history(r, 2000);
+    store_db_close(&r->db);
+    wipe_page(&r->dir, page_of(&r->dir, "history", "leaf", 3));
+    assert_int_equal(store_db_open(&r->db, &r->dir.conf, &err), -EILSEQ);
+    assert_non_null(strstr(err.text, "cannot read the history): see xylem fsck --repair"));
+    open_for_repair(r);
+    assert_true(store_db_is_hurt(r->db));
+    salvage(r);
+    assert_int_equal(store_db_history(r->db, &list, &count), 0);
+    assert_in_range(count, 1600, 1999);
+    assert_int_equal(list[0].root.sequence, 1);
+    assert_int_equal(list[count - 1].root.sequence, 2000);
+    assert_int_equal(store_db_commits(r->db, &commits, &count), 0);
+    assert_in_range(count, 1600, 1999);
+    assert_sound(r);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -324,6 +368,7 @@ main(void)
         T(a_gap_in_the_index_is_found_and_filled),
         T(without_its_numbers_it_is_refused_but_repaired),
         T(a_salvage_keeps_all_there_is),
+        T(history_with_a_lost_page_is_refused_but_repaired),
     };
 
     elog_open("/dev/null", NULL); // damaged rows are logged
