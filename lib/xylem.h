@@ -81,7 +81,7 @@ enum { XYLEM_STREAMING = 1, XYLEM_TEXT = 2 };
 XYLEM_API int xylem_rpc_async(xylem_t *x, const char *topic, uint32_t rank, const void *payload,
                               size_t size, int flags, xylem_fn fn, void *arg, uint32_t *ret_tag);
 
-/* Forget one: its completion is not called.  The rank is told if it is a stream. */
+/* Forget one: its completion is not called.  The rank is told if it is a stream, or waits. */
 XYLEM_API void xylem_cancel(xylem_t *x, uint32_t tag);
 
 /* JSON in, JSON out, synchronous.  request may be NULL (no payload); *ret: malloc()ed text, "" when
@@ -145,9 +145,22 @@ XYLEM_API int xylem_txn_mkdir(xylem_txn_t *t, const char *key);
 XYLEM_API int xylem_txn_symlink(xylem_txn_t *t, const char *key, const char *target_ns,
                                 const char *target);
 
+/* Compare and swap: the commit is applied only if, right before it, the root has this sequence number; or
+ * if xylem_lookup() of the key with XYLEM_TREEOBJ would give this (NULL: -ENOENT).  "." is the root.  Any
+ * number of keys.  Else it fails with -EAGAIN, the text says which does not hold, and nothing is done. */
+XYLEM_API int xylem_txn_expect_version(xylem_txn_t *t, int64_t version);
+XYLEM_API int xylem_txn_expect(xylem_txn_t *t, const char *key, const char *treeobj,
+                               const char *hash);
+/* An id for the commit: 1 to XYLEM_ID_MAX - 1 letters, digits, - and _, used for no other commit.  One that
+ * was applied is not applied again: whoever does not know whether it was, for the connection was lost, sends
+ * it again with the same id, and gets the result that the first had. */
+#define XYLEM_ID_MAX 64
+XYLEM_API int xylem_txn_set_id(xylem_txn_t *t, const char *id);
+
 enum { XYLEM_NO_MERGE = 1, XYLEM_SYNC = 4 };
 
 /* Commit.  On success all of it is durable (unless the instance runs with --durability=memory).
+ * -EAGAIN: what is expected does not hold; over a remote connection with no text: there was no room.
  * ret (may be NULL): the new root.  The transaction is left as it is, to be freed by the caller. */
 XYLEM_API int xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags,
                            struct xylem_root *ret);
@@ -156,23 +169,52 @@ XYLEM_API int xylem_commit_async(xylem_t *x, const char *ns, const xylem_txn_t *
                                  xylem_fn fn, void *arg);
 
 enum {
-    XYLEM_READDIR = 1,
-    XYLEM_READLINK = 2,
-    XYLEM_TREEOBJ = 16,
+    XYLEM_READDIR = 1,             /* the entries of a directory */
+    XYLEM_READLINK = 2,            /* a symbolic link itself */
+    XYLEM_TREEOBJ = 16,            /* what is stored */
+    XYLEM_WATCH = 4,               /* a stream: an answer now, and one for each change */
+    XYLEM_WAITCREATE = 8,          /* wait for what is not there: the key, or the namespace */
+    XYLEM_WATCH_FULL = 64,         /* with WATCH: look the key up in each new root */
+    XYLEM_WATCH_UNIQ = 128,        /* with WATCH: no answer that is as the one before */
+    XYLEM_WATCH_APPEND = 256,      /* with WATCH: only what was appended since */
+    XYLEM_STREAM = 512,            /* a stream: the value blob by blob, and then -ENODATA */
+    XYLEM_INITIAL_SENTINEL = 1024, /* with WATCH: {"val":null} after the first object */
 };
 
 /* Look a key up; *ret: malloc()ed JSON text of the tree object: a val (flags 0), a dir (READDIR), a
  * symlink (READLINK), or what is stored (TREEOBJ).  at: root blobref to start from, or NULL = now.
- * -ENOENT, -EISDIR, -ENOTDIR, -EINVAL, -ELOOP, -ENOTSUP unknown namespace, -EPROTO damaged. */
+ * With WAITCREATE this may take for ever; WATCH and STREAM are for xylem_lookup_async().
+ * -ENOENT, -EISDIR, -ENOTDIR, -EINVAL, -ELOOP, -ENOTSUP unknown namespace, -EPROTO damaged,
+ * -EOVERFLOW a value of more than 1 GiB. */
 XYLEM_API int xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags,
                            char **ret);
-/* Completion's data: JSON {"val":TREEOBJ} with its NUL. */
+/* Completion's data: JSON {"val":TREEOBJ} with its NUL; with WATCH or STREAM it is called for each
+ * answer until one has rc != 0, see xylem-kvs(7), "Watches".  ret_tag (may be NULL) names it for
+ * xylem_cancel().  Without WATCH, WAITCREATE or STREAM there must be no WATCH_... (-EINVAL).  A
+ * stream that its rank ends in order ends with -ENODATA; with -ENOENT the key is gone, with -ENOTSUP
+ * the namespace. */
 XYLEM_API int xylem_lookup_async(xylem_t *x, const char *ns, const char *key, const char *at,
-                                 int flags, xylem_fn fn, void *arg);
+                                 int flags, xylem_fn fn, void *arg, uint32_t *ret_tag);
+/* For a completion of xylem_lookup_async(): the tree object in its answer, malloc()ed JSON text. */
+XYLEM_API int xylem_lookup_object(xylem_t *x, const struct xylem_reply *reply, char **ret);
+/* The same, for the bytes of a val.  *ret_data: malloc()ed, never NULL on success.  -EPROTO it is no
+ * val. */
+XYLEM_API int xylem_lookup_value(xylem_t *x, const struct xylem_reply *reply, void **ret_data,
+                                 size_t *ret_size);
 
-/* The bytes of a value.  *ret_data: malloc()ed, never NULL on success. */
+/* The bytes of a value, of at most 1 GiB.  *ret_data: malloc()ed, never NULL on success. */
 XYLEM_API int xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data,
                         size_t *ret_size);
+
+/* A value of any length: fn is given its bytes in order, in as many pieces as it has blobs; it is
+ * not called for an empty value.  The pieces are borrowed for the call.  So many are loaded at a time as
+ * make 16 MiB when they are like the largest so far: 1 to 64.  fn returns 0, or what xylem_read() shall
+ * return at once; it may call everything but xylem_close().  All bytes are of one state of the namespace; at: as above.
+ * Errors of xylem_lookup() and xylem_load(). */
+typedef int (*xylem_read_fn)(void *arg, const void *data, size_t size);
+XYLEM_API int xylem_read(xylem_t *x, const char *ns, const char *key, const char *at,
+                         xylem_read_fn fn, void *arg);
+
 /* One put, committed. */
 XYLEM_API int xylem_put(xylem_t *x, const char *ns, const char *key, const void *data, size_t size);
 

@@ -258,7 +258,8 @@ parse_hash(struct xylem *x, const char *text)
 static int
 ask_hash(struct xylem *x)
 {
-    const struct client_request spec = {"attr.get", XYLEM_RANK_ANY, false, CLIENT_TEXT};
+    const struct client_request spec = {
+        .topic = "attr.get", .rank = XYLEM_RANK_ANY, .form = CLIENT_TEXT};
     char *text = xstrdup("{\"name\":\"content.hash\"}");
     struct blob *payload = client_text_payload(&text);
     AUTO(answer) struct answer a;

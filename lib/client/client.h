@@ -43,6 +43,7 @@ struct client_request {
     uint32_t rank;     // or XYLEM_RANK_ANY
     bool streaming;
     enum client_form form; // of the answer
+    bool waits; // it may wait for long: the rank is told when it is cancelled, as for a stream
 };
 
 /* Send; fn is called later, exactly once (streaming: until the end).  Consumes *payload (may hold
@@ -89,5 +90,12 @@ struct blob *client_text_payload(char **text);
  * because some string was not UTF-8. */
 struct json_t;
 struct blob *client_json_payload(struct json_t *json);
+
+/* client_request() with JSON as the payload, consumed; NULL: as above, -EINVAL. */
+int client_json_request(struct xylem *x, const struct client_request *r, struct json_t *json,
+                        xylem_fn fn, void *arg, uint32_t *ret_tag);
+
+/* The namespace that is meant: ns, else $XYLEM_NAMESPACE, else "primary". */
+const char *client_namespace(const char *ns);
 
 #endif

@@ -1,35 +1,31 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* client_kvs.c - roots, commits and look-ups (RFC 11, xylem-kvs(7)).
- *
- * Requests and answers are JSON.  Tree objects go in and out as text; only xylem_get() looks inside
- * one. */
+/* client_kvs.c - roots and commits (RFC 11, xylem-kvs(7)).  Requests and answers are JSON. */
 #include "client.h"
 #include "buf.h"
 #include "client_txn.h"
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 
-static const char *
-namespace_or_default(const char *ns)
+const char *
+client_namespace(const char *ns)
 {
     if (!ns)
         ns = getenv("XYLEM_NAMESPACE");
     return ns && ns[0] ? ns : "primary";
 }
 
-/* Send JSON (consumed; NULL: some text in it was not UTF-8). */
-static int
-request_json(struct xylem *x, const char *topic, json_t *json, xylem_fn fn, void *arg)
+int
+client_json_request(struct xylem *x, const struct client_request *r, json_t *json, xylem_fn fn,
+                    void *arg, uint32_t *ret_tag)
 {
-    const struct client_request spec = {
-        .topic = topic, .rank = XYLEM_RANK_ANY, .form = CLIENT_TEXT};
     struct blob *payload = client_json_payload(json);
 
     if (!payload)
         return client_fail(x, -EINVAL, "not UTF-8");
-    return client_request(x, &spec, &payload, fn, arg, NULL);
+    return client_request(x, r, &payload, fn, arg, ret_tag);
 }
 
 /* --- roots --- */
@@ -58,12 +54,14 @@ parse_root(struct xylem *x, const char *text, struct xylem_root *ret)
 int
 xylem_getroot(xylem_t *x, const char *ns, struct xylem_root *ret)
 {
-    json_t *json = json_pack("{s:s,s:i}", "namespace", namespace_or_default(ns), "flags", 0);
+    const struct client_request spec = {
+        .topic = "kvs.getroot", .rank = XYLEM_RANK_ANY, .form = CLIENT_TEXT};
+    json_t *json = json_pack("{s:s,s:i}", "namespace", client_namespace(ns), "flags", 0);
     AUTO(answer) struct answer a;
     int rc;
 
     answer_init(&a, x);
-    rc = answer_wait(&a, request_json(x, "kvs.getroot", json, answer_take, &a));
+    rc = answer_wait(&a, client_json_request(x, &spec, json, answer_take, &a, NULL));
     return rc < 0 ? rc : parse_root(x, a.data, ret);
 }
 
@@ -83,6 +81,12 @@ commit_payload(enum digest_alg alg, const char *ns, const struct txn *ops, int f
         return NULL;
     buf_printf(&b, "{\"namespace\":%s,\"flags\":%d,\"ops\":", quoted, flags);
     txn_encode(alg, ops, &b);
+    if (ops->version != TXN_ANY_VERSION)
+        buf_printf(&b, ",\"rootseq\":%" PRId64, ops->version);
+    if (ops->nexpects > 0) {
+        buf_add_str(&b, ",\"expect\":");
+        txn_encode_expects(alg, ops, &b);
+    }
     buf_add_char(&b, '}');
     text = buf_detach(&b, NULL);
     return client_text_payload(&text);
@@ -92,17 +96,55 @@ int
 xylem_commit_async(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags, xylem_fn fn,
                    void *arg)
 {
+    AUTO(free) char *topic = xasprintf("kvs.commit%s%s", t->id[0] ? "." : "", t->id);
     const struct client_request spec = {
-        .topic = "kvs.commit", .rank = XYLEM_RANK_ANY, .form = CLIENT_TEXT};
+        .topic = topic, .rank = XYLEM_RANK_ANY, .form = CLIENT_TEXT};
     struct blob *payload;
 
     if (t->has_alg && t->alg != x->alg)
         return client_fail(x, -EINVAL, "the transaction's hash is %s, this instance's %s",
                            digest_name(t->alg), digest_name(x->alg));
-    payload = commit_payload(x->alg, namespace_or_default(ns), &t->ops, flags);
+    payload = commit_payload(x->alg, client_namespace(ns), &t->ops, flags);
     if (!payload)
         return client_fail(x, -EINVAL, "namespace names are UTF-8");
     return client_request(x, &spec, &payload, fn, arg, NULL);
+}
+
+/* The operation that brings most bytes. */
+static const struct txn_op *
+largest_op(const struct txn *t, size_t *ret_bytes)
+{
+    const struct txn_op *largest = NULL;
+
+    *ret_bytes = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct txn_op *op = &t->ops[i];
+        size_t bytes = op->dirent ? treeobj_memory(op->dirent) : 0;
+
+        if (largest && bytes <= *ret_bytes)
+            continue;
+        largest = op;
+        *ret_bytes = bytes;
+    }
+    return largest;
+}
+
+/* The rank takes no message of that size: say what is in it. */
+static int
+explain_size(struct xylem *x, const struct txn *t)
+{
+    size_t bytes;
+    const struct txn_op *op = largest_op(t, &bytes);
+    AUTO(buf) struct buf key = BUF_INIT;
+
+    if (!op)
+        return client_fail(x, -EFBIG, "the commit is larger than a message may be");
+    key_format(&op->key, &key);
+    return client_fail(
+        x, -EFBIG,
+        "key '%.128s': the commit is larger than a message may be (64 MiB, or the blob "
+        "size limit if that is larger): about %zu bytes of it are for this key",
+        buf_str(&key), bytes);
 }
 
 int
@@ -114,6 +156,8 @@ xylem_commit(xylem_t *x, const char *ns, const xylem_txn_t *t, int flags, struct
 
     answer_init(&a, x);
     rc = answer_wait(&a, xylem_commit_async(x, ns, t, flags, answer_take, &a));
+    if (rc == -EFBIG)
+        return explain_size(x, &t->ops);
     return rc < 0 ? rc : parse_root(x, a.data, ret ? ret : &root);
 }
 
@@ -129,73 +173,4 @@ xylem_put(xylem_t *x, const char *ns, const char *key, const void *data, size_t 
         rc = xylem_commit(x, ns, t, 0, NULL);
     xylem_txn_free(t);
     return rc;
-}
-
-/* --- look-ups --- */
-
-static json_t *
-lookup_json(const char *ns, const char *key, const char *at, int flags)
-{
-    if (at)
-        return json_pack("{s:s,s:{s:i,s:s,s:[s]},s:i}", "key", key, "rootdir", "ver", 1, "type",
-                         "dirref", "data", at, "flags", flags);
-    return json_pack("{s:s,s:s,s:i}", "key", key, "namespace", namespace_or_default(ns), "flags",
-                     flags);
-}
-
-int
-xylem_lookup_async(xylem_t *x, const char *ns, const char *key, const char *at, int flags,
-                   xylem_fn fn, void *arg)
-{
-    return request_json(x, "kvs.lookup", lookup_json(ns, key, at, flags), fn, arg);
-}
-
-/* *ret: a new reference to what the key holds. */
-static int
-lookup(struct xylem *x, const char *ns, const char *key, const char *at, int flags, json_t **ret)
-{
-    AUTO(answer) struct answer a;
-    json_t *json;
-    int rc;
-
-    answer_init(&a, x);
-    rc = answer_wait(&a, xylem_lookup_async(x, ns, key, at, flags, answer_take, &a));
-    if (rc < 0)
-        return rc;
-    json = json_loadb(a.data, strlen(a.data), 0, NULL);
-    *ret = json_incref(json_object_get(json, "val"));
-    json_decref(json);
-    return *ret ? 0 : client_fail(x, -EPROTO, "the rank's answer is not a tree object");
-}
-
-int
-xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags, char **ret)
-{
-    json_t *val;
-    int rc = lookup(x, ns, key, at, flags, &val);
-
-    if (rc < 0)
-        return rc;
-    *ret = json_dumps(val, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    json_decref(val);
-    return *ret ? 0 : client_fail(x, -ENOMEM, "%s", err_name(ENOMEM));
-}
-
-int
-xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data, size_t *ret_size)
-{
-    AUTO(treeobj) struct treeobj *obj = NULL;
-    json_t *val;
-    int rc = lookup(x, ns, key, NULL, 0, &val);
-
-    if (rc < 0)
-        return rc;
-    rc = treeobj_from_json(x->alg, val, &obj, &x->error);
-    json_decref(val);
-    if (rc < 0)
-        return rc;
-    if (treeobj_type(obj) != TREEOBJ_VAL)
-        return client_fail(x, -EPROTO, "the rank's answer is not a value");
-    rc = treeobj_val_decode(obj, ret_data, ret_size);
-    return rc < 0 ? client_fail(x, rc, "%s", err_name(rc)) : 0;
 }

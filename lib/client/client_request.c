@@ -35,7 +35,7 @@ struct request {
     uint32_t rank;         // where it went, or XYLEM_RANK_ANY
     bool streaming;        // more than one answer
     enum client_form form; // of the answer
-    char *cancel_topic;    // owned; streaming only: where to tell that nobody listens any more
+    char *cancel_topic;    // owned; where to tell that nobody listens any more, or NULL
     xylem_fn fn;           // the completion
     void *arg;             // borrowed, for fn
 };
@@ -198,7 +198,8 @@ wait_in_line(struct request *r)
 bool
 client_request_take_back(struct xylem *x, const struct msg *m)
 {
-    struct request *r = m->errnum == EAGAIN ? rpc_peek(x->rpcs, m->matchtag) : NULL;
+    /* With a text it is a service that says so: what a commit has expected does not hold. */
+    struct request *r = m->errnum == EAGAIN && !m->payload ? rpc_peek(x->rpcs, m->matchtag) : NULL;
 
     if (!r || r->state != UNDER_WAY || !is_counted(r) || x->window.requests < 2)
         return false;
@@ -240,7 +241,7 @@ add_request(struct xylem *x, const struct client_request *spec, xylem_fn fn, voi
     r->rank = spec->rank;
     r->streaming = spec->streaming;
     r->form = spec->form;
-    r->cancel_topic = spec->streaming ? make_cancel_topic(spec->topic) : NULL;
+    r->cancel_topic = spec->streaming || spec->waits ? make_cancel_topic(spec->topic) : NULL;
     r->fn = fn;
     r->arg = arg;
     r->number = ++x->last_number;
@@ -292,7 +293,7 @@ client_request(struct xylem *x, const struct client_request *spec, struct blob *
 
 /* --- forgetting --- */
 
-/* A stream would go on for ever if the rank were not told. */
+/* A stream, or the waiting for something, would go on for ever if the rank were not told. */
 static void
 send_cancel(struct xylem *x, const struct request *r)
 {

@@ -7,10 +7,11 @@
 #include "xylem.h"
 
 struct xylem_txn {
-    struct txn ops;      // owned
-    bool has_alg;        // some operation holds blobrefs
-    enum digest_alg alg; // theirs
-    struct err error;    // of the last function that failed
+    struct txn ops;        // owned; and what is expected
+    bool has_alg;          // some operation holds blobrefs
+    enum digest_alg alg;   // theirs
+    char id[XYLEM_ID_MAX]; // "": none
+    struct err error;      // of the last function that failed
 };
 
 #endif

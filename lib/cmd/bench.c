@@ -22,21 +22,25 @@
 #define WINDOW_MAX 100000              // a handle takes 500,000
 #define CLIENTS_MAX 1024               // threads
 
-static const char *uri, *from_uri;
+static struct opt_list uris;
+static const char *from_uri;
 static const char *names = "all";
 static long n = 10000, window = 64, clients = 1;
+static long entries = 100000;
 static uint64_t size = SIZE_UNSET;
 static bool json;
 
 static const struct opt options[] = {
-    {'u', "uri", "URI", OPT_STRING, &uri, "rank to talk to ($XYLEM_URI)", 0, 0},
+    {'u', "uri", "URI", OPT_LIST, &uris,
+     "rank to talk to ($XYLEM_URI); of several, each has its share of the clients", 0, 0},
     {'t', "tests", "LIST", OPT_STRING, &names,
-     "store,load-hot,load-cold,commit,lookup or all (all)", 0, 0},
+     "store,load-hot,load-cold,commit,lookup, all of these (all), or put-dir", 0, 0},
     {'n', "count", "N", OPT_LONG, &n, "operations of a test (10000)", 1, N_MAX},
     {'s', "size", "SIZE", OPT_SIZE, &size, "bytes of a blob (4096) or value (64)", 0, 0},
     {'w', "window", "W", OPT_LONG, &window, "requests in flight for each client (64)", 1,
      WINDOW_MAX},
     {'c', "clients", "C", OPT_LONG, &clients, "connections, a thread each (1)", 1, CLIENTS_MAX},
+    {'e', "entries", "N", OPT_LONG, &entries, "of the directory of put-dir (100000)", 1, N_MAX},
     {0, "from", "URI", OPT_STRING, &from_uri, "rank to store blobs at that are loaded (--uri)", 0,
      0},
     {0, "json", NULL, OPT_FLAG, &json, "print JSON when all is done", 0, 0},
@@ -83,8 +87,10 @@ add_named(struct plan *p, const char *name, size_t len)
     }
     if (len != 3 || memcmp(name, "all", 3) != 0)
         opt_usage_error(&program, "there is no test '%.*s'", (int)len, name);
-    for (size_t i = 0; i < bench_tests_count; i++)
-        add_test(p, &bench_tests[i]);
+    for (size_t i = 0; i < bench_tests_count; i++) {
+        if (!bench_tests[i].is_extra)
+            add_test(p, &bench_tests[i]);
+    }
 }
 
 static struct plan
@@ -196,6 +202,13 @@ run_tests(const struct plan *p, struct bench *b)
 
 /* ---- connections ---- */
 
+/* NULL: the default. */
+static const char *
+uri_of(long client)
+{
+    return uris.count > 0 ? uris.values[(size_t)client % uris.count] : NULL;
+}
+
 /* Open all handles.  Those that are open are in *b even if that fails. */
 static bool
 connect_all(struct bench *b)
@@ -204,11 +217,11 @@ connect_all(struct bench *b)
     int rc = 0;
 
     for (long i = 0; i < clients && rc == 0; i++) {
-        rc = xylem_open(&b->clients[i].x, uri, NULL, error);
+        rc = xylem_open(&b->clients[i].x, uri_of(i), NULL, error);
         b->client_count += rc == 0;
     }
     if (rc == 0)
-        rc = xylem_open(&b->from, from_uri ? from_uri : uri, NULL, error);
+        rc = xylem_open(&b->from, from_uri ? from_uri : uri_of(0), NULL, error);
     if (rc < 0)
         complain("connect", error);
     return rc == 0;
@@ -227,7 +240,7 @@ int
 main(int argc, char **argv)
 {
     int first = opt_parse(&program, argc, argv);
-    struct bench b = {.n = (uint64_t)n, .window = (size_t)window};
+    struct bench b = {.n = (uint64_t)n, .window = (size_t)window, .entries = (uint64_t)entries};
     struct plan plan;
     bool is_well;
 
@@ -237,5 +250,6 @@ main(int argc, char **argv)
     is_well = connect_all(&b) && run_tests(&plan, &b);
     disconnect_all(&b);
     free(plan.tests);
+    free(uris.values);
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -7,6 +7,7 @@
  *   load-cold   store n blobs, flush, drop this cache     load blob i
  *   commit      -                                         put key i, one transaction
  *   lookup      put a set of keys, look each up once      look key i % set up
+ *   put-dir     fill one directory                        put one of its keys, one transaction
  *
  * Preparations are jobs like the tests themselves.  Keys are in one directory for each test, which
  * is removed afterwards; blobs stay, as there is no way to remove one.
@@ -19,6 +20,8 @@
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HOT_BYTES (8 * 1024 * 1024) // of the set of load-hot; an eighth of a rank's default cache
@@ -26,6 +29,8 @@
 #define PREPARE_WINDOW 64           // in flight while preparing
 #define BLOB_SIZE 4096
 #define VALUE_SIZE 64
+#define FILL_OPS 100000     // of a transaction that fills a directory
+#define SCATTER 2654435761u // odd, and far from any pattern in how names are hashed
 
 /* ---- operations ---- */
 
@@ -81,6 +86,31 @@ send_commit(void *bench, struct bench_client *client, uint64_t i, xylem_fn fn, v
     return rc;
 }
 
+/* Entry i of a single directory, with value number `stamp`. */
+static int
+add_entry(const struct bench *b, xylem_txn_t *txn, uint64_t i, uint64_t stamp, uint8_t *value)
+{
+    char dir[BENCH_KEY_MAX];
+    char key[2 * BENCH_KEY_MAX];
+
+    bench_data_stamp(&b->data, stamp, value);
+    snprintf(key, sizeof(key), "%s.%" PRIu64, bench_data_dir(&b->data, dir), i);
+    return xylem_txn_put(txn, key, value, b->data.size);
+}
+
+static int
+send_entry(void *bench, struct bench_client *client, uint64_t i, xylem_fn fn, void *fn_arg)
+{
+    const struct bench *b = bench;
+    xylem_txn_t *txn = xylem_txn_new();
+    int rc = add_entry(b, txn, i * SCATTER % b->entries, b->entries + i, client->blob);
+
+    if (rc == 0)
+        rc = xylem_commit_async(client->x, NULL, txn, 0, fn, fn_arg);
+    xylem_txn_free(txn);
+    return rc;
+}
+
 static int
 send_lookup(void *bench, struct bench_client *client, uint64_t i, xylem_fn fn, void *fn_arg)
 {
@@ -88,7 +118,7 @@ send_lookup(void *bench, struct bench_client *client, uint64_t i, xylem_fn fn, v
     char key[BENCH_KEY_MAX];
 
     bench_data_key(&b->data, i % b->data.count, key);
-    return xylem_lookup_async(client->x, NULL, key, NULL, 0, fn, fn_arg);
+    return xylem_lookup_async(client->x, NULL, key, NULL, 0, fn, fn_arg, NULL);
 }
 
 /* ---- preparations ---- */
@@ -160,6 +190,35 @@ prepare_keys(struct bench *b, struct err *err)
     return do_for_each(b, b->clients[0].x, lookup, err);
 }
 
+/* The entries from `first` on, at most FILL_OPS. */
+static int
+fill_some(struct bench *b, uint64_t first, uint8_t *value, struct err *err)
+{
+    xylem_t *x = b->clients[0].x;
+    uint64_t end = MIN(first + FILL_OPS, b->entries);
+    xylem_txn_t *txn = xylem_txn_new();
+    int rc = 0;
+
+    for (uint64_t i = first; i < end && rc == 0; i++)
+        rc = add_entry(b, txn, i, i, value);
+    if (rc == 0)
+        rc = xylem_commit(x, NULL, txn, 0, NULL);
+    xylem_txn_free(txn);
+    return say_why(err, "commit", x, rc);
+}
+
+static int
+prepare_dir(struct bench *b, struct err *err)
+{
+    AUTO(free) uint8_t *value = xmalloc(b->data.size);
+    int rc = 0;
+
+    bench_data_fill(&b->data, value);
+    for (uint64_t first = 0; first < b->entries && rc == 0; first += FILL_OPS)
+        rc = fill_some(b, first, value, err);
+    return rc;
+}
+
 static int
 remove_keys(struct bench *b, struct err *err)
 {
@@ -195,11 +254,12 @@ count_hot_keys(const struct bench *b)
 /* ---- the table ---- */
 
 const struct bench_test bench_tests[] = {
-    {"store", BLOB_SIZE, count_all, NULL, send_store, take_store, NULL},
-    {"load-hot", BLOB_SIZE, count_hot_blobs, prepare_hot, send_load, take_load, NULL},
-    {"load-cold", BLOB_SIZE, count_all, prepare_cold, send_load, take_load, NULL},
-    {"commit", VALUE_SIZE, count_all, NULL, send_commit, NULL, remove_keys},
-    {"lookup", VALUE_SIZE, count_hot_keys, prepare_keys, send_lookup, NULL, remove_keys},
+    {"store", BLOB_SIZE, count_all, NULL, send_store, take_store, NULL, false},
+    {"load-hot", BLOB_SIZE, count_hot_blobs, prepare_hot, send_load, take_load, NULL, false},
+    {"load-cold", BLOB_SIZE, count_all, prepare_cold, send_load, take_load, NULL, false},
+    {"commit", VALUE_SIZE, count_all, NULL, send_commit, NULL, remove_keys, false},
+    {"lookup", VALUE_SIZE, count_hot_keys, prepare_keys, send_lookup, NULL, remove_keys, false},
+    {"put-dir", VALUE_SIZE, count_all, prepare_dir, send_entry, NULL, remove_keys, true},
 };
 const size_t bench_tests_count = ARRAY_SIZE(bench_tests);
 

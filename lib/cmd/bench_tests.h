@@ -15,6 +15,7 @@ struct bench {
     struct bench_client *clients; // borrowed
     size_t client_count;          // >= 1
     xylem_t *from;                // borrowed; where blobs to be loaded are stored
+    uint64_t entries;             // of the directory of put-dir
 
     struct bench_data data; // what the test stores and asks for
 };
@@ -27,6 +28,7 @@ struct bench_test {
     int (*send)(void *bench, struct bench_client *client, uint64_t i, xylem_fn fn, void *fn_arg);
     bool (*take)(void *bench, uint64_t i, const struct xylem_reply *reply); // may be NULL
     int (*clean)(struct bench *b, struct err *err); // afterwards; may be NULL
+    bool is_extra;                                  // not one of "all"
 };
 
 /* All of them, in the order in which they are run by default. */

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LABEL_MAX 100 // bytes of what an error is about, with its NUL
+
 const char *cmd_uri;
 const char *cmd_cert;
 
@@ -40,10 +42,38 @@ cmd_fail(const struct opt_program *prog, const char *fmt, ...)
     return CMD_FAILED;
 }
 
+/* What a terminal shows of it, and not too much. */
+static void
+format_label(const char *what, char out[LABEL_MAX])
+{
+    size_t i = 0;
+
+    for (; what[i] && i + 4 < LABEL_MAX; i++)
+        out[i] = (unsigned char)what[i] < ' ' || what[i] == 0x7f ? '?' : what[i];
+    while (what[i] && i > 0 && ((unsigned char)what[i] & 0xc0) == 0x80)
+        i--; // no part of a character
+    memcpy(out + i, what[i] ? "..." : "", what[i] ? 4 : 1);
+}
+
+int
+cmd_fail_about(const struct opt_program *prog, const char *what, const char *why)
+{
+    char label[LABEL_MAX];
+    size_t length;
+
+    format_label(what, label);
+    length = strlen(label);
+    if (strncmp(why, "key '", 5) == 0 || (strncmp(why, label, length) == 0 && why[length] == ':'))
+        return cmd_fail(prog, "%s", why); // it tells by itself
+    return cmd_fail(prog, "%s: %s", label, why);
+}
+
 int
 cmd_fail_x(const struct opt_program *prog, const xylem_t *x, const char *what)
 {
-    return cmd_fail(prog, "%s%s%s", what ? what : "", what ? ": " : "", xylem_error(x));
+    if (what)
+        return cmd_fail_about(prog, what, xylem_error(x));
+    return cmd_fail(prog, "%s", xylem_error(x));
 }
 
 /* --- arguments --- */

@@ -38,7 +38,10 @@ extern const char *cmd_cert;
 /* "xylem: COMMAND: TEXT" on stderr; returns CMD_FAILED. */
 int cmd_fail(const struct opt_program *prog, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* "xylem: COMMAND: WHAT: the handle's last error"; what may be NULL. */
+/* "xylem: COMMAND: WHAT: WHY", of WHAT as much as is good to read; WHY alone if it names it itself. */
+int cmd_fail_about(const struct opt_program *prog, const char *what, const char *why);
+
+/* "xylem: COMMAND: WHAT: the handle's last error", in the same way; what may be NULL. */
 int cmd_fail_x(const struct opt_program *prog, const xylem_t *x, const char *what);
 
 /* Connect, or say why not and exit with CMD_FAILED. */

@@ -9,6 +9,7 @@ static const struct opt options[] = {KVS_OPTION_NS, {0}};
 static const struct command commands[] = {
     {"get", "print values", kvs_get},
     {"put", "set keys", kvs_put},
+    {"watch", "print values at each change", kvs_watch},
     {"dir", "list keys with their values", kvs_dir},
     {"ls", "list the names in directories", kvs_ls},
     {"unlink", "remove keys", kvs_unlink},
@@ -20,7 +21,10 @@ static const struct command commands[] = {
     {"getroot", "print the current root", kvs_getroot},
     {"version", "print the root's sequence number", kvs_version},
     {"wait", "wait for a sequence number", kvs_wait},
+    {"history", "list the roots of old", kvs_history},
+    {"diff", "print what is different between two roots", kvs_diff},
     {"sync", "record a checkpoint", kvs_sync_now},
+    {"eventlog", "append, get, wait-event", kvs_eventlog},
     {"namespace", "create, remove, list namespaces", kvs_namespace},
     {0},
 };

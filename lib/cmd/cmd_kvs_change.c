@@ -71,7 +71,7 @@ add_unlink(xylem_t *x, xylem_txn_t *txn, const char *key)
     if (rc == -ENOENT && force)
         return CMD_OK;
     if (rc < 0)
-        return cmd_fail(&unlink_program, "%s: %s", key, error);
+        return cmd_fail_about(&unlink_program, key, error);
     return check_txn(&unlink_program, txn, xylem_txn_unlink(txn, key));
 }
 

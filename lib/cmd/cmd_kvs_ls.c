@@ -93,7 +93,7 @@ list_dir(struct listing *l, const char *key)
     int status = CMD_OK;
 
     if (kvs_read(l->view.x, key, l->view.root, XYLEM_READDIR, &dir, &error) < 0)
-        return cmd_fail(&program, "%s: %s", key, error);
+        return cmd_fail_about(&program, key, error);
     print_dir(l, key, dir);
     for (size_t i = 0; kvs_recursive && i < treeobj_dir_count(dir) && status == CMD_OK; i++) {
         AUTO(free) char *below = kvs_join(key, treeobj_dir_name(dir, i));
@@ -115,7 +115,7 @@ sort_keys(struct listing *l, int count, char **keys, struct columns *singles, st
         const char *error;
 
         if (kvs_read(l->view.x, keys[i], l->view.root, XYLEM_TREEOBJ, &obj, &error) < 0)
-            status = cmd_fail(&program, "%s: %s", keys[i], error);
+            status = cmd_fail_about(&program, keys[i], error);
         else if (is_dir(obj) && !directory)
             columns_add(dirs, xstrdup(keys[i]));
         else

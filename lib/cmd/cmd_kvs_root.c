@@ -2,22 +2,13 @@
 /* cmd_kvs_root.c - xylem kvs getroot, version, wait, sync and namespace: what concerns a namespace as a
  * whole. */
 #include "cmd_kvs_util.h"
+#include "root_arg.h"
 #include "units.h"
 #include "xmem.h"
 
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
-
-static const char *
-chosen_namespace(void)
-{
-    const char *env = getenv("XYLEM_NAMESPACE");
-
-    if (kvs_ns)
-        return kvs_ns;
-    return env && env[0] ? env : "primary";
-}
 
 /* --- getroot, version --- */
 
@@ -122,7 +113,7 @@ kvs_wait(int argc, char **argv)
         opt_usage_error(&wait_program, "'%s' is not a version", argv[i]);
     return request(
         &wait_program, "kvs.wait-version", XYLEM_RANK_ANY,
-        json_pack("{s:I,s:s}", "rootseq", (json_int_t)version, "namespace", chosen_namespace()));
+        json_pack("{s:I,s:s}", "rootseq", (json_int_t)version, "namespace", root_arg_namespace()));
 }
 
 static const struct opt sync_options[] = {KVS_OPTION_NS, KVS_OPTIONS_COMMIT, {0}};

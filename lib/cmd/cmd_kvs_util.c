@@ -3,6 +3,7 @@
 #include "cmd_kvs_util.h"
 #include "blobref.h"
 #include "key.h"
+#include "root_arg.h"
 #include "units.h"
 #include "xmem.h"
 
@@ -17,36 +18,26 @@ const char *kvs_ns;
 const char *kvs_at;
 bool kvs_recursive;
 long kvs_width_option = -1;
-bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_merge, kvs_sync;
 
 /* --- reading --- */
-
-/* "{"ver":1,"type":"dirref","data":[BLOBREF]}" or the blobref itself. */
-static char *
-parse_root(const char *text)
-{
-    json_t *json = json_loads(text, 0, NULL);
-    const char *ref =
-        json ? json_string_value(json_array_get(json_object_get(json, "data"), 0)) : text;
-    enum digest_alg alg;
-    struct digest d;
-    char *copy = ref && blobref_parse(ref, &alg, &d) == 0 ? xstrdup(ref) : NULL;
-
-    json_decref(json);
-    return copy;
-}
 
 const char *
 kvs_at_blobref(const struct opt_program *prog)
 {
-    static char *ref; // parsed once, kept for the life of the process
+    static char ref[XYLEM_BLOBREF_MAX]; // found once, kept for the life of the process
+    xylem_t *x;
+    int status;
 
-    if (!kvs_at)
-        return NULL;
-    if (!ref)
-        ref = parse_root(kvs_at);
-    if (!ref)
-        opt_usage_error(prog, "--at: '%s' is neither a blobref nor a dirref", kvs_at);
+    if (!kvs_at || ref[0])
+        return kvs_at ? ref : NULL;
+    if (!root_arg_is_valid(kvs_at))
+        opt_usage_error(prog, "--at: '%s' is neither a blobref, a dirref nor a sequence number",
+                        kvs_at);
+    x = cmd_open(prog); // for a sequence number
+    status = root_arg_find(prog, x, kvs_at, ref);
+    xylem_close(x);
+    if (status != CMD_OK)
+        exit(status);
     return ref;
 }
 
@@ -100,23 +91,6 @@ void
 kvs_print_dirref(const char *blobref)
 {
     printf("{\"ver\":1,\"type\":\"dirref\",\"data\":[\"%s\"]}\n", blobref);
-}
-
-int
-kvs_commit(const struct opt_program *prog, xylem_t *x, const xylem_txn_t *txn)
-{
-    int flags = (kvs_no_merge ? XYLEM_NO_MERGE : 0) | (kvs_sync ? XYLEM_SYNC : 0);
-    struct xylem_root root;
-
-    if (xylem_commit(x, kvs_ns, txn, flags, &root) < 0)
-        return cmd_fail_x(prog, x, NULL);
-    if (kvs_print_treeobj)
-        kvs_print_dirref(root.rootref);
-    if (kvs_print_blobref)
-        puts(root.rootref);
-    if (kvs_print_sequence)
-        printf("%lld\n", (long long)root.sequence);
-    return CMD_OK;
 }
 
 /* --- the terminal --- */

@@ -6,6 +6,8 @@
 #include "cmd.h"
 #include "treeobj.h"
 
+#include <limits.h>
+
 /* Namespace to work in; NULL = the library's default. */
 extern const char *kvs_ns;
 /* Root to read from, as given; NULL = the current one. */
@@ -15,6 +17,10 @@ extern bool kvs_recursive;
 extern long kvs_width_option;
 /* What to print after a commit; --no-merge, --sync. */
 extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_merge, kvs_sync;
+/* What a commit expects, and its id; -1, NULL: not given. */
+extern long kvs_if_version;
+extern struct opt_list kvs_if, kvs_if_missing;
+extern const char *kvs_id;
 
 #define KVS_OPTION_NS \
     { \
@@ -24,7 +30,7 @@ extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_mer
 #define KVS_OPTION_AT \
     { \
         'a', "at", "ROOT", OPT_STRING, &kvs_at, \
-            "read below this root (blobref, or dirref object)", 0, 0 \
+            "read below this root (blobref, dirref object, or sequence number)", 0, 0 \
     }
 #define KVS_OPTION_RECURSIVE \
     { \
@@ -37,11 +43,18 @@ extern bool kvs_print_treeobj, kvs_print_blobref, kvs_print_sequence, kvs_no_mer
 #define KVS_OPTIONS_COMMIT \
     {'O', "treeobj-root", NULL, OPT_FLAG, &kvs_print_treeobj, "print the new root as JSON", 0, 0}, \
         {'b', "blobref", NULL, OPT_FLAG, &kvs_print_blobref, "print the new root's name", 0, 0}, \
+        {'s', "sequence", NULL, OPT_FLAG, &kvs_print_sequence, "print its sequence number", 0, 0}, \
+        {0,        "if-version",    "N", \
+         OPT_LONG, &kvs_if_version, "only if the root has this sequence number", \
+         0,        LONG_MAX}, \
+        {0, "if", "KEY=TREEOBJ", OPT_LIST, &kvs_if, "only if this is at the key", 0, 0}, \
+        {0, "if-missing", "KEY", OPT_LIST, &kvs_if_missing, "only if the key does not exist", 0, 0}, \
     { \
-        's', "sequence", NULL, OPT_FLAG, &kvs_print_sequence, "print its sequence number", 0, 0 \
+        0, "id", "ID", OPT_STRING, &kvs_id, "id of the commit, which is applied only once", 0, 0 \
     }
 
-/* The blobref of --at; NULL if it was not given.  Exits with CMD_USAGE when malformed. */
+/* The blobref of --at; NULL if it was not given.  Exits with CMD_USAGE when malformed, with CMD_FAILED when
+ * it is a sequence number that is not in the history. */
 const char *kvs_at_blobref(const struct opt_program *prog);
 
 /* What a command that lists reads: one root throughout, so that it shows one state. */
@@ -59,8 +72,8 @@ int kvs_open_view(const struct opt_program *prog, size_t width, struct kvs_view 
 int kvs_read(xylem_t *x, const char *key, const char *at, int flags, struct treeobj **ret,
              const char **ret_error);
 
-/* Commit, and print what the options ask for.  Exit status. */
-int kvs_commit(const struct opt_program *prog, xylem_t *x, const xylem_txn_t *txn);
+/* Commit under the conditions of the options, and print what they ask for.  Exit status. */
+int kvs_commit(const struct opt_program *prog, xylem_t *x, xylem_txn_t *txn);
 
 /* "{"ver":1,"type":"dirref","data":[...]}" and a newline. */
 void kvs_print_dirref(const char *blobref);
@@ -73,6 +86,8 @@ size_t kvs_width(size_t otherwise);
 
 int kvs_get(int argc, char **argv);
 int kvs_put(int argc, char **argv);
+int kvs_watch(int argc, char **argv);
+int kvs_eventlog(int argc, char **argv);
 int kvs_dir(int argc, char **argv);
 int kvs_ls(int argc, char **argv);
 int kvs_unlink(int argc, char **argv);
@@ -86,5 +101,7 @@ int kvs_version(int argc, char **argv);
 int kvs_wait(int argc, char **argv);
 int kvs_sync_now(int argc, char **argv);
 int kvs_namespace(int argc, char **argv);
+int kvs_diff(int argc, char **argv);
+int kvs_history(int argc, char **argv);
 
 #endif

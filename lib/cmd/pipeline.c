@@ -54,9 +54,8 @@ pipeline_complete(void *arg, const struct xylem_reply *reply)
     slot->size = reply->size;
 }
 
-/* Hand on what is done, until at most `keep` are left. */
-static int
-drain(struct pipeline *p, size_t keep)
+int
+pipeline_drain(struct pipeline *p, size_t keep)
 {
     while (p->count > keep) {
         struct pipeline_slot *slot = &p->slots[p->first];
@@ -79,7 +78,7 @@ drain(struct pipeline *p, size_t keep)
 int
 pipeline_begin(struct pipeline *p, const char *what, struct pipeline_slot **ret_slot)
 {
-    int rc = drain(p, PIPELINE_WINDOW - 1);
+    int rc = pipeline_drain(p, PIPELINE_WINDOW - 1);
 
     if (rc != 0)
         return rc;
@@ -99,5 +98,5 @@ pipeline_undo(struct pipeline *p)
 int
 pipeline_finish(struct pipeline *p)
 {
-    return drain(p, 0);
+    return pipeline_drain(p, 0);
 }

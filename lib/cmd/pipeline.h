@@ -40,7 +40,8 @@ int pipeline_begin(struct pipeline *p, const char *what, struct pipeline_slot **
 void pipeline_undo(struct pipeline *p);
 void pipeline_complete(void *arg, const struct xylem_reply *reply); // a xylem_fn; arg: the slot
 
-/* Take all answers that are left. */
+/* Take answers until at most `keep` requests are in flight / none is.  As pipeline_begin(). */
+int pipeline_drain(struct pipeline *p, size_t keep);
 int pipeline_finish(struct pipeline *p);
 
 #endif

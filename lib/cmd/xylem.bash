@@ -28,9 +28,10 @@ _xylem()
     '') words='content kvs stats overlay ping getattr lsattr shutdown dump fsck gc restore launch bench' ;;
     ' content') words='store load validate flush dropcache checkpoint' ;;
     ' content checkpoint') words='list update' ;;
-    ' kvs') words='get put dir ls unlink link readlink mkdir copy move getroot version wait sync
-                   namespace' ;;
+    ' kvs') words='get put watch eventlog dir ls unlink link readlink mkdir copy move getroot
+                   version wait history diff sync namespace' ;;
     ' kvs namespace') words='create remove list' ;;
+    ' kvs eventlog') words='append get wait-event' ;;
     ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
     ' overlay') words='status' ;;
     ' getattr') words=$(xylem lsattr 2>/dev/null) ;;

@@ -112,7 +112,8 @@ decode_op(enum digest_alg alg, const json_t *op, struct txn *t, struct err *err)
     if (rc < 0)
         return err_prefix(err, rc, "key '%.128s'", json_string_value(key));
     if ((bits != 0 && bits != TXN_APPEND) || !is_op_valid((int)bits, obj))
-        return err_set(err, -EPROTO, "flags %lld do not fit", (long long)bits);
+        return err_set(err, -EPROTO, "key '%.128s': flags %lld do not fit what is put",
+                       json_string_value(key), (long long)bits);
     return txn_add(t, json_string_value(key), (int)bits, &obj, err);
 }
 

@@ -49,6 +49,11 @@ check 'tests are run in the order given' bench 0 -t lookup,store -n 10
 check 'and reported in it' has_results "$TEMP/json" 10 4096 64 1 lookup store
 check 'blobs to be loaded may be stored at another rank' \
     bench 3 -t load-cold -n 20 --from "local://$RUNDIR/local-2"
+check 'clients may be shared out among ranks' \
+    bench 0 -t commit -n 40 -c 4 -w 1 -u "local://$RUNDIR/local-1" -u "local://$RUNDIR/local-2"
+check 'which makes no difference to what is told' has_results "$TEMP/json" 40 4096 1 4 commit
+check 'a wide directory is filled, and put into' bench 3 -t put-dir -e 3000 -n 50 -w 4
+check 'as often as was asked for' has_results "$TEMP/json" 50 4096 4 1 put-dir
 check 'the largest blobs are fine' bench 3 -t store,load-hot,load-cold -n 5 -s 1M
 check 'and the smallest' bench 3 -n 5 -s 8
 check_output 'no key stays behind' '' xylem kvs ls

@@ -39,11 +39,13 @@ blob=$(echo 'no directory' | xylem content store)
 check_output 'a checkpoint of a blob that is no directory too' 71 errnum 0 content.checkpoint-put \
     "{\"value\":{\"version\":1,\"rootref\":\"$blob\",\"sequence\":1,\"timestamp\":1.5}}"
 
-# ---- commit ids are for ranks ----
+# ---- commit ids ----
 put='{"namespace":"primary","flags":0,"ops":[{"key":"k","flags":32,"dirent":{"ver":1,"type":"val","data":"eA=="}}]}'
-check_output 'an id that a client makes up is ignored' 0 errnum 1 kvs.commit.mine "$put"
-check_output 'also the second time' 0 errnum 1 kvs.commit.mine "$put"
-check_output 'so both are applied' xx xylem kvs get k
+check_output 'an id may be a client'"'"'s own' 0 errnum 1 kvs.commit.mine "$put"
+check_output 'a second time it is answered' 0 errnum 1 kvs.commit.mine "$put"
+check_output 'and not applied' x xylem kvs get k
+check_output 'one that is none is refused' 22 errnum 1 "kvs.commit.$(printf 'i%.0s' {1..64})" "$put"
+check_output 'and not applied either' x xylem kvs get k
 
 # ---- SYNC where it cannot be ----
 check 'a namespace is made' xylem kvs namespace create other

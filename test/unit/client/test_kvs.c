@@ -131,6 +131,54 @@ a_commit_sends_its_operations_in_order(void **state UNUSED)
 }
 
 static void
+a_commit_sends_what_it_expects_and_its_id(void **state UNUSED)
+{
+    const struct expect expect = {
+        "kvs.commit.my-id_1",
+        "{\"namespace\":\"primary\",\"flags\":0,\"ops\":["
+        "{\"key\":\"a\",\"flags\":0,\"dirent\":null}],\"rootseq\":7,\"expect\":["
+        "{\"key\":\"a\",\"dirent\":{\"data\":\"MQ==\",\"type\":\"val\",\"ver\":1}},"
+        "{\"key\":\"b.c\",\"dirent\":null}]}",
+        "{\"rootref\":\"" REF "\",\"rootseq\":8}"};
+    xylem_txn_t *t = xylem_txn_new();
+    struct xylem_root root;
+    struct rig rig;
+
+    set_up(&rig, &expect);
+    assert_int_equal(xylem_txn_unlink(t, "a"), 0);
+    assert_int_equal(xylem_txn_expect_version(t, 7), 0);
+    assert_int_equal(
+        xylem_txn_expect(t, "a", "{\"ver\":1,\"type\":\"val\",\"data\":\"MQ==\"}", "blake2b"), 0);
+    assert_int_equal(xylem_txn_expect(t, "..b..c", NULL, NULL), 0);
+    assert_int_equal(xylem_txn_set_id(t, "my-id_1"), 0);
+    assert_int_equal(xylem_commit(rig.x, NULL, t, 0, &root), 0);
+    assert_int_equal(root.sequence, 8);
+    xylem_txn_free(t);
+    tear_down(&rig);
+}
+
+static void
+what_cannot_be_expected_is_refused(void **state UNUSED)
+{
+    xylem_txn_t *t = xylem_txn_new();
+    char id[XYLEM_ID_MAX + 1];
+
+    memset(id, 'i', sizeof(id));
+    id[XYLEM_ID_MAX] = '\0';
+    assert_int_equal(xylem_txn_expect_version(t, -1), -EINVAL);
+    assert_int_equal(xylem_txn_expect(t, "a/b", NULL, NULL), -EINVAL);
+    assert_int_equal(xylem_txn_expect(t, "a", "{}", "blake2b"), -EINVAL);
+    assert_non_null(strstr(xylem_txn_error(t), "key 'a'"));
+    assert_int_equal(xylem_txn_expect(t, "a", "{}", "md5"), -EINVAL);
+    assert_int_equal(xylem_txn_set_id(t, id), -EINVAL);
+    assert_int_equal(xylem_txn_set_id(t, ""), -EINVAL);
+    assert_int_equal(xylem_txn_set_id(t, "a.b"), -EINVAL);
+    id[XYLEM_ID_MAX - 1] = '\0';
+    assert_int_equal(xylem_txn_set_id(t, id), 0);
+    xylem_txn_free(t);
+}
+
+static void
 bad_operations_leave_a_sentence(void **state UNUSED)
 {
     xylem_txn_t *t = xylem_txn_new();
@@ -233,6 +281,8 @@ main(void)
         cmocka_unit_test(the_namespace_may_come_from_the_environment),
         cmocka_unit_test(malformed_roots_are_protocol_errors),
         cmocka_unit_test(a_commit_sends_its_operations_in_order),
+        cmocka_unit_test(a_commit_sends_what_it_expects_and_its_id),
+        cmocka_unit_test(what_cannot_be_expected_is_refused),
         cmocka_unit_test(bad_operations_leave_a_sentence),
         cmocka_unit_test(hashes_are_not_mixed),
         cmocka_unit_test(get_decodes_the_value),

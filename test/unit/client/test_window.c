@@ -77,6 +77,7 @@ static struct {
     atomic_uint came;
     atomic_ullong bytes;
     atomic_uint refuse; // so many after the first that is held
+    const char *why;    // with this text, or NULL
 } rank_;
 
 static void
@@ -108,7 +109,7 @@ hold(struct fake_rank *f, struct msg *m)
     rank_.order[came % HELD_MAX] = msg_size(m) > 0 ? *(const char *)msg_data(m) : '-';
     if (rank_.count > 0 && atomic_load(&rank_.refuse) > 0) {
         atomic_fetch_sub(&rank_.refuse, 1);
-        fake_rank_reply(f, m, EAGAIN, NULL, 0);
+        fake_rank_reply(f, m, EAGAIN, rank_.why, rank_.why ? strlen(rank_.why) + 1 : 0);
     } else {
         atomic_fetch_add(&rank_.bytes, msg_size(m));
         msg_move(&rank_.held[rank_.count++], m);
@@ -322,6 +323,24 @@ what_the_rank_refuses_is_sent_again_in_its_order(void **state UNUSED)
     tear_down(&rig);
 }
 
+/* As of a commit that has expected something else. */
+static void
+refusal_with_a_reason_is_an_answer(void **state UNUSED)
+{
+    struct rig rig;
+
+    set_up(&rig, -1);
+    rank_.why = "key 'a': is not what was expected";
+    atomic_store(&rank_.refuse, 1);
+    ask(&rig, 'a', 1, 0);
+    wait_for(&rig, 1);
+    ask(&rig, 'b', 1, 0);
+    wait_for_answers(&rig, 1);
+    assert_int_equal(rig.rc, -EAGAIN);
+    assert_no_more_come(&rig, 2);
+    tear_down(&rig);
+}
+
 static void
 refuse_all(struct fake_rank *f, struct msg *m)
 {
@@ -365,6 +384,7 @@ main(void)
         cmocka_unit_test(streams_take_no_room),
         cmocka_unit_test(what_was_cancelled_before_its_turn_is_not_sent),
         cmocka_unit_test(what_the_rank_refuses_is_sent_again_in_its_order),
+        cmocka_unit_test(refusal_with_a_reason_is_an_answer),
         cmocka_unit_test(refusal_with_nothing_else_under_way_is_told),
         cmocka_unit_test(local_client_is_held_back_by_its_rank_only),
     };
