@@ -43,6 +43,7 @@ struct walk {
     struct digest dir_digest;  // the directory waited for
     struct blob_waiter *blobs; // owned array
     size_t outstanding;        // blobs not given yet, parts or pieces
+    size_t bytes;              // of the pieces given
 };
 
 static void advance(struct walk *walk);
@@ -165,6 +166,12 @@ on_blob(struct content_waiter *waiter, int rc, const struct blob *b)
     struct blob_waiter *bw = container_of(waiter, struct blob_waiter, waiter);
     struct walk *walk = bw->walk;
 
+    walk->bytes += blob_size(b);
+    if (walk->outstanding == 1 && walk->request &&
+        router_park_if_it_must(walk->walker->router, walk->request, walk->bytes)) {
+        free_walk(walk); // before the pieces are joined: many may ask for a large value at once
+        return;
+    }
     if (rc < 0)
         lookup_fail_blob(walk->lookup, &bw->digest, -rc, err_name(rc));
     else

@@ -52,6 +52,10 @@ void router_set_drain_handler(struct router *r, void (*fn)(void *arg, const stru
  * while the stream goes on. */
 void router_relay(struct router *r, struct request *req, struct msg *response);
 
+/* Before a large answer is made: would it have to wait for its asker?  Then req is finished, and served again
+ * later: true. */
+bool router_park_if_it_must(struct router *r, struct request *req, size_t answer_bytes);
+
 /* --- calling --- */
 enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it is idempotent
 

@@ -147,6 +147,15 @@ router_must_park(struct router *r, const struct request *req, size_t answer_byte
 }
 
 bool
+router_park_if_it_must(struct router *r, struct request *req, size_t answer_bytes)
+{
+    if (!router_must_park(r, req, answer_bytes))
+        return false;
+    router_park(r, req);
+    return true;
+}
+
+bool
 router_stream_must_wait(struct router *r, const struct request *req, size_t bytes)
 {
     return must_wait(r, &req->from, bytes);
