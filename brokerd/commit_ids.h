@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* commit_ids.h - rank 0's memory of recent commits by id, so that one that is sent again is
- * answered, not applied twice (xylem-kvs(7), "Commit").  Pure. */
+ * answered, not applied twice (xylem-kvs(7), "Ids").  Pure. */
 #ifndef XYLEM_COMMIT_IDS_H
 #define XYLEM_COMMIT_IDS_H
 

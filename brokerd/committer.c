@@ -10,7 +10,7 @@
  *                                                                                     failed
  *
  * Invariants:
- *  I1  commits are applied in the order they were submitted (I7).
+ *  I1  commits are applied in the order they were submitted.
  *  I2  `group` holds what has been applied to the tree and is not durable; it is answered as a
  *      whole, by one root.
  *  I3  after a failed write the tree is at the last durable root again.

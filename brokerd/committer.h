@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* committer.h - rank 0: turns queued transactions into new roots (xylem-kvs(7), "Commit").
+/* committer.h - rank 0: turns queued transactions into new roots (xylem-kvs(7), "Commits").
  *
  * Pure: it asks for directory blobs, hands out what is to be made durable, and is told when it is.
  * Runs on the kvs actor's thread, because parsing and hashing a large commit takes long.

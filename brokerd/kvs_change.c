@@ -38,7 +38,9 @@ kvs_change_announce(struct kvs *k, const struct store_root *root, double time,
 static void
 take_in_root(struct kvs *k, const struct store_root *root, double time, struct keyset **keys)
 {
-    kvs_change_announce(k, root, time, *keys, "setroot");
+    const char *what = kvs_versions_newest(k->versions, root->name) ? "setroot" : "created";
+
+    kvs_change_announce(k, root, time, *keys, what);
     kvs_follow_made(k, root, time, keys);
     kvs_root_adopt(k, root);
     kvs_watch_run(k, root->name);

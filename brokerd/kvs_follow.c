@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* kvs_follow.c - keeping up with the versions of every namespace, one by one (kvs_versions.h), so that watches
- * miss none; and kvs.history, by which a rank that was cut off learns what it has not heard.
+/* kvs_follow.c - keeping up with the versions of every namespace, one by one (kvs_versions.h), so that
+ * watches miss none; and kvs.history, by which a rank that was cut off learns what it has not heard.
  *
  * a namespace is   event: the next   event: a later one   parent is back   answer to kvs.history
  * FOLLOWED         add               ask; CAUGHT UP WITH  ask; CAUGHT UP   -
  *                                                         WITH
  * CAUGHT UP WITH   ignored           ignored              -                add all of it; FOLLOWED
+ *                                                                          (an error: the next event shows
+ *                                                                          that something is missing)
  *
  * Events and answers come by the same link in the order they were sent, so what an ignored event told is in
  * the answer.  Whoever asks us for the history of a namespace that is being caught up with waits for that; what

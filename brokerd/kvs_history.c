@@ -184,7 +184,7 @@ size_of(const struct kvs_version *version)
     return ENTRY_BYTES + (version->keys ? keyset_memory(version->keys) : 0);
 }
 
-/* Skip the oldest ones until the rest is small enough, and what comes before a gap. */
+/* Skip the oldest ones until the rest is small enough.  A gap in what is left is told. */
 static const struct kvs_version *
 skip_surplus(const struct kvs_versions *versions, const struct kvs_version *first,
              bool *ret_complete)

@@ -34,8 +34,8 @@ void kvs_history_encode_request(enum digest_alg alg, const struct store_root *si
 /* -EPROTO. */
 int kvs_history_decode_request(enum digest_alg alg, const char *text, struct kvs_history_spec *ret);
 
-/* The answer, and whether it is complete: the versions that were asked for, oldest first; without a count, the newest of them if all are too
- * many.  newest: of the namespace. */
+/* The answer: the versions that were asked for, oldest first; without a count the newest of them, if all are
+ * too many.  newest: of the namespace.  Is it complete? */
 bool kvs_history_encode(enum digest_alg alg, const struct kvs_versions *versions,
                         const struct kvs_history_spec *spec, const struct store_root *newest,
                         struct buf *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* kvs_versions.h - the recent roots of every namespace, oldest first: what watches go through one by one,
- * and what a rank that was cut off is told afterwards (xylem-kvs(7), "Announcements").  Pure.
+ * and what a rank that was cut off is told afterwards (xylem-kvs(7), "Versions").  Pure.
  *
  * Bounded over all namespaces together: the oldest version of any is forgotten first.  The newest of a
  * namespace is never forgotten. */
@@ -17,8 +17,7 @@ struct kvs_version {
     struct store_root root;
     double time;         // seconds since 1970; 0 = not known
     struct keyset *keys; // owned; NULL = not known which were named
-    bool
-        follows; // no version was missed between the one before, which has this sequence minus one, and it
+    bool follows;        // there was one with its sequence minus one, and no other between them
 };
 
 /* A place in the history of a namespace. */

@@ -8,6 +8,7 @@
 #include "kvs_walk.h"
 #include "dircache.h"
 #include "list.h"
+#include "lookup_join.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -174,6 +175,8 @@ on_blob(struct content_waiter *waiter, int rc, const struct blob *b)
     }
     if (rc < 0)
         lookup_fail_blob(walk->lookup, &bw->digest, -rc, err_name(rc));
+    else if (walk->bytes > LOOKUP_VALUE_MAX)
+        lookup_fail(walk->lookup, EOVERFLOW, "value too large for one answer: see STREAM");
     else
         lookup_give_blob(walk->lookup, &bw->digest, b);
     if (--walk->outstanding == 0)

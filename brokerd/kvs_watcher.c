@@ -8,6 +8,7 @@
  * LOOKING   the object, or none           SENDING, IDLE (nothing to say), ENDED
  * SENDING   all of it has been sent       IDLE, ENDED (nothing more to be said)
  * IDLE      a version that matters        LOOKING
+ * LOOKING, SENDING: blobs cannot be had   IDLE if there is a later version, else ENDED
  * any       cancelled, removed, error     ENDED
  *
  * I1  versions are looked at in their order; one is looked at when what was said about the one before has
@@ -89,6 +90,20 @@ finish_step(struct watcher *w)
         watcher_end(w, ENODATA, NULL);
 }
 
+/* A version whose blobs cannot be had, because they were collected, say: later ones tell more.  false: there
+ * is none. */
+static bool
+skip_lost(struct watcher *w, int rc)
+{
+    if (rc != -EIO || w->spec.has_root ||
+        !kvs_versions_after(w->kvs->versions, w->spec.ns, &w->seen))
+        return false;
+    treeobj_unref(&w->step.object);
+    w->is_blind = true;
+    w->state = WATCHER_IDLE;
+    return true;
+}
+
 /* --- sending --- */
 
 static bool
@@ -115,10 +130,11 @@ on_fed(void *arg, int rc, const char *text)
     struct watcher *w = arg;
 
     w->feed = NULL;
-    if (rc < 0)
-        watcher_end(w, -rc, text);
-    else
+    rc = rc == -ENOENT ? -EIO : rc; // a blob, not the key
+    if (rc == 0)
         finish_step(w);
+    else if (!skip_lost(w, rc))
+        watcher_end(w, -rc, text);
     watcher_run(w);
 }
 
@@ -129,6 +145,41 @@ needs_feed(const struct watcher *w)
 
     return w->step.say == WATCH_SAY_PARTS ||
            (!as_stored && treeobj_type(w->step.object) == TREEOBJ_VALREF);
+}
+
+static bool
+needs_listing(const struct watcher *w)
+{
+    return (w->spec.flags & (LOOKUP_READDIR | LOOKUP_TREEOBJ | LOOKUP_READLINK)) ==
+               LOOKUP_READDIR &&
+           treeobj_type(w->step.object) == TREEOBJ_DIRREF;
+}
+
+static void
+on_listed(void *arg, int rc, const char *text, const struct treeobj *dir)
+{
+    struct watcher *w = arg;
+
+    w->walk = NULL;
+    rc = rc == -ENOENT ? -EIO : rc; // a blob, not the key
+    if (rc == 0) {
+        send_object(w, dir);
+        finish_step(w);
+    } else if (!skip_lost(w, rc)) {
+        watcher_end(w, -rc, text);
+    }
+    watcher_run(w);
+}
+
+/* The directory is compared by its reference, which costs nothing, and listed only to be told. */
+static void
+list_dir(struct watcher *w)
+{
+    size_t count;
+    const struct digest *dir = treeobj_refs(w->step.object, &count);
+    struct lookup *l = lookup_new(w->kvs->conf.alg, w->spec.ns, dir, ".", LOOKUP_READDIR);
+
+    walker_look(w->kvs->walker, &l, on_listed, w, &w->walk);
 }
 
 static void
@@ -142,6 +193,10 @@ send_step(struct watcher *w)
     if (needs_feed(w)) {
         value_feed_start(w->kvs->conf.alg, w->kvs->content, w->step.object, form, w->step.from,
                          &ops, w, &w->feed);
+        return;
+    }
+    if (needs_listing(w)) {
+        list_dir(w);
         return;
     }
     send_object(w, w->step.object);
@@ -158,6 +213,12 @@ on_looked(void *arg, int rc, const char *text, const struct treeobj *object)
 
     w->is_running = true; // it must not be freed before the end of this
     w->walk = NULL;
+    if (skip_lost(w, rc)) {
+        w->is_running = is_running;
+        watcher_run(w);
+        return;
+    }
+    w->is_blind = false;
     watch_take(w->watch, rc, text, object, w->named, &w->step);
     switch (w->step.say) {
     case WATCH_SAY_NOTHING:
@@ -199,7 +260,7 @@ look_at_next(struct watcher *w)
     v = kvs_versions_after(w->kvs->versions, w->spec.ns, &w->seen);
     if (!v)
         return false;
-    precise = v->follows && v->root.sequence == w->seen.sequence + 1 && v->keys &&
+    precise = !w->is_blind && v->follows && v->root.sequence == w->seen.sequence + 1 && v->keys &&
               !keyset_is_damaged(v->keys);
     w->seen = (struct kvs_place){v->root.epoch, v->root.sequence};
     w->named = precise && keyset_has(v->keys, w->spec.key);

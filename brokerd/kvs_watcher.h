@@ -24,6 +24,7 @@ struct watcher {
     enum watcher_state state;
     struct kvs_place seen;   // the version looked at last
     bool named;              // its commits have named the key, for certain
+    bool is_blind;           // what it held could not be had: the next one matters in any case
     struct watch_step step;  // SENDING: what
     struct walk *walk;       // LOOKING
     struct value_feed *feed; // SENDING

@@ -3,7 +3,8 @@
  *
  * Model: the pieces are numbered; those from `given` to `asked` are on their way or at hand, each in a slot
  * of a ring.  A joined value asks for all of its blobs at once and is one piece: it is in memory as a whole
- * in any case.
+ * in any case.  But not for long: if there is no room for it when its size is known, it is given up, and begun
+ * again when there is.
  *
  * state     piece arrives / room           all given   a blob cannot be had   abandoned
  * FEEDING   give what is next, ask more    done; GONE  done(error); GONE      GONE
@@ -16,7 +17,8 @@
 
 #include <errno.h>
 
-#define WINDOW 8 // pieces asked for and not given: hides the way to the parent
+#define WINDOW 8                      // pieces asked for and not given: hides the way to the parent
+#define JOINED_MIN ((size_t)64 << 10) // bytes there must be room for before a joined value is begun
 
 enum feed_state { FEEDING, GONE };
 
@@ -41,6 +43,7 @@ struct value_feed {
     size_t given;              // pieces, or blobs for the join
     size_t asked;
     size_t on_their_way; // blobs
+    size_t bytes;        // JOINED: of the blobs given so far
     struct slot *slots;  // owned array
     size_t nslots;
     bool is_pumping; // pump() is further up the stack
@@ -113,6 +116,9 @@ give_blob(struct value_feed *f, const struct blob *b)
 
     if (f->form == VALUE_FEED_JOINED) {
         lookup_join_give(f->join, &f->refs[f->given], b);
+        f->bytes += blob_size(b);
+        if (f->bytes > LOOKUP_VALUE_MAX)
+            finish(f, -EOVERFLOW, "the value is too large for one answer: see STREAM");
         return;
     }
     piece = treeobj_new_val(blob_data(b), blob_size(b));
@@ -136,6 +142,16 @@ give_what_is_there(struct value_feed *f)
     }
 }
 
+/* Nothing is at hand, nothing was asked for. */
+static void
+begin_again(struct value_feed *f)
+{
+    lookup_join_free(&f->join);
+    f->join = lookup_join_new(f->value);
+    f->refs = lookup_join_wanted(f->join, &f->count);
+    f->given = f->asked = f->bytes = 0;
+}
+
 static void
 give_joined(struct value_feed *f)
 {
@@ -154,16 +170,21 @@ pump(struct value_feed *f)
 {
     if (f->is_pumping)
         return;
+    if (f->state == FEEDING && f->form == VALUE_FEED_JOINED && f->asked == 0 &&
+        !f->ops->has_room(f->arg, JOINED_MIN))
+        return;
     f->is_pumping = true;
     do {
         ask_for_more(f);
         give_what_is_there(f);
     } while (f->state == FEEDING && f->asked < f->count && f->asked - f->given < f->nslots);
     if (f->state == FEEDING && f->given == f->count) {
-        if (f->form == VALUE_FEED_JOINED)
+        if (f->form == VALUE_FEED_PIECES)
+            finish(f, 0, "");
+        else if (f->ops->has_room(f->arg, f->bytes))
             give_joined(f);
         else
-            finish(f, 0, "");
+            begin_again(f);
     }
     f->is_pumping = false;
     free_if_done(f);

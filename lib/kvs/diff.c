@@ -364,8 +364,9 @@ diff_give(struct diff_load *l, const void *data, size_t size)
 {
     AUTO(treeobj) struct treeobj *obj = NULL;
     struct diff *d = l->diff;
+    struct diff_load done = *l;
+    struct digest bad = done.digest;
     struct node *n = end_load(l);
-    struct digest bad = l->digest;
     struct err why = {0};
     int rc;
 
@@ -373,7 +374,7 @@ diff_give(struct diff_load *l, const void *data, size_t size)
         return;
     rc = treeobj_decode(d->alg, data, size, &obj, &why);
     if (rc == 0)
-        rc = diff_dir_give(n->dir, l->part, obj, &bad, &why);
+        rc = diff_dir_give(n->dir, done.part, obj, &bad, &why);
     if (rc < 0) {
         fail_node(d, n, &bad, -EPROTO, why.text);
         return;
@@ -389,10 +390,12 @@ diff_give(struct diff_load *l, const void *data, size_t size)
 void
 diff_fail(struct diff_load *l, int errnum, const char *text)
 {
+    struct diff *d = l->diff;
+    struct digest bad = l->digest;
     struct node *n = end_load(l);
 
     if (n)
-        fail_node(l->diff, n, &l->digest, errnum, text);
+        fail_node(d, n, &bad, errnum, text);
 }
 
 /* ---- what comes out ---- */

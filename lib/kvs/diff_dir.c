@@ -462,46 +462,11 @@ diff_dir_has_entries(const struct diff_dir *d, enum diff_side side)
     return d->lists[side].entries > 0;
 }
 
-static bool
-same_refs(const struct treeobj *a, const struct treeobj *b)
-{
-    size_t n, m;
-    const struct digest *x = treeobj_refs(a, &n);
-    const struct digest *y = treeobj_refs(b, &m);
-
-    return n == m && memcmp(x, y, n * sizeof(*x)) == 0;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
+/* Of directories whoever goes through them sees it. */
 static bool
 same_entry(const struct treeobj *a, const struct treeobj *b)
 {
-    size_t n, m;
-    const char *x, *y;
-
-    if (treeobj_type(a) != treeobj_type(b))
-        return false;
-    switch (treeobj_type(a)) {
-    case TREEOBJ_VAL:
-        x = treeobj_val_base64(a, &n);
-        y = treeobj_val_base64(b, &m);
-        return n == m && memcmp(x, y, n) == 0;
-    case TREEOBJ_VALREF:
-    case TREEOBJ_DIRREF:
-        return same_refs(a, b);
-    case TREEOBJ_SYMLINK:
-        return same_text(treeobj_link_target(a), treeobj_link_target(b)) &&
-               same_text(treeobj_link_namespace(a), treeobj_link_namespace(b));
-    case TREEOBJ_DIR: // whoever goes through them sees
-    case TREEOBJ_HDIR:
-        break;
-    }
-    return false;
+    return treeobj_type(a) != TREEOBJ_DIR && treeobj_equal(a, b);
 }
 
 static const struct member *

@@ -18,7 +18,7 @@
  *
  * I1 DONE has either a result or a negative rc
  * I2 at most LOOKUP_SYMLINKS_MAX links are followed
- * See xylem-kvs(7), "Lookup".
+ * See xylem-kvs(7), "Lookups".
  */
 #include "lookup.h"
 
@@ -95,10 +95,12 @@ enter_root_itself(struct lookup *l)
         finish(l, ref);
     else if (l->flags & LOOKUP_READLINK)
         fail(l, -EINVAL, "not a symbolic link");
-    else if (l->flags & LOOKUP_READDIR)
-        want_dir(l, &l->root);
-    else
+    else if (!(l->flags & LOOKUP_READDIR))
         fail(l, -EISDIR, "is a directory");
+    else if (l->flags & LOOKUP_COMPARE)
+        finish(l, ref);
+    else
+        want_dir(l, &l->root);
 }
 
 static void
@@ -176,7 +178,7 @@ finish_dir(struct lookup *l, const struct treeobj *entry)
 
     if (!(l->flags & LOOKUP_READDIR)) {
         fail(l, -EISDIR, "is a directory");
-    } else if (treeobj_type(entry) == TREEOBJ_DIR) {
+    } else if (treeobj_type(entry) == TREEOBJ_DIR || (l->flags & LOOKUP_COMPARE)) {
         finish(l, entry);
     } else {
         l->next = l->key.count;
@@ -465,6 +467,8 @@ lookup_fail_blob(struct lookup *l, const struct digest *d, int errnum, const cha
     char text[ERR_TEXT_MAX];
     char ref[BLOBREF_MAX];
 
+    if (errnum == ENOENT && (l->flags & LOOKUP_COMPARE))
+        errnum = EIO;
     snprintf(text, sizeof(text), "%s %s: %.200s", errnum == EPROTO ? "damaged tree object" : "blob",
              blobref_format(l->alg, d, ref), why);
     lookup_fail(l, errnum, text);

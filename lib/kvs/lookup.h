@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* lookup.h - walk a key from a root to its value (xylem-kvs(7), "Lookup").
+/* lookup.h - walk a key from a root to its value (xylem-kvs(7), "Lookups").
  *
  * Pull-style and pure:  loop { switch (lookup_step(l)) ... give what it wants ... }
  *
@@ -28,8 +28,11 @@ enum {
     LOOKUP_WATCH_APPEND = 256,
     LOOKUP_STREAM = 512,
     LOOKUP_INITIAL_SENTINEL = 1024,
-    LOOKUP_UNJOINED = 1 << 16, // ours, never on the wire: a valref is the result as it is
-    LOOKUP_SYMLINKS_MAX = 10,  // links followed in one look-up; more is ELOOP
+    /* Ours, never on the wire.  UNJOINED: a valref is the result as it is.  COMPARE: with READDIR a directory's
+     * reference is the result; a lost blob is no missing key (EIO, not ENOENT). */
+    LOOKUP_UNJOINED = 1 << 16,
+    LOOKUP_COMPARE = 1 << 17,
+    LOOKUP_SYMLINKS_MAX = 10, // links followed in one look-up; more is ELOOP
 };
 
 enum lookup_want {
@@ -43,7 +46,7 @@ enum lookup_want {
 struct lookup;
 
 /* key: text.  root: start there (--at), or NULL to ask for ns's root first.  flags: READDIR,
- * READLINK, TREEOBJ, UNJOINED; others are ignored.  A bad key shows up as the result. */
+ * READLINK, TREEOBJ, UNJOINED, COMPARE; others are ignored.  A bad key shows up as the result. */
 struct lookup *lookup_new(enum digest_alg alg, const char *ns, const struct digest *root,
                           const char *key, int flags);
 void lookup_free(struct lookup **l);

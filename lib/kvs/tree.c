@@ -8,7 +8,7 @@
  * I1 no edit is pending between two calls
  * I2 after tree_write() no directory on the way from the root to it is changed
  * I3 nothing is dropped from memory that may not be stored yet
- * Thread: any, but one at a time.  See xylem-kvs(7), "Commit".
+ * Thread: any, but one at a time.  See xylem-kvs(7), "Commits".
  */
 #include "tree_priv.h"
 

@@ -236,8 +236,8 @@ tree_begin(struct tree *t, size_t *ret_made)
 int
 tree_end(struct tree *t, size_t made, int rc, struct err *err)
 {
-    if (rc == 0)
-        rc = tree_wide_settle(t, err);
+    if (rc == 0 && (rc = tree_wide_settle(t, err)) < 0)
+        err_prefix(err, rc, "a wide directory that changes");
     if (rc == 0) {
         tree_edit_commit(&t->edit);
     } else {

@@ -82,6 +82,9 @@ bool treeobj_is_shared(const struct treeobj *obj); // is there another reference
 void treeobj_dir_put(struct treeobj *dir, const char *name, struct treeobj **entry);
 struct treeobj *treeobj_dir_take(struct treeobj *dir, const char *name); // NULL: was not there
 
+/* Are they the same, and so their encodings? */
+bool treeobj_equal(const struct treeobj *a, const struct treeobj *b);
+
 /* --- codec --- */
 /* Strict: ver 1, known type, exactly the shape of that type, valid base64, blobrefs of `alg`,
  * names that key_check_name() allows, at most TREEOBJ_DEPTH_MAX nested dirs, an hdir only by itself.

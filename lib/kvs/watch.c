@@ -66,7 +66,8 @@ watch_free(struct watch **watch)
 int
 watch_lookup_flags(const struct watch *w)
 {
-    return (w->flags & (LOOKUP_READDIR | LOOKUP_READLINK | LOOKUP_TREEOBJ)) | LOOKUP_UNJOINED;
+    return (w->flags & (LOOKUP_READDIR | LOOKUP_READLINK | LOOKUP_TREEOBJ)) | LOOKUP_UNJOINED |
+           LOOKUP_COMPARE;
 }
 
 /* What changes below a directory does not name it, nor does what comes by a link. */
@@ -80,21 +81,6 @@ bool
 watch_wants(const struct watch *w, bool named)
 {
     return named || looks_at_all(w);
-}
-
-static bool
-is_equal(const struct watch *w, const struct treeobj *a, const struct treeobj *b)
-{
-    AUTO(buf) struct buf left = BUF_INIT;
-    AUTO(buf) struct buf right = BUF_INIT;
-
-    if (a == b)
-        return true;
-    if (treeobj_type(a) != treeobj_type(b))
-        return false;
-    treeobj_encode(w->alg, a, &left);
-    treeobj_encode(w->alg, b, &right);
-    return strcmp(buf_str(&left), buf_str(&right)) == 0;
 }
 
 /* --- appends --- */
@@ -182,12 +168,22 @@ is_value(const struct treeobj *object)
     return treeobj_type(object) == TREEOBJ_VAL || treeobj_type(object) == TREEOBJ_VALREF;
 }
 
+static bool
+is_directory(const struct treeobj *object)
+{
+    return treeobj_type(object) == TREEOBJ_DIR || treeobj_type(object) == TREEOBJ_DIRREF;
+}
+
 static void
 say_first(const struct watch *w, const struct treeobj *object, struct watch_step *ret)
 {
     bool in_parts = (w->flags & (LOOKUP_STREAM | LOOKUP_WATCH_APPEND)) != 0 &&
                     !(w->flags & LOOKUP_TREEOBJ) && is_value(object);
 
+    if ((w->flags & LOOKUP_WATCH_APPEND) && is_directory(object)) {
+        say_end(ret, EISDIR, "is a directory");
+        return;
+    }
     ret->say = in_parts ? WATCH_SAY_PARTS : WATCH_SAY_OBJECT;
     ret->object = treeobj_ref(object);
     ret->is_first = true;
@@ -213,7 +209,7 @@ say_next(const struct watch *w, const struct treeobj *object, bool named, struct
 {
     bool only_changes = (w->flags & (ANY_OF_WATCH | LOOKUP_READDIR)) != 0 || !named;
 
-    if (only_changes && is_equal(w, w->last, object))
+    if (only_changes && treeobj_equal(w->last, object))
         return;
     if (w->flags & LOOKUP_WATCH_APPEND) {
         say_appended(w, object, ret);

@@ -10,7 +10,7 @@ struct watch;
 
 enum watch_say {
     WATCH_SAY_NOTHING, // wait for the next version
-    WATCH_SAY_OBJECT,  // one answer: the object, the blobs of a valref joined
+    WATCH_SAY_OBJECT, // one answer: the object; the blobs of a valref joined, with READDIR a dirref listed
     WATCH_SAY_PARTS, // an answer for each ref of a valref from `from` on; for the bytes of a val from there on
     WATCH_SAY_END, // the end: errnum, text
 };
@@ -35,8 +35,8 @@ void watch_free(struct watch **w);
 
 int watch_lookup_flags(const struct watch *w);
 
-/* Does it matter what a version holds?  named: a commit has named the key; false: none has;
- * how many were missed is the caller's to know: then it matters always. */
+/* Does it matter what a version holds?  named: a commit of it has named the key.  If versions were missed before
+ * this one, it always does, and need not be asked. */
 bool watch_wants(const struct watch *w, bool named);
 
 /* The result of a look-up: rc 0 and the object (borrowed), or -errno and text.  named: a commit has named

@@ -642,6 +642,112 @@ events_are_for_listeners_once_and_in_order(void **state UNUSED)
     stop(r);
 }
 
+/* A version whose root is a directory with one directory, `d`, of one entry. */
+static struct store_root
+make_deep_version(struct rig *r, int64_t sequence, const char *name, const char *other)
+{
+    AUTO(treeobj) struct treeobj *dir = treeobj_new_dir();
+    AUTO(buf) struct buf text = BUF_INIT;
+    struct treeobj *value = val("x");
+    struct treeobj *rest = val(other);
+    AUTO(treeobj) struct treeobj *root = treeobj_new_dir();
+    struct store_root version = {.name = "ns", .epoch = EPOCH, .sequence = sequence};
+    struct treeobj *ref;
+    struct digest d;
+
+    treeobj_dir_put(dir, name, &value);
+    treeobj_encode(ALG, dir, &text);
+    d = keep(r, buf_str(&text));
+    ref = treeobj_new_dirref(&d);
+    treeobj_dir_put(root, "d", &ref);
+    treeobj_dir_put(root, "other", &rest);
+    buf_reset(&text);
+    treeobj_encode(ALG, root, &text);
+    version.root = keep(r, buf_str(&text));
+    return version;
+}
+
+static struct treeobj *
+dir_with(const char *name)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *value = val("x");
+
+    treeobj_dir_put(dir, name, &value);
+    return dir;
+}
+
+static void
+a_directory_is_listed_only_when_it_differs(void **state UNUSED)
+{
+    struct rig *r = start();
+    struct store_root root = make_deep_version(r, 1, "a", "1");
+
+    announce(r, &root, NULL);
+    watch(r, 7, "d", WATCH | LOOKUP_READDIR);
+    told_object(r, 7, dir_with("a"));
+    root = make_deep_version(r, 2, "a", "2");
+    announce(r, &root, "other");
+    told_nothing(r);
+    root = make_deep_version(r, 3, "b", "2");
+    announce(r, &root, "d.b");
+    told_object(r, 7, dir_with("b"));
+    watch(r, 8, ".", WATCH | LOOKUP_READDIR | LOOKUP_TREEOBJ);
+    told_object(r, 8, treeobj_new_dirref(&root.root));
+    stop(r);
+}
+
+static void
+a_joined_value_waits_for_room(void **state UNUSED)
+{
+    struct rig *r = start();
+    struct digest refs[] = {keep(r, "one"), keep(r, "two")};
+    struct store_root root = make_version(r, 1, treeobj_new_valref(refs, 2));
+
+    announce(r, &root, NULL);
+    r->station.connector.is_short = true;
+    r->station.connector.large = 1000; // bytes
+    watch(r, 8, "k", WATCH);
+    told_nothing(r);
+    r->station.connector.is_short = false;
+    router_conn_drained(r->station.router, CONN);
+    told_value(r, 8, "onetwo");
+    stop(r);
+}
+
+static void
+a_lost_directory_is_no_missing_key(void **state UNUSED)
+{
+    struct rig *r = start();
+    struct store_root root = {.name = "ns", .epoch = EPOCH, .sequence = 1};
+
+    digest_compute(ALG, "lost", 4, &root.root);
+    announce(r, &root, NULL);
+    watch(r, 8, "k", WATCH | LOOKUP_WAITCREATE);
+    answer_call(r, "content.load", ENOENT, NULL);
+    told_end(r, 8, EIO);
+    stop(r);
+}
+
+static void
+a_version_that_is_lost_is_left_out_if_there_is_another(void **state UNUSED)
+{
+    struct rig *r = start_with_version_1();
+    struct store_root lost = {.name = "ns", .epoch = EPOCH, .sequence = 2};
+
+    watch(r, 8, "k", WATCH);
+    told_value(r, 8, "1");
+    r->station.connector.full = true;
+    digest_compute(ALG, "lost", 4, &lost.root);
+    announce(r, &lost, "k");
+    announce_value(r, 3, "3", "other"); // k was changed by the lost one
+    r->station.connector.full = false;
+    router_conn_drained(r->station.router, CONN);
+    answer_call(r, "content.load", ENOENT, NULL);
+    told_value(r, 8, "3");
+    stop(r);
+}
+
 int
 main(void)
 {
@@ -663,6 +769,10 @@ main(void)
         cmocka_unit_test(a_child_is_told_the_history_once_we_know_it),
         cmocka_unit_test(a_child_is_told_by_those_above_what_we_do_not_remember),
         cmocka_unit_test(events_are_for_listeners_once_and_in_order),
+        cmocka_unit_test(a_directory_is_listed_only_when_it_differs),
+        cmocka_unit_test(a_joined_value_waits_for_room),
+        cmocka_unit_test(a_lost_directory_is_no_missing_key),
+        cmocka_unit_test(a_version_that_is_lost_is_left_out_if_there_is_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

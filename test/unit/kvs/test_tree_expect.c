@@ -235,6 +235,36 @@ wide_directories_are_like_others(void **state)
     }
 }
 
+/* As the committer goes about it: both are called again when what either has missed is there. */
+static void
+directories_that_only_the_operations_need_are_loaded_too(void **state)
+{
+    struct rig *r = *state;
+    AUTO(txn) struct txn txn = TXN_INIT;
+    struct treeobj *nothing = NULL;
+    int rounds = 0;
+    int rc;
+
+    put(r, "seen.x", "1");
+    put(r, "plain.a.b", "1");
+    forget(r);
+    assert_int_equal(txn_expect(&txn, "seen.no", &nothing, NULL), 0);
+    add_op(&txn, "plain.a.b", 0, new_val("2"));
+    while ((rc = tree_expect(r->tree, &txn, NULL)) == 1 ||
+           (rc == 0 && (rc = tree_apply(r->tree, &txn, NULL)) == 1)) {
+        size_t count;
+        const struct digest *needs = tree_needs(r->tree, &count);
+
+        assert_true(count > 0);
+        assert_true(++rounds < 10);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(
+                tree_provide(r->tree, &needs[i], store_get(&r->store, &needs[i]), NULL), 0);
+    }
+    assert_int_equal(rc, 0);
+    assert_is(r, "plain.a.b", new_val("2"));
+}
+
 int
 main(void)
 {
@@ -248,6 +278,7 @@ main(void)
         T(inline_directory_is_compared_by_its_entries),
         T(all_keys_must_hold_and_what_they_need_is_asked_for_at_once),
         T(wide_directories_are_like_others),
+        T(directories_that_only_the_operations_need_are_loaded_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

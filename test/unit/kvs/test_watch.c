@@ -143,7 +143,7 @@ a_directory_is_told_when_its_object_differs(void **state UNUSED)
 {
     struct watch *w = watch_new(ALG, LOOKUP_WATCH | LOOKUP_READDIR);
 
-    assert_int_equal(watch_lookup_flags(w), LOOKUP_READDIR | LOOKUP_UNJOINED);
+    assert_int_equal(watch_lookup_flags(w), LOOKUP_READDIR | LOOKUP_UNJOINED | LOOKUP_COMPARE);
     expect(w, dir("a"), false, WATCH_SAY_OBJECT);
     assert_true(watch_wants(w, false));
     expect(w, dir("a"), true, WATCH_SAY_NOTHING);
@@ -199,6 +199,10 @@ appends_are_told_from_where_the_old_value_ended(void **state UNUSED)
     expect_parts(w, valref(blobs, 3), 2);
     expect(w, valref(blobs, 3), true, WATCH_SAY_NOTHING);
     expect_end(w, valref(blobs, 1), EINVAL);
+    watch_free(&w);
+
+    w = watch_new(ALG, flags | LOOKUP_TREEOBJ);
+    expect_end(w, dir("a"), EISDIR);
     watch_free(&w);
 
     w = watch_new(ALG, flags);
