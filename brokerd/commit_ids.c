@@ -25,9 +25,7 @@ struct commit_id {
     struct list waiters;  // struct waiter
     struct blob *payload; // owned; of the first request, while pending
     bool finished;
-    int rc;                 // result, when finished
-    char *text;             // owned; of an error
-    struct store_root root; // when rc is 0
+    struct store_root root; // result, when finished
 };
 
 struct commit_ids {
@@ -57,7 +55,6 @@ free_id(struct commit_ids *c, struct commit_id *id)
         request_free(&req);
     list_remove(&id->node);
     blob_unref(&id->payload);
-    free(id->text);
     free(id);
 }
 
@@ -111,12 +108,10 @@ commit_ids_is_finished(const struct commit_id *id)
 }
 
 const struct store_root *
-commit_ids_result(const struct commit_id *id, int *ret_rc, const char **ret_text)
+commit_ids_result(const struct commit_id *id)
 {
     assert(id->finished);
-    *ret_rc = id->rc;
-    *ret_text = id->text ? id->text : "";
-    return id->rc == 0 ? &id->root : NULL;
+    return &id->root;
 }
 
 bool
@@ -167,20 +162,15 @@ remember(struct commit_ids *c, struct commit_id *id)
 }
 
 void
-commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,
-                  const struct store_root *root)
+commit_ids_finish(struct commit_ids *c, struct commit_id *id, const struct store_root *root)
 {
     assert(!id->finished && list_is_empty(&id->waiters));
-    if (!id->id[0]) {
+    if (!id->id[0] || !root) {
         free_id(c, id);
         return;
     }
     blob_unref(&id->payload);
-    id->rc = rc;
-    if (rc == 0)
-        id->root = *root;
-    else
-        id->text = xstrdup(text);
+    id->root = *root;
     remember(c, id);
 }
 

@@ -21,9 +21,8 @@ struct commit_id *commit_ids_get(struct commit_ids *c, const char *id);
 
 const char *commit_ids_name(const struct commit_id *id); // "": it has none
 bool commit_ids_is_finished(const struct commit_id *id);
-/* Of a finished one; everything is borrowed.  Returns the root when *ret_rc is 0, else NULL. */
-const struct store_root *commit_ids_result(const struct commit_id *id, int *ret_rc,
-                                           const char **ret_text);
+/* Of a finished one; borrowed. */
+const struct store_root *commit_ids_result(const struct commit_id *id);
 
 /* Keep a request (moved out of *req) to be answered.  true: the commit is being applied already;
  * false: this is the first, apply it. */
@@ -40,8 +39,8 @@ void commit_ids_add_recorded(struct commit_ids *c, const struct store_commit *co
 /* May a client or a rank name a commit so?  1 to COMMIT_IDS_NAME_MAX letters, digits, - and _ */
 bool commit_ids_is_name(const char *name);
 
-/* Record the result.  The oldest finished ones are forgotten. */
-void commit_ids_finish(struct commit_ids *c, struct commit_id *id, int rc, const char *text,
-                       const struct store_root *root);
+/* Record the result; the oldest finished ones are forgotten.  root NULL: it has failed, so nothing was applied;
+ * it is forgotten, and tried anew when it is sent again: there may be room on the disk then. */
+void commit_ids_finish(struct commit_ids *c, struct commit_id *id, const struct store_root *root);
 
 #endif

@@ -87,7 +87,7 @@ on_committed(void *arg, void *cookie, int rc, const char *text, const struct sto
         respond_commit(k, req, rc, text, root);
         request_free(&req);
     }
-    commit_ids_finish(k->ids, id, rc, text, root);
+    commit_ids_finish(k->ids, id, rc == 0 ? root : NULL);
 }
 
 static void
@@ -96,11 +96,7 @@ commit_here(struct kvs *k, struct request *req, const char *name)
     struct commit_id *id = commit_ids_get(k->ids, name);
 
     if (commit_ids_is_finished(id)) {
-        int rc;
-        const char *text;
-        const struct store_root *root = commit_ids_result(id, &rc, &text);
-
-        respond_commit(k, req, rc, text, root);
+        respond_commit(k, req, 0, "", commit_ids_result(id));
     } else if (!commit_ids_add_waiter(id, req)) { // else it is being applied already
         kvs_actor_commit(k->actor, commit_ids_payload(id), commit_ids_name(id), id);
     }

@@ -68,7 +68,7 @@ void lookup_fail_blob(struct lookup *l, const struct digest *d, int errnum, cons
 /* After DONE.  0 and *ret (new reference): a val (values are joined), dir (READDIR), symlink
  * (READLINK), or the object as stored (TREEOBJ).  Or -errno with text, which names the key: the table in flux-compatible
  * lookups: ENOENT missing or a path through a value, EISDIR, ENOTDIR, EINVAL (READLINK of a
- * non-link, bad key), ELOOP, EPROTO damaged object, EOVERFLOW joined value above 1 GiB. */
+ * non-link, bad key), ELOOP, EPROTO damaged object, EOVERFLOW joined value above LOOKUP_VALUE_MAX. */
 int lookup_result(const struct lookup *l, struct treeobj **ret, struct err *err);
 
 #endif

@@ -6,7 +6,9 @@
 #include "blob.h"
 #include "treeobj.h"
 
-#define LOOKUP_VALUE_MAX ((size_t)1 << 30) // bytes of a joined value
+/* Bytes of a joined value: joining and encoding it is one piece of work, in which a rank must not be silent for
+ * so long that others believe it lost.  Longer values come in pieces. */
+#define LOOKUP_VALUE_MAX ((size_t)256 << 20)
 
 struct lookup_join;
 

@@ -11,7 +11,7 @@ has_lines() { [ "$(wc -l <"$TEMP/$1")" -ge "$2" ]; }
 # watch NAME RANK OPTION...: in the background, until all is printed
 watch()
 {
-    XYLEM_URI=local://$RUNDIR/local-$2 xylem kvs get -w "${@:3}" >"$TEMP/$1" 2>&1 &
+    XYLEM_URI=local://$RUNDIR/local-$2 timeout 120 xylem kvs get -w "${@:3}" >"$TEMP/$1" 2>&1 &
     eval "$1=$!"
     wait_until "has_lines $1 1"
 }
@@ -34,10 +34,13 @@ check 'a value is put' put 0 0
 check 'the last rank has heard of it' kvs 3 wait 1
 check 'it is watched at the last rank' watch far 3 -c 41 n
 check 'and next to rank 0' watch near 1 -c 41 n
-check 'values are put' put 1 20
+check 'values are put' put 1 19
+check 'and a deep one' kvs 0 put n=20 deep.er.key=1
 kill_rank 0 KILL
 check 'rank 0 is started again' respawn 0
-check 'more values are put' put 21 40
+check 'a commit with a condition finds directories that were not loaded' \
+    on_rank 0 timeout 20 xylem kvs put --if-missing=none n=21 deep.er.key=2
+check 'more values are put' put 22 40
 check 'far from it none is missed, and none comes twice' printed far "$(seq 0 40)"
 check 'nor next to it' printed near "$(seq 0 40)"
 check_output 'rank 0 remembers all versions' "$(echo $(seq 1 41))" sequences 0

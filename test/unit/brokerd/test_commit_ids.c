@@ -38,7 +38,7 @@ drop_waiters(struct commit_id *id)
 static void
 finish(struct commit_ids *c, const char *name)
 {
-    commit_ids_finish(c, commit_ids_get(c, name), 0, "", &root);
+    commit_ids_finish(c, commit_ids_get(c, name), &root);
 }
 
 static void
@@ -69,33 +69,24 @@ finished_commit_is_answered_from_memory(void **state UNUSED)
 {
     struct commit_ids *c = commit_ids_new();
     struct commit_id *id = commit_ids_get(c, "abc");
-    const struct store_root *result;
-    const char *text;
-    int rc = 1;
 
     add_waiter(id, 1, "x");
     drop_waiters(id);
-    commit_ids_finish(c, id, 0, "", &root);
+    commit_ids_finish(c, id, &root);
     id = commit_ids_get(c, "abc");
     assert_true(commit_ids_is_finished(id));
-    result = commit_ids_result(id, &rc, &text);
-    assert_int_equal(rc, 0);
-    assert_int_equal(result->sequence, 12);
-    assert_string_equal(text, "");
+    assert_int_equal(commit_ids_result(id)->sequence, 12);
     commit_ids_free(&c);
 }
 
+/* Nothing was applied: it may succeed the next time. */
 static void
-failure_is_remembered_too(void **state UNUSED)
+failure_is_forgotten(void **state UNUSED)
 {
     struct commit_ids *c = commit_ids_new();
-    const char *text;
-    int rc;
 
-    commit_ids_finish(c, commit_ids_get(c, "abc"), -EISDIR, "a is a directory", NULL);
-    assert_null(commit_ids_result(commit_ids_get(c, "abc"), &rc, &text));
-    assert_int_equal(rc, -EISDIR);
-    assert_string_equal(text, "a is a directory");
+    commit_ids_finish(c, commit_ids_get(c, "abc"), NULL);
+    assert_false(commit_ids_is_finished(commit_ids_get(c, "abc")));
     commit_ids_free(&c);
 }
 
@@ -112,8 +103,8 @@ commits_without_a_usable_id_are_strangers(void **state UNUSED)
     assert_false(add_waiter(b, 1, "x"));
     drop_waiters(a);
     drop_waiters(b);
-    commit_ids_finish(c, a, 0, "", &root);
-    commit_ids_finish(c, b, -EIO, "why", NULL);
+    commit_ids_finish(c, a, &root);
+    commit_ids_finish(c, b, NULL);
     memset(longest, 'i', sizeof(longest));
     longest[63] = '\0';
     assert_ptr_equal(commit_ids_get(c, longest), commit_ids_get(c, longest));
@@ -132,7 +123,7 @@ overlong_id_is_always_new(void **state UNUSED)
     for (int i = 0; i < 2; i++) {
         id = commit_ids_get(c, overlong);
         assert_false(commit_ids_is_finished(id));
-        commit_ids_finish(c, id, 0, "", &root);
+        commit_ids_finish(c, id, &root);
     }
     commit_ids_free(&c);
 }
@@ -164,8 +155,6 @@ what_was_recorded_is_answered(void **state UNUSED)
     struct commit_ids *c = commit_ids_new();
     struct store_commit commit = {.id = "abc", .root = {.name = "ns", .sequence = 7, .epoch = 3}};
     const struct store_root *result;
-    const char *text;
-    int rc = 1;
 
     commit_ids_add_recorded(c, &commit);
     commit.root.sequence = 8;
@@ -173,8 +162,7 @@ what_was_recorded_is_answered(void **state UNUSED)
     strcpy(commit.id, "no id");
     commit_ids_add_recorded(c, &commit);
     assert_true(commit_ids_is_finished(commit_ids_get(c, "abc")));
-    result = commit_ids_result(commit_ids_get(c, "abc"), &rc, &text);
-    assert_int_equal(rc, 0);
+    result = commit_ids_result(commit_ids_get(c, "abc"));
     assert_int_equal(result->sequence, 7);
     assert_int_equal(result->epoch, 0);
     assert_false(commit_ids_is_finished(commit_ids_get(c, "no id")));
@@ -203,7 +191,7 @@ main(void)
         cmocka_unit_test(ids_are_letters_digits_and_dashes),
         cmocka_unit_test(repeated_commit_waits_for_the_first),
         cmocka_unit_test(finished_commit_is_answered_from_memory),
-        cmocka_unit_test(failure_is_remembered_too),
+        cmocka_unit_test(failure_is_forgotten),
         cmocka_unit_test(commits_without_a_usable_id_are_strangers),
         cmocka_unit_test(overlong_id_is_always_new),
         cmocka_unit_test(oldest_finished_is_forgotten_first),
