@@ -185,7 +185,7 @@ enum {
  * symlink (READLINK), or what is stored (TREEOBJ).  at: root blobref to start from, or NULL = now.
  * With WAITCREATE this may take for ever; WATCH and STREAM are for xylem_lookup_async().
  * -ENOENT, -EISDIR, -ENOTDIR, -EINVAL, -ELOOP, -ENOTSUP unknown namespace, -EPROTO damaged,
- * -EOVERFLOW a value of more than 1 GiB. */
+ * -EOVERFLOW a value of more than 256 MiB. */
 XYLEM_API int xylem_lookup(xylem_t *x, const char *ns, const char *key, const char *at, int flags,
                            char **ret);
 /* Completion's data: JSON {"val":TREEOBJ} with its NUL; with WATCH or STREAM it is called for each
@@ -202,7 +202,7 @@ XYLEM_API int xylem_lookup_object(xylem_t *x, const struct xylem_reply *reply, c
 XYLEM_API int xylem_lookup_value(xylem_t *x, const struct xylem_reply *reply, void **ret_data,
                                  size_t *ret_size);
 
-/* The bytes of a value, of at most 1 GiB.  *ret_data: malloc()ed, never NULL on success. */
+/* The bytes of a value, of at most 256 MiB.  *ret_data: malloc()ed, never NULL on success. */
 XYLEM_API int xylem_get(xylem_t *x, const char *ns, const char *key, void **ret_data,
                         size_t *ret_size);
 

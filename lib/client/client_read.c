@@ -27,9 +27,9 @@ struct slot {
     struct xylem *x;          // borrowed
     const struct digest *ref; // borrowed
     bool done;
-    int rc;       // 0 or -errno, which is also the handle's last error
-    uint32_t tag; // until done
-    char *data;   // owned; done with rc 0
+    uint32_t tag;   // until done
+    struct err err; // done: code 0, or why there is no data
+    char *data;     // owned; done without an error
     size_t size;
 };
 
@@ -54,18 +54,17 @@ on_blob(void *arg, const struct xylem_reply *reply)
     char ref[BLOBREF_MAX];
 
     s->done = true;
-    s->rc = reply->rc;
     s->size = reply->size;
     if (reply->rc < 0) {
-        client_fail(s->x, reply->rc, "blob %s: %s", blobref_format(s->x->alg, s->ref, ref),
-                    reply->error);
+        err_set(&s->err, reply->rc, "blob %s: %s", blobref_format(s->x->alg, s->ref, ref),
+                reply->error);
         return;
     }
     s->data = xmem_try(reply->size + 1);
     if (s->data)
         memcpy(s->data, reply->data, reply->size);
     else
-        s->rc = client_fail(s->x, -ENOMEM, "%s", err_name(ENOMEM));
+        err_set(&s->err, -ENOMEM, "%s", err_name(ENOMEM));
 }
 
 static size_t
@@ -115,8 +114,10 @@ hand_on(struct reader *r)
         return rc;
     r->given++;
     r->largest = MAX(r->largest, s->size);
-    rc = s->rc;
-    if (rc == 0 && s->size > 0)
+    rc = s->err.code;
+    if (rc < 0) // the handle's last error may be of a later blob, or of something else
+        client_fail(r->x, rc, "%s", s->err.text);
+    else if (s->size > 0)
         rc = r->fn(r->arg, s->data, s->size);
     free(TAKE(s->data));
     return rc;
@@ -199,11 +200,13 @@ give_dir(struct xylem *x, struct lookup *l)
 
     blobref_format(x->alg, lookup_wanted(l, &count), ref);
     rc = xylem_load(x, ref, 0, &data, &size);
-    if (rc == 0)
-        rc = treeobj_decode(x->alg, data, size, &dir, &x->error);
-    if (rc == 0)
-        lookup_give_dir(l, dir);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = treeobj_decode(x->alg, data, size, &dir, &x->error);
+    if (rc < 0)
+        return err_prefix(&x->error, rc, "blob %s", ref);
+    lookup_give_dir(l, dir);
+    return 0;
 }
 
 static int

@@ -2,15 +2,16 @@
 /* cmd.h - what the command files of `xylem` share.
  *
  * A command is a function with the arguments of main(): argv[0] is its own word.  It returns the
- * exit status: CMD_OK, CMD_FAILED, or CMD_USAGE.  Failures are one line on stderr,
- * "xylem: COMMAND: WHAT: WHY".  main() checks that standard output was written. */
+ * exit status: CMD_OK, CMD_FAILED, CMD_USAGE, or CMD_UNMET: what a commit expects does not hold.
+ * Failures are one line on stderr, "xylem: COMMAND: WHAT: WHY".  main() checks that standard output
+ * was written. */
 #ifndef XYLEM_CMD_H
 #define XYLEM_CMD_H
 
 #include "opt.h"
 #include "xylem.h"
 
-enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_UNMET = 3 };
 
 struct command {
     const char *name;

@@ -2,6 +2,8 @@
 /* cmd_checkpoint.c - xylem content checkpoint: the roots that rank 0 has recorded. */
 #include "cmd.h"
 #include "clock.h"
+#include "cmd_kvs_util.h"
+#include "root_arg.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -93,8 +95,10 @@ run_list(int argc, char **argv)
 static const struct opt no_options[] = {{0}};
 static const struct opt_program update_program = {
     .name = "xylem content checkpoint update",
-    .synopsis = "[BLOBREF]",
-    .description = "Record a checkpoint of BLOBREF, or of the current root of the key-value store.",
+    .synopsis = "[ROOT]",
+    .description =
+        "Record a checkpoint of a root of the primary namespace: a blobref, a dirref object, or a "
+        "sequence number of `kvs history`.  Default: the current one.",
     .options = no_options,
 };
 
@@ -109,7 +113,7 @@ put_checkpoint(xylem_t *x, const struct xylem_root *root)
     return xylem_rpc(x, "content.checkpoint-put", CHECKPOINT_RANK, request, NULL);
 }
 
-/* What BLOBREF is not.  NULL: the error's own text says it. */
+/* What the root is not.  NULL: the error's own text says it. */
 static const char *
 explain_refusal(int rc)
 {
@@ -164,11 +168,25 @@ update_to_current(xylem_t *x)
 }
 
 static int
+find_and_update(xylem_t *x, const char *text)
+{
+    char ref[XYLEM_BLOBREF_MAX];
+    int status;
+
+    if (!root_arg_is_valid(text))
+        opt_usage_error(&update_program, "'%s' is not a blobref, a dirref or a sequence number",
+                        text);
+    kvs_ns = "primary"; // the one that checkpoints are of
+    status = root_arg_find(&update_program, x, text, ref);
+    return status == CMD_OK ? update_to(x, ref) : status;
+}
+
+static int
 run_update(int argc, char **argv)
 {
     int i = cmd_parse(&update_program, argc, argv, 0, 1);
     xylem_t *x = cmd_open(&update_program);
-    int status = argv[i] ? update_to(x, argv[i]) : update_to_current(x);
+    int status = argv[i] ? find_and_update(x, argv[i]) : update_to_current(x);
 
     xylem_close(x);
     return status;

@@ -7,6 +7,7 @@
  *
  * Everything is read below one root, so the output shows one state of the store. */
 #include "cmd_kvs_util.h"
+#include "buf.h"
 #include "value_line.h"
 #include "xmem.h"
 
@@ -33,32 +34,68 @@ static const struct opt_program program = {
 static int list_dir(const struct kvs_view *v, const char *key);
 
 static int
-print_value(const struct kvs_view *v, const char *key, const struct treeobj *entry)
+print_val(const struct kvs_view *v, const char *key, const struct treeobj *val)
+{
+    AUTO(free) void *data = NULL;
+    size_t size;
+
+    if (treeobj_val_decode(val, &data, &size) < 0)
+        return cmd_fail_about(&program, key, err_name(EPROTO));
+    value_line_print(key, data, size, v->width, false);
+    return CMD_OK;
+}
+
+static int
+print_whole(const struct kvs_view *v, const char *key)
 {
     AUTO(treeobj) struct treeobj *val = NULL;
-    AUTO(free) void *data = NULL;
-    const char *error = err_name(EPROTO);
-    size_t size;
-    int rc = 0;
+    const char *error;
 
-    if (treeobj_type(entry) == TREEOBJ_VAL)
-        val = treeobj_ref(entry);
-    else
-        rc = kvs_read(v->x, key, v->root, 0, &val, &error);
-    if (rc == 0)
-        rc = treeobj_val_decode(val, &data, &size);
-    if (rc < 0)
+    if (kvs_read(v->x, key, v->root, 0, &val, &error) < 0)
         return cmd_fail_about(&program, key, error);
-    value_line_print(key, data, size, v->width);
-    return CMD_OK;
+    return print_val(v, key, val);
+}
+
+/* The beginning of a value. */
+struct beginning {
+    size_t width; // of its line
+    struct buf data;
+};
+
+static int
+add_piece(void *arg, const void *data, size_t size)
+{
+    struct beginning *b = arg;
+
+    buf_add(&b->data, data, size);
+    return value_line_is_enough(buf_str(&b->data), b->data.size, b->width) ? 1 : 0;
+}
+
+/* No more of it is read than is shown. */
+static int
+print_valref(const struct kvs_view *v, const char *key)
+{
+    struct beginning b = {.width = v->width, .data = BUF_INIT};
+    int rc;
+
+    if (v->width == 0)
+        return print_whole(v, key);
+    rc = xylem_read(v->x, kvs_ns, key, v->root, add_piece, &b);
+    if (rc >= 0)
+        value_line_print(key, buf_str(&b.data), b.data.size, v->width, rc > 0);
+    buf_fini(&b.data);
+    return rc < 0 ? cmd_fail_x(&program, v->x, key) : CMD_OK;
 }
 
 static int
 list_entry(const struct kvs_view *v, const char *key, const struct treeobj *entry)
 {
+    AUTO(free) char *link = NULL;
+
     switch (treeobj_type(entry)) {
     case TREEOBJ_SYMLINK:
-        value_line_print_link(key, entry);
+        link = value_line_format_link(key, entry);
+        puts(link);
         return CMD_OK;
     case TREEOBJ_DIR:
     case TREEOBJ_DIRREF:
@@ -72,7 +109,7 @@ list_entry(const struct kvs_view *v, const char *key, const struct treeobj *entr
         break;
     }
     if (!names_only)
-        return print_value(v, key, entry);
+        return treeobj_type(entry) == TREEOBJ_VAL ? print_val(v, key, entry) : print_valref(v, key);
     puts(key);
     return CMD_OK;
 }

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <time.h>
 
-static long max_count = -1;
+static long max_count; // 0: all
 static bool as_json;
 static bool print_keys;
 
 static const struct opt options[] = {
     KVS_OPTION_NS,
-    {'n', "count", "N", OPT_LONG, &max_count, "only the newest N", 0, INT32_MAX},
+    {'n', "count", "N", OPT_LONG, &max_count, "only the newest N (0: all)", 0, INT32_MAX},
     {'k', "keys", NULL, OPT_FLAG, &print_keys, "print the keys that each commit has named", 0, 0},
     {'j', "json", NULL, OPT_FLAG, &as_json, "one JSON object per line", 0, 0},
     {0},
@@ -75,7 +75,7 @@ static void
 print_versions(json_t *versions)
 {
     size_t count = json_array_size(versions);
-    size_t first = max_count >= 0 && (size_t)max_count < count ? count - (size_t)max_count : 0;
+    size_t first = max_count > 0 && (size_t)max_count < count ? count - (size_t)max_count : 0;
 
     if (!as_json)
         printf("%8s %-20s %s%s\n", "Sequence", "Time", "Rootref", print_keys ? " Keys" : "");

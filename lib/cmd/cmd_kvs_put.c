@@ -282,6 +282,22 @@ add_pair(xylem_t *x, xylem_txn_t *txn, const char *pair)
     return add(x, txn, key, value, strlen(value));
 }
 
+static void
+check_pairs(int count, char **pairs)
+{
+    int from_stdin = 0;
+
+    for (int i = 0; i < count; i++) {
+        const char *value = strchr(pairs[i], '=');
+
+        if (!value)
+            opt_usage_error(&program, "'%s' is not KEY=VALUE", pairs[i]);
+        from_stdin += strcmp(value + 1, "-") == 0;
+    }
+    if (from_stdin > 1)
+        opt_usage_error(&program, "standard input is only one value");
+}
+
 int
 kvs_put(int argc, char **argv)
 {
@@ -290,10 +306,9 @@ kvs_put(int argc, char **argv)
     xylem_txn_t *txn;
     int status = CMD_OK;
 
-    for (int j = i; j < argc; j++) {
-        if (!strchr(argv[j], '='))
-            opt_usage_error(&program, "'%s' is not KEY=VALUE", argv[j]);
-    }
+    if (append && as_treeobj)
+        opt_usage_error(&program, "--append and --treeobj exclude each other");
+    check_pairs(argc - i, argv + i);
     x = cmd_open(&program);
     txn = xylem_txn_new();
     for (; i < argc && status == CMD_OK; i++)

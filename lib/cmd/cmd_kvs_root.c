@@ -78,22 +78,17 @@ kvs_version(int argc, char **argv)
 
 /* --- wait, sync --- */
 
-/* One request built from JSON (consumed), whose answer does not matter. */
+/* A request built from JSON (consumed), whose answer does not matter; what: as of cmd_fail_x(). */
 static int
-request(const struct opt_program *prog, const char *topic, uint32_t rank, json_t *json)
+request(const struct opt_program *prog, xylem_t *x, const char *topic, uint32_t rank, json_t *json,
+        const char *what)
 {
     AUTO(free) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    xylem_t *x;
-    int status = CMD_OK;
 
     json_decref(json);
     if (!text)
         return cmd_fail(prog, "arguments must be UTF-8");
-    x = cmd_open(prog);
-    if (xylem_rpc(x, topic, rank, text, NULL) < 0)
-        status = cmd_fail_x(prog, x, NULL);
-    xylem_close(x);
-    return status;
+    return xylem_rpc(x, topic, rank, text, NULL) < 0 ? cmd_fail_x(prog, x, what) : CMD_OK;
 }
 
 static const struct opt_program wait_program = {
@@ -108,19 +103,25 @@ kvs_wait(int argc, char **argv)
 {
     int i = cmd_parse(&wait_program, argc, argv, 1, 1);
     long version;
+    xylem_t *x;
+    int status;
 
     if (units_parse_long(argv[i], 0, LONG_MAX, &version) < 0)
         opt_usage_error(&wait_program, "'%s' is not a version", argv[i]);
-    return request(
-        &wait_program, "kvs.wait-version", XYLEM_RANK_ANY,
-        json_pack("{s:I,s:s}", "rootseq", (json_int_t)version, "namespace", root_arg_namespace()));
+    x = cmd_open(&wait_program);
+    status = request(
+        &wait_program, x, "kvs.wait-version", XYLEM_RANK_ANY,
+        json_pack("{s:I,s:s}", "rootseq", (json_int_t)version, "namespace", root_arg_namespace()),
+        NULL);
+    xylem_close(x);
+    return status;
 }
 
 static const struct opt sync_options[] = {KVS_OPTION_NS, KVS_OPTIONS_COMMIT, {0}};
 static const struct opt_program sync_program = {
     .name = "xylem kvs sync",
     .synopsis = "[OPTIONS]",
-    .description = "Make everything durable and record a checkpoint.",
+    .description = "Commit nothing, and record a checkpoint.",
     .options = sync_options,
 };
 
@@ -156,43 +157,60 @@ static const struct opt create_options[] = {
 };
 static const struct opt_program create_program = {
     .name = "xylem kvs namespace create",
-    .synopsis = "[OPTIONS] NS",
-    .description = "Create a namespace.",
+    .synopsis = "[OPTIONS] NS...",
+    .description = "Make namespaces, empty or with the given root.",
     .options = create_options,
 };
 
 static int
-run_create(int argc, char **argv)
+create_one(xylem_t *x, const char *ns)
 {
-    int i = cmd_parse(&create_program, argc, argv, 1, 1);
     json_t *json =
-        json_pack("{s:s,s:I,s:i}", "namespace", argv[i], "owner", (json_int_t)owner, "flags", 0);
+        json_pack("{s:s,s:I,s:i}", "namespace", ns, "owner", (json_int_t)owner, "flags", 0);
 
     if (rootref)
         json_object_set_new(json, "rootref", json_string(rootref));
-    return request(&create_program, "kvs.namespace-create", LEADER, json);
+    return request(&create_program, x, "kvs.namespace-create", LEADER, json, ns);
+}
+
+static int
+run_create(int argc, char **argv)
+{
+    int i = cmd_parse(&create_program, argc, argv, 1, CMD_MANY);
+    xylem_t *x = cmd_open(&create_program);
+    int status = CMD_OK;
+
+    for (; i < argc && status == CMD_OK; i++)
+        status = create_one(x, argv[i]);
+    xylem_close(x);
+    return status;
 }
 
 static const struct opt no_options[] = {{0}};
 static const struct opt_program remove_program = {
     .name = "xylem kvs namespace remove",
-    .synopsis = "NS",
-    .description = "Remove a namespace.",
+    .synopsis = "NS...",
+    .description = "Remove namespaces; one that does not exist is no error.",
     .options = no_options,
 };
 
 static int
 run_remove(int argc, char **argv)
 {
-    int i = cmd_parse(&remove_program, argc, argv, 1, 1);
+    int i = cmd_parse(&remove_program, argc, argv, 1, CMD_MANY);
+    xylem_t *x = cmd_open(&remove_program);
+    int status = CMD_OK;
 
-    return request(&remove_program, "kvs.namespace-remove", LEADER,
-                   json_pack("{s:s}", "namespace", argv[i]));
+    for (; i < argc && status == CMD_OK; i++)
+        status = request(&remove_program, x, "kvs.namespace-remove", LEADER,
+                         json_pack("{s:s}", "namespace", argv[i]), argv[i]);
+    xylem_close(x);
+    return status;
 }
 
 static const struct opt_program list_program = {
     .name = "xylem kvs namespace list",
-    .synopsis = "",
+    .synopsis = "[OPTIONS]",
     .description = "List the namespaces with owner and flags.",
     .options = no_options,
 };

@@ -47,7 +47,9 @@ extern const char *kvs_id;
         {0,        "if-version",    "N", \
          OPT_LONG, &kvs_if_version, "only if the root has this sequence number", \
          0,        LONG_MAX}, \
-        {0, "if", "KEY=TREEOBJ", OPT_LIST, &kvs_if, "only if this is at the key", 0, 0}, \
+        {0,        "if",    "KEY=TREEOBJ", \
+         OPT_LIST, &kvs_if, "only if `kvs get -t KEY` gives this (null, or nothing: no such key)", \
+         0,        0}, \
         {0, "if-missing", "KEY", OPT_LIST, &kvs_if_missing, "only if the key does not exist", 0, 0}, \
     { \
         0, "id", "ID", OPT_STRING, &kvs_id, "id of the commit, which is applied only once", 0, 0 \
@@ -72,8 +74,21 @@ int kvs_open_view(const struct opt_program *prog, size_t width, struct kvs_view 
 int kvs_read(xylem_t *x, const char *key, const char *at, int flags, struct treeobj **ret,
              const char **ret_error);
 
-/* Commit under the conditions of the options, and print what they ask for.  Exit status. */
+/* Commit under the conditions of the options, and print what they ask for.  Exit status: CMD_UNMET when
+ * something that the commit expects does not hold. */
 int kvs_commit(const struct opt_program *prog, xylem_t *x, xylem_txn_t *txn);
+
+/* The same, but when the commit itself fails there is no message: *ret_rc is its -errno, else 0. */
+int kvs_try_commit(const struct opt_program *prog, xylem_t *x, xylem_txn_t *txn, int *ret_rc);
+
+/* Did a commit fail with this because of something that it expects? */
+bool kvs_is_unmet(const xylem_t *x, int rc);
+
+/* Before another try: wait until the rank has seen the root that rank 0 has.  ns as in the library. */
+void kvs_catch_up(xylem_t *x, const char *ns);
+
+/* Do the options give any? */
+bool kvs_has_conditions(void);
 
 /* "{"ver":1,"type":"dirref","data":[...]}" and a newline. */
 void kvs_print_dirref(const char *blobref);

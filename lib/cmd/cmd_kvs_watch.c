@@ -13,13 +13,14 @@
  * (asked as value) a value                   VALUE
  *                  a directory (EISDIR)      asked as dir
  * DIR, VALUE       the other one now         asked as that
- * The state of a DIR is the directory as last seen.
+ * The state of a DIR is the directory as last seen.  Lines go through a queue (watch_lines.h), for a value
+ * may have to be loaded: in a completion nothing may wait, it would take the next answer before this one is
+ * done with.
  */
 #include "cmd_kvs_util.h"
-#include "blobref.h"
-#include "buf.h"
 #include "follow.h"
 #include "value_line.h"
+#include "watch_lines.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -28,7 +29,6 @@
 
 static bool waitcreate;
 static long count;
-static size_t width;
 
 static const struct opt options[] = {
     KVS_OPTION_NS,
@@ -64,84 +64,40 @@ one_less(void)
 
 /* --- entries --- */
 
-/* Of a long value the first blob is enough for a line. */
-static int
-print_valref(xylem_t *x, const char *key, const struct treeobj *valref)
-{
-    AUTO(buf) struct buf value = BUF_INIT;
-    size_t nrefs;
-    const struct digest *refs = treeobj_refs(valref, &nrefs);
-    enum digest_alg alg;
-
-    if (digest_alg_parse(xylem_hash(x), &alg) < 0)
-        return cmd_fail_about(&program, key, err_name(EPROTO));
-    for (size_t i = 0; i < nrefs && (i == 0 || width == 0); i++) {
-        AUTO(free) void *data = NULL;
-        char ref[BLOBREF_MAX];
-        size_t size;
-
-        if (xylem_load(x, blobref_format(alg, &refs[i], ref), 0, &data, &size) < 0)
-            return cmd_fail_x(&program, x, key);
-        buf_add(&value, data, size);
-    }
-    value_line_print(key, buf_str(&value), value.size, width);
-    return FOLLOW_ON;
-}
-
-static int
-print_val(const char *key, const struct treeobj *val)
-{
-    AUTO(free) void *data = NULL;
-    size_t size;
-
-    if (treeobj_val_decode(val, &data, &size) < 0)
-        return cmd_fail_about(&program, key, err_name(EPROTO));
-    value_line_print(key, data, size, width);
-    return FOLLOW_ON;
-}
-
-static int
+static void
 print_entry(const struct stream *s, const char *name, const struct treeobj *entry)
 {
+    struct watch_lines *lines = s->follow->arg;
     AUTO(free) char *key = kvs_join(s->key, name);
+    char *text = NULL;
 
     switch (treeobj_type(entry)) {
     case TREEOBJ_VAL:
-        return print_val(key, entry);
     case TREEOBJ_VALREF:
-        return print_valref(s->follow->x, key, entry);
+        watch_lines_add_value(lines, key, entry);
+        return;
     case TREEOBJ_SYMLINK:
-        value_line_print_link(key, entry);
+        text = value_line_format_link(key, entry);
         break;
     case TREEOBJ_DIR:
     case TREEOBJ_DIRREF:
     case TREEOBJ_HDIR: // never an entry
-        printf("%s.\n", key);
+        text = xasprintf("%s.", key);
         break;
     }
-    return FOLLOW_ON;
+    watch_lines_add(lines, &text);
 }
 
 static void
 print_removed(const struct stream *s, const char *name)
 {
     AUTO(free) char *key = kvs_join(s->key, name);
+    char *text = xasprintf("%s (removed)", key);
 
-    printf("%s (removed)\n", key);
+    watch_lines_add(s->follow->arg, &text);
 }
 
 /* --- directories --- */
-
-static bool
-are_equal(const struct treeobj *a, const struct treeobj *b)
-{
-    AUTO(buf) struct buf one = BUF_INIT;
-    AUTO(buf) struct buf other = BUF_INIT;
-
-    treeobj_encode(DIGEST_BLAKE2B, a, &one); // any algorithm: it only names the references
-    treeobj_encode(DIGEST_BLAKE2B, b, &other);
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
 
 /* Order of the next entry of each; the end comes last. */
 static int
@@ -155,24 +111,22 @@ compare_next(const struct treeobj *old, size_t i, const struct treeobj *new, siz
 }
 
 /* Both are sorted by name. */
-static int
+static void
 print_differences(const struct stream *s, const struct treeobj *old, const struct treeobj *new)
 {
-    int status = FOLLOW_ON;
     size_t i = 0;
     size_t j = 0;
 
-    while (status == FOLLOW_ON && (i < treeobj_dir_count(old) || j < treeobj_dir_count(new))) {
+    while (i < treeobj_dir_count(old) || j < treeobj_dir_count(new)) {
         int order = compare_next(old, i, new, j);
 
         if (order < 0)
             print_removed(s, treeobj_dir_name(old, i));
-        else if (order > 0 || !are_equal(treeobj_dir_entry(old, i), treeobj_dir_entry(new, j)))
-            status = print_entry(s, treeobj_dir_name(new, j), treeobj_dir_entry(new, j));
+        else if (order > 0 || !treeobj_equal(treeobj_dir_entry(old, i), treeobj_dir_entry(new, j)))
+            print_entry(s, treeobj_dir_name(new, j), treeobj_dir_entry(new, j));
         i += order <= 0;
         j += order >= 0;
     }
-    return status;
 }
 
 static void
@@ -186,13 +140,11 @@ free_dir(void *state)
 static int
 take_dir(struct stream *s, struct treeobj **dir)
 {
-    struct treeobj *old = s->state ? s->state : treeobj_new_dir();
-    int status;
+    AUTO(treeobj) struct treeobj *old = s->state ? s->state : treeobj_new_dir();
 
     s->state = TAKE(*dir);
-    status = print_differences(s, old, s->state);
-    treeobj_unref(&old);
-    return status == FOLLOW_ON ? one_less() : status;
+    print_differences(s, old, s->state);
+    return one_less();
 }
 
 /* --- answers --- */
@@ -204,7 +156,6 @@ take_object(struct stream *s, const char *text)
     AUTO(treeobj) struct treeobj *obj = NULL;
     enum digest_alg alg;
     struct err err;
-    int status;
 
     if (digest_alg_parse(xylem_hash(s->follow->x), &alg) < 0 ||
         treeobj_decode(alg, text, strlen(text), &obj, &err) < 0)
@@ -213,8 +164,8 @@ take_object(struct stream *s, const char *text)
         return take_dir(s, &obj);
     if (treeobj_type(obj) != TREEOBJ_VAL)
         return cmd_fail_about(&program, s->key, err_name(EPROTO));
-    status = print_val(s->key, obj);
-    return status == FOLLOW_ON ? one_less() : status;
+    watch_lines_add_value(s->follow->arg, s->key, obj);
+    return one_less();
 }
 
 static int
@@ -235,6 +186,31 @@ on_change(struct stream *s, const struct xylem_reply *reply)
     return take_object(s, text);
 }
 
+static void
+on_lost(void *arg, const char *key, const char *why)
+{
+    follow_stop(arg, key ? cmd_fail_about(&program, key, why) : CMD_FAILED);
+}
+
+static int
+watch_keys(struct follow *f, int count_keys, char **keys)
+{
+    enum digest_alg alg;
+    struct watch_lines *lines;
+    int status;
+
+    if (digest_alg_parse(xylem_hash(f->x), &alg) < 0)
+        return cmd_fail(&program, "the instance's hash algorithm is unknown");
+    lines = watch_lines_new(f->x, alg, kvs_width(80), on_lost, f);
+    f->arg = lines;
+    status = follow_keys(f, count_keys, keys, free_dir);
+    if (watch_lines_finish(lines) < 0 && status == CMD_OK)
+        status = CMD_FAILED;
+    xylem_close(TAKE(f->x)); // completes what is on its way
+    watch_lines_free(&lines);
+    return status;
+}
+
 int
 kvs_watch(int argc, char **argv)
 {
@@ -242,9 +218,8 @@ kvs_watch(int argc, char **argv)
     struct follow f = {.prog = &program, .fn = on_change, .timeout_ms = -1, .flags = dir_flags()};
     int status;
 
-    width = kvs_width(80);
     f.x = cmd_open(&program);
-    status = follow_keys(&f, argc - i, argv + i, free_dir);
-    xylem_close(f.x);
+    status = watch_keys(&f, argc - i, argv + i);
+    xylem_close(f.x); // NULL is fine
     return status;
 }

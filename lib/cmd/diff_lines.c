@@ -143,10 +143,51 @@ add_value(struct buf *out, const struct value *v)
     }
 }
 
+static bool
+is_value(const struct treeobj *obj)
+{
+    return treeobj_type(obj) == TREEOBJ_VAL || treeobj_type(obj) == TREEOBJ_VALREF;
+}
+
 static char
 separator(const struct treeobj *obj)
 {
-    return treeobj_type(obj) == TREEOBJ_VAL || treeobj_type(obj) == TREEOBJ_VALREF ? '=' : ' ';
+    return is_value(obj) ? '=' : ' ';
+}
+
+/* " (7 bytes)"; of a value of which not all is loaded, " (3 blobs)". */
+static void
+add_size(struct buf *out, const struct value *v)
+{
+    size_t count;
+
+    if (v->has_more) {
+        treeobj_refs(v->obj, &count);
+        buf_printf(out, " (%zu blobs)", count);
+    } else {
+        buf_printf(out, " (%zu byte%s)", v->size, v->size == 1 ? "" : "s");
+    }
+}
+
+/* "OLD => NEW"; with sizes when the beginnings that are shown are the same. */
+static void
+add_both(struct buf *out, const struct line *line)
+{
+    AUTO(buf) struct buf old = BUF_INIT;
+    AUTO(buf) struct buf new = BUF_INIT;
+    bool is_same;
+
+    add_value(&old, &line->old);
+    add_value(&new, &line->new);
+    is_same = is_value(line->old.obj) && is_value(line->new.obj) &&
+              strcmp(buf_str(&old), buf_str(&new)) == 0;
+    buf_add(out, old.data, old.size);
+    if (is_same)
+        add_size(out, &line->old);
+    buf_add_str(out, " => ");
+    buf_add(out, new.data, new.size);
+    if (is_same)
+        add_size(out, &line->new);
 }
 
 static void
@@ -158,11 +199,10 @@ print_line(const struct line *line)
     buf_printf(&text, "%c %s", !line->old.obj ? '+' : !line->new.obj ? '-' : '~', line->key);
     if (!diff_is_dir(first->obj))
         buf_add_char(&text, separator(first->obj));
-    add_value(&text, first);
-    if (line->old.obj && line->new.obj) {
-        buf_add_str(&text, " => ");
-        add_value(&text, &line->new);
-    }
+    if (line->old.obj && line->new.obj)
+        add_both(&text, line);
+    else
+        add_value(&text, first);
     buf_add_char(&text, '\n');
     cmd_write(text.data, text.size);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* diff_lines.h - changes of keys with their values, one line each, printed in the order they were added:
  *
- *     + KEY=VALUE     - KEY=VALUE     ~ KEY=OLD -> NEW
+ *     + KEY=VALUE     - KEY=VALUE     ~ KEY=OLD => NEW
  *
  * Values that are blobs of their own are loaded, many at a time, while lines wait for them. */
 #ifndef XYLEM_DIFF_LINES_H

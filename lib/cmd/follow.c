@@ -21,9 +21,16 @@ on_answer(void *arg, const struct xylem_reply *reply)
     }
     if (f->status != FOLLOW_ON) // others came in the same turn
         return;
-    f->status = f->fn(s, reply);
-    if (fflush(stdout) != 0 && f->status == FOLLOW_ON)
-        f->status = CMD_FAILED; // main() says why
+    follow_stop(f, f->fn(s, reply));
+    if (fflush(stdout) != 0)
+        follow_stop(f, CMD_FAILED); // main() says why
+}
+
+void
+follow_stop(struct follow *f, int status)
+{
+    if (f->status == FOLLOW_ON)
+        f->status = status;
 }
 
 int

@@ -44,6 +44,9 @@ struct follow {
  * NULL) is called for each stream's state that is not NULL. */
 int follow_keys(struct follow *f, int count, char **keys, void (*free_state)(void *state));
 
+/* Follow no longer: what counts is the first status that is not FOLLOW_ON.  At any time. */
+void follow_stop(struct follow *f, int status);
+
 /* In fn, when the stream has ended: look the key up again with other flags.  As fn. */
 int follow_again(struct stream *s, int flags);
 

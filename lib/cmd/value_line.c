@@ -4,9 +4,12 @@
 #include "buf.h"
 #include "cmd.h"
 #include "utf8.h"
+#include "xmem.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define CHARACTER_MAX ((size_t)4) // bytes of a character, in UTF-8
 
 /* A value may be anything: what a terminal could not show becomes a dot. */
 static void
@@ -40,31 +43,54 @@ first_line(const char *data, size_t size)
     return newline ? (size_t)(newline - data) : size;
 }
 
+/* Of bytes that go on behind `size`: without what may be a part of a character. */
+static size_t
+whole_characters(const char *data, size_t size)
+{
+    size_t n = 0;
+
+    while (n < MIN(size, CHARACTER_MAX) && (unsigned char)data[size - 1 - n] >= 0x80) {
+        n++;
+        if ((unsigned char)data[size - n] >= 0xc0)
+            break;
+    }
+    return size - n;
+}
+
+bool
+value_line_is_enough(const char *data, size_t size, size_t width)
+{
+    return width > 0 &&
+           (size > width + CHARACTER_MAX || (size > 0 && memchr(data, '\n', size - 1)));
+}
+
 void
-value_line_print(const char *key, const char *data, size_t size, size_t width)
+value_line_print(const char *key, const char *data, size_t size, size_t width, bool has_more)
 {
     AUTO(buf) struct buf line = BUF_INIT;
     size_t shown;
 
-    if (width && size > 0 && data[size - 1] == '\n')
+    if (width && size > 0 && data[size - 1] == '\n' && !has_more)
         size--;
     shown = width ? first_line(data, size) : size;
+    if (has_more && shown == size)
+        shown = whole_characters(data, size);
     buf_printf(&line, "%s = ", key);
     buf_add(&line, data, shown);
     if (width)
         make_printable(&line);
-    if (width && (shown < size || line.size > width))
+    if (width && (has_more || shown < size || line.size > width))
         cut_line(&line, MIN(width, line.size + 3));
     cmd_write(line.data, line.size);
     putchar('\n');
 }
 
-void
-value_line_print_link(const char *key, const struct treeobj *link)
+char *
+value_line_format_link(const char *key, const struct treeobj *link)
 {
     const char *ns = treeobj_link_namespace(link);
 
-    printf("%s -> %s%s%s\n", key, ns ? ns : "", ns ? "::" : "", treeobj_link_target(link));
+    return xasprintf("%s -> %s%s%s", key, ns ? ns : "", ns ? "::" : "", treeobj_link_target(link));
 }
 
 void
@@ -75,7 +101,11 @@ value_line_add(struct buf *out, const char *data, size_t size, size_t width, boo
 
     if (size > 0 && data[size - 1] == '\n' && !has_more)
         size--;
-    shown = MIN(first_line(data, size), 2 * width); // what is behind is cut off in any case
+    shown = first_line(data, size);
+    if (shown > 2 * width) // what is behind is cut off in any case
+        shown = whole_characters(data, 2 * width);
+    else if (has_more && shown == size)
+        shown = whole_characters(data, size);
     buf_add(&line, data, shown);
     make_printable(&line);
     if (has_more || shown < size || line.size > width)

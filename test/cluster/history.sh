@@ -33,7 +33,7 @@ for rank in 0 3; do
     check_output "with their roots, rank $rank" "$newest $second $first" \
         echo $(refs $rank | sed -n '1p;3p;4p')
     check_output "only the newest, rank $rank" "$newest" refs $rank -n 1
-    check_output "none, rank $rank" '' refs $rank -n 0
+    check_output "0 is all of them, rank $rank" '4 3 2 1 0 ' sequences $rank -n 0
 done
 check_output 'the times are those of now, in UTC' True json '
 all(abs(row["timestamp"] - __import__("time").time()) < 60 for row in rows[:4])' < <(history 3 -j)
@@ -96,8 +96,11 @@ check_output 'all is told' "$(printf '%s\n' '~ a%2Eb.c' '+ empty.' '+ full.of.no
     '+ link' '~ long' '~ raw' '- turned' '+ turned.into.dir')" diff_at 3 "$before"
 check_output 'with values: cut, and safe for a terminal' "$(printf '%s\n' '~ a%2Eb.c=1 => 2' \
     '+ empty.' '+ full.of.nothing.' '~ lines=one... => x' '+ link -> key' \
-    '~ long=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,... => 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,...' \
+    '~ long=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,... (3892 bytes) => 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,... (3897 bytes)' \
     '~ raw=a..[31m. => .' '- turned=1' '+ turned.into.dir=1')" diff_at 3 -v "$before"
+check 'long values are appended to' xylem kvs put -A long=.
+check_output 'their blobs are counted' '(3897 bytes) (2 blobs)' \
+    sh -c "xylem kvs diff -v $(($(xylem kvs version) - 1)) | grep -o '([^)]*)' | paste -sd ' '"
 check 'the link changes' xylem kvs link -T other d.a link
 check_output 'a link shows where it leads' '~ link -> key => -> other::d.a' \
     diff_at 3 -v $(($(xylem kvs version) - 1))
@@ -175,6 +178,11 @@ check_output 'follows' $((current + 3)) xylem kvs version
 check_output 'and differs from the old root in its key only' '~ key=v2 => new' diff_at 1 -v 2
 check_output 'back and forth' "$(xylem kvs diff 2 $((current + 1)) | sed 'y/+-/-+/')" \
     diff_at 1 $((current + 1)) 2
+
+check 'a checkpoint is recorded by number' env XYLEM_NAMESPACE=nowhere xylem content checkpoint update 1
+check_output 'it is that root' "$first" eval "xylem content checkpoint list -n | awk 'NR == 1 { print \$NF }'"
+check_fails 'not of a number that never was' '4711: not in the history of namespace primary' \
+    xylem content checkpoint update 4711
 
 # ---- collected ----
 check 'an old root' xylem kvs put key=old

@@ -81,3 +81,16 @@ check_output 'all ranks agree on the root' "$(root_at 0)" root_at 6
 version=$(kvs 0 version)
 check 'a sync is a commit' kvs 3 sync
 check 'and counts as one' [ "$(kvs 0 version)" -gt "$version" ]
+
+# ---- arguments ----
+check 'several namespaces are made at once' kvs 3 namespace create one two
+check_output 'each is there' '0 0' echo "$(kvs 3 version -N one) $(kvs 3 version -N two)"
+check_fails 'one that is there is named' 'two: .*exists' kvs 3 namespace create three two
+check 'several are removed' kvs 3 namespace remove one two three nowhere
+check_fails 'then they are not' 'not supported|does not exist' kvs 0 version -N two
+check_usage 'a namespace has a name' 'missing argument' kvs 3 namespace create
+check_usage 'standard input is one value' 'standard input' eval 'echo x | kvs 3 put in.a=- in.b=-'
+check_usage 'a tree object is no value to append' 'exclude each other' kvs 3 put -A -t 'a.b={"data":{},"type":"dir","ver":1}'
+check_fails 'nothing of that is put' 'no such key' kvs 3 get in.a
+no_trailing_blanks() { ! kvs 0 namespace list --help | grep -n ' $'; }
+check 'a help text ends its lines well' no_trailing_blanks

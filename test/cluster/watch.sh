@@ -240,6 +240,36 @@ until_lines value 2
 kvs 0 put value.below=3
 check 'a value is watched, and what becomes of it' printed value "$(printf 'value = 1\nvalue = 2
 value.below = 3')"
+# A value in blobs, of which one is not enough to see where its first line ends.
+kvs 0 put blobs.a="$long" blobs.b="${long:0:70}" blobs.c=$'first\n'"$long"
+kvs 0 put -A blobs.a=tail
+kvs 0 put -A blobs.b=$'\nsecond' blobs.c=$'\nthird'
+start blobs 3 watch -c 1 -w 200 blobs
+check 'values in blobs look as in a listing' printed blobs "$(kvs 3 dir -w 200 blobs)"
+start blobs_cut 3 watch -c 1 -w 90 blobs
+check 'cut, too' printed blobs_cut "$(kvs 3 dir -w 90 blobs)"
+start blobs_whole 3 watch -c 1 -w 0 blobs
+check 'and whole' printed blobs_whole "$(kvs 3 dir -w 0 blobs)"
+# Changes that come while values are loaded.
+put_storm() # N: 20 values of 200 bytes
+{
+    local i args=()
+
+    for i in {1..20}; do
+        args+=("storm.k$i=v$1 $long$long")
+    done
+    kvs 0 put -n "${args[@]}"
+}
+put_storm 0
+start storm 3 watch -w 20 storm
+until_lines storm 20
+storm() { local i writers=(); for i in {1..20}; do put_storm $i & writers+=($!); done; wait "${writers[@]}"; }
+check 'a directory is written faster than it is printed' storm
+check 'all its changes are printed' until_lines storm 420
+kill -s TERM "${PID[storm]}"
+wait "${PID[storm]}" 2>/dev/null
+versions() { sort "$TEMP/storm" | uniq -c | awk '{ print $1 }' | sort -u; }
+check_output 'each once' 1 versions
 watchers_stop()
 {
     python3 -c '

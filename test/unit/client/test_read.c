@@ -26,6 +26,8 @@
 struct state {
     const char *treeobj; // what a look-up gives
     int missing;         // a blob that is not there, or -1
+    bool rest_is_broken; // those behind it fail in another way
+    bool garbage;        // directory a is none
     int last_words;      // a blob whose load ends the connection, or -1
     bool swap;           // answer each second load before the one in front of it
     struct msg held;     // swap: that one
@@ -67,10 +69,14 @@ answer_load(struct fake_rank *f, const struct msg *m)
     const char *dir = directory(number);
     char text[16];
 
-    if (dir)
+    if (dir && s->garbage && number == 0xbbbbbbbb)
+        fake_rank_reply(f, m, 0, "garbage", 7);
+    else if (dir)
         fake_rank_reply(f, m, 0, dir, strlen(dir));
     else if ((int)number == s->missing)
         fake_rank_reply(f, m, ENOENT, NULL, 0);
+    else if (s->rest_is_broken && s->missing >= 0 && (int)number > s->missing)
+        fake_rank_reply(f, m, EIO, NULL, 0);
     else if ((int)number == s->last_words)
         fake_rank_hang_up(f);
     else
@@ -264,6 +270,32 @@ a_missing_blob_ends_it(void **state UNUSED)
 }
 
 static void
+an_error_has_its_own_text(void **state UNUSED)
+{
+    AUTO(free) char *valref = long_valref();
+    struct rig rig;
+
+    set_up(&rig, valref);
+    rig.state.missing = 150;
+    rig.state.rest_is_broken = true;
+    assert_int_equal(read_key(&rig, "a", NULL), -ENOENT);
+    assert_non_null(strstr(xylem_error(rig.x), "blob " REF_0 "00000096: "));
+    tear_down(&rig);
+}
+
+static void
+a_damaged_directory_is_named(void **state UNUSED)
+{
+    struct rig rig;
+
+    set_up(&rig, "{\"data\":{\"target\":\"a.l2\"},\"type\":\"symlink\",\"ver\":1}");
+    rig.state.garbage = true;
+    assert_int_equal(read_key(&rig, "l", NULL), -EPROTO);
+    assert_non_null(strstr(xylem_error(rig.x), "blob " SUB ": "));
+    tear_down(&rig);
+}
+
+static void
 a_lost_rank_ends_it(void **state UNUSED)
 {
     AUTO(free) char *valref = long_valref();
@@ -334,6 +366,8 @@ main(void)
         cmocka_unit_test(blobs_come_in_order),
         cmocka_unit_test(the_reader_may_stop),
         cmocka_unit_test(a_missing_blob_ends_it),
+        cmocka_unit_test(an_error_has_its_own_text),
+        cmocka_unit_test(a_damaged_directory_is_named),
         cmocka_unit_test(a_lost_rank_ends_it),
         cmocka_unit_test(what_is_no_value_is_refused),
         cmocka_unit_test(links_are_followed_across_namespaces),
