@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_reader.c - libarchive for reading, with as little of it as possible.
  *
+ * Two stages: `filters` takes compression away, and `archive` finds entries in the bytes that come out.
+ * In between they can be looked at: for a header at the start, for the end mark, and for what is behind
+ * it.  A file that is not compressed needs no filters, and can be sought in, as 7zip has to.
+ *
+ *   stage      bytes come from
+ *   FILTERED   what was looked at first, then `filters`
+ *   DIRECT     fd, from the start
+ *
  * Only the formats that xylem-dump writes are switched on, and only filters that run in this
  * process: libarchive's security history is in the rest.  Nothing is ever unpacked to disk.
  *
  * libarchive takes the end of the file between two entries for the end of a tar archive, so one cut
  * off there would be restored in part without a word.  A complete archive ends with zero blocks;
- * this reader therefore counts the zeros at the end of what it has read.  (Compressed archives have
+ * this reader therefore keeps the last bytes that it has read.  (Compressed archives have
  * an end mark of their own, which the filters check.)
  */
 #include "archive_reader.h"
+#include "tar_block.h"
 #include "xmem.h"
 
 #include <archive.h>
@@ -20,40 +29,50 @@
 #include <unistd.h>
 
 #define BLOCK_SIZE (64 * 1024) // bytes per read(2)
-#define TAR_BLOCK 512          // a tar archive ends with at least one of these full of zeros
 
 struct archive_reader {
-    struct archive *archive;     // owned
-    struct archive_entry *entry; // borrowed from archive; the current one
-    int fd;                      // borrowed
-    bool at_eof;                 // read(2) has returned 0
-    size_t zeros;                // zero bytes at the end of what was read, TAR_BLOCK at most
-    uint64_t left;               // bytes of the current entry still to come, if has_size
-    bool has_size;               // of the current entry
-    char block[BLOCK_SIZE];      // what read_block() gives to libarchive
+    struct archive *archive;      // owned
+    struct archive *filters;      // FILTERED: owned; NULL = DIRECT
+    struct archive_entry *entry;  // borrowed from archive; the current one
+    int fd;                       // borrowed
+    bool is_compressed;           // fd has other bytes than archive
+    bool has_header;              // is there a header?
+    bool has_end;                 // and an end?
+    struct archive_header header; // valid if has_header
+    struct archive_end end;       // valid if has_end
+    struct buf head;              // FILTERED: the first bytes, until archive has got them
+    bool at_eof;                  // there are no more bytes
+    char tail[ARCHIVE_END_SIZE];  // the last bytes that archive has got
+    size_t tail_size;             // of them
+    uint64_t left;                // bytes of the current entry still to come, if has_size
+    bool has_size;                // of the current entry
+    char block[BLOCK_SIZE];       // what read_block() gets from fd
 };
 
 static int
-set_error(struct archive_reader *r, struct err *err)
+set_error(struct archive *a, struct err *err)
 {
-    int errnum = archive_errno(r->archive);
-    const char *text = archive_error_string(r->archive);
+    int errnum = archive_errno(a);
+    const char *text = archive_error_string(a);
 
     return err_set(err, errnum > 0 ? -errnum : -EIO, "%s", text ? text : "archive format error");
 }
 
-static void
-count_zeros(struct archive_reader *r, size_t size)
-{
-    size_t n = 0;
+/* ---- bytes ---- */
 
-    while (n < size && n < TAR_BLOCK && r->block[size - 1 - n] == 0)
-        n++;
-    r->zeros = n == size ? MIN(r->zeros + n, TAR_BLOCK) : n;
+static void
+keep_tail(struct archive_reader *r, const char *data, size_t size)
+{
+    size_t n = MIN(size, sizeof(r->tail));
+    size_t kept = MIN(r->tail_size, sizeof(r->tail) - n);
+
+    memmove(r->tail, r->tail + r->tail_size - kept, kept);
+    memcpy(r->tail + kept, data + size - n, n);
+    r->tail_size = kept + n;
 }
 
 static la_ssize_t
-read_block(struct archive *a, void *arg, const void **ret_block)
+read_fd(struct archive *a, void *arg, const void **ret_block)
 {
     struct archive_reader *r = arg;
     ssize_t n;
@@ -63,11 +82,50 @@ read_block(struct archive *a, void *arg, const void **ret_block)
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         archive_set_error(a, errno, "%s", err_name(errno));
-    else if (n == 0)
-        r->at_eof = true;
-    else
-        count_zeros(r, (size_t)n);
     *ret_block = r->block;
+    return n;
+}
+
+static la_ssize_t
+read_filters(struct archive_reader *r, struct archive *a, const void **ret_block)
+{
+    la_int64_t offset;
+    size_t size = 0;
+    int rc;
+
+    do {
+        rc = archive_read_data_block(r->filters, ret_block, &size, &offset);
+    } while (rc == ARCHIVE_RETRY || (rc == ARCHIVE_OK && size == 0));
+    if (rc == ARCHIVE_EOF)
+        return 0;
+    if (rc == ARCHIVE_OK)
+        return (la_ssize_t)size;
+    archive_set_error(a, archive_errno(r->filters), "%s",
+                      archive_error_string(r->filters) ? archive_error_string(r->filters)
+                                                       : "the compression is damaged");
+    return -1;
+}
+
+/* What archive is to read next. */
+static la_ssize_t
+read_block(struct archive *a, void *arg, const void **ret_block)
+{
+    struct archive_reader *r = arg;
+    la_ssize_t n;
+
+    if (r->head.size > 0) {
+        *ret_block = r->head.data;
+        n = (la_ssize_t)r->head.size;
+        r->head.size = 0; // the bytes stay where they are
+    } else if (r->filters) {
+        n = read_filters(r, a, ret_block);
+    } else {
+        n = read_fd(a, r, ret_block);
+    }
+    if (n == 0)
+        r->at_eof = true;
+    if (n > 0)
+        keep_tail(r, *ret_block, (size_t)n);
     return n;
 }
 
@@ -82,7 +140,25 @@ seek_block(struct archive *a, void *arg, la_int64_t offset, int whence)
         return ARCHIVE_FATAL;
     }
     r->at_eof = false;
+    r->tail_size = 0;
     return at;
+}
+
+/* ---- opening ---- */
+
+static void
+support_filters(struct archive *a)
+{
+    archive_read_support_format_raw(a);
+    archive_read_support_format_empty(a);
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_filter_compress(a);
+    archive_read_support_filter_lzma(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_lzip(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_lz4(a);
 }
 
 static void
@@ -93,14 +169,74 @@ support_formats(struct archive *a)
     archive_read_support_format_cpio(a);
     archive_read_support_format_7zip(a);
     archive_read_support_format_iso9660(a);
-    archive_read_support_filter_gzip(a);
-    archive_read_support_filter_bzip2(a);
-    archive_read_support_filter_compress(a);
-    archive_read_support_filter_lzma(a);
-    archive_read_support_filter_xz(a);
-    archive_read_support_filter_lzip(a);
-    archive_read_support_filter_zstd(a);
-    archive_read_support_filter_lz4(a);
+}
+
+static int
+open_filters(struct archive_reader *r, struct err *err)
+{
+    struct archive_entry *entry;
+    int rc;
+
+    r->filters = archive_read_new();
+    assert(r->filters);
+    support_filters(r->filters);
+    rc = archive_read_open(r->filters, r, NULL, read_fd, NULL);
+    if (rc == ARCHIVE_OK)
+        rc = archive_read_next_header(r->filters, &entry);
+    if (rc == ARCHIVE_EOF)
+        return err_set(err, -EIO, "the archive is empty");
+    if (rc != ARCHIVE_OK)
+        return set_error(r->filters, err);
+    r->is_compressed = archive_filter_code(r->filters, 0) != ARCHIVE_FILTER_NONE;
+    return 0;
+}
+
+/* So much from the start as a header can be long.  An error shows again when archive gets there. */
+static int
+look_at_head(struct archive_reader *r, struct err *err)
+{
+    int rc;
+
+    while (r->head.size < ARCHIVE_HEADER_MAX) {
+        const void *data;
+        la_ssize_t n = read_filters(r, r->archive, &data);
+
+        if (n <= 0)
+            break;
+        buf_add(&r->head, data, (size_t)n);
+    }
+    archive_clear_error(r->archive);
+    rc = archive_header_decode(r->head.data, r->head.size, &r->header, err);
+    r->has_header = rc == 1;
+    return rc < 0 ? rc : 0;
+}
+
+/* Start again without filters, if that is possible. */
+static void
+go_direct(struct archive_reader *r, off_t start)
+{
+    if (r->is_compressed || start < 0 || lseek(r->fd, start, SEEK_SET) < 0)
+        return;
+    archive_read_free(TAKE(r->filters));
+    buf_reset(&r->head);
+    archive_read_set_seek_callback(r->archive, seek_block);
+}
+
+static int
+open_stages(struct archive_reader *r, struct err *err)
+{
+    off_t start = lseek(r->fd, 0, SEEK_CUR);
+    int rc = open_filters(r, err);
+
+    if (rc == 0)
+        rc = look_at_head(r, err);
+    if (rc < 0)
+        return rc;
+    go_direct(r, start);
+    support_formats(r->archive);
+    archive_read_set_read_callback(r->archive, read_block);
+    archive_read_set_callback_data(r->archive, r);
+    return archive_read_open1(r->archive) == ARCHIVE_OK ? 0 : set_error(r->archive, err);
 }
 
 int
@@ -112,27 +248,64 @@ archive_reader_open(struct archive_reader **ret, int fd, struct err *err)
     r->fd = fd;
     r->archive = archive_read_new();
     assert(r->archive);
-    support_formats(r->archive);
-    archive_read_set_read_callback(r->archive, read_block);
-    if (lseek(fd, 0, SEEK_CUR) >= 0)
-        archive_read_set_seek_callback(r->archive, seek_block);
-    archive_read_set_callback_data(r->archive, r);
-    if (archive_read_open1(r->archive) != ARCHIVE_OK) {
-        rc = set_error(r, err);
+    rc = open_stages(r, err);
+    if (rc < 0)
         archive_reader_free(&r);
-        return rc;
-    }
-    *ret = r;
+    else
+        *ret = r;
+    return rc;
+}
+
+const struct archive_header *
+archive_reader_header(const struct archive_reader *r)
+{
+    return r->has_header ? &r->header : NULL;
+}
+
+const struct archive_end *
+archive_reader_end(const struct archive_reader *r)
+{
+    return r->has_end ? &r->end : NULL;
+}
+
+/* ---- entries ---- */
+
+static size_t
+count_zeros(const struct archive_reader *r)
+{
+    size_t n = 0;
+
+    while (n < r->tail_size && r->tail[r->tail_size - 1 - n] == 0)
+        n++;
+    return n;
+}
+
+/* The checksums of a compressed file are at its end, and so is the end of an archive with a header. */
+static int
+read_rest(struct archive_reader *r, struct err *err)
+{
+    la_ssize_t n;
+
+    do {
+        const void *data;
+
+        n = read_block(r->archive, r, &data);
+    } while (n > 0);
+    if (n < 0)
+        return set_error(r->archive, err);
+    r->has_end = archive_end_decode(r->tail, r->tail_size, &r->end) == 0;
     return 0;
 }
 
-static bool
-is_cut_off(const struct archive_reader *r)
+/* After the last entry. */
+static int
+finish_reading(struct archive_reader *r, struct err *err)
 {
     bool is_tar = (archive_format(r->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
-    bool is_plain = archive_filter_code(r->archive, 0) == ARCHIVE_FILTER_NONE;
 
-    return is_tar && is_plain && r->at_eof && r->zeros < TAR_BLOCK;
+    if (is_tar && !r->is_compressed && r->at_eof && count_zeros(r) < TAR_BLOCK)
+        return err_set(err, -EIO, "the archive ends without an end mark: it was cut off");
+    return r->has_header ? read_rest(r, err) : 0;
 }
 
 static enum archive_kind
@@ -180,14 +353,11 @@ archive_reader_next(struct archive_reader *r, struct archive_item *ret, struct e
     do {
         rc = archive_read_next_header(r->archive, &r->entry);
     } while (rc == ARCHIVE_RETRY);
-    if (rc == ARCHIVE_EOF) {
-        if (is_cut_off(r))
-            return err_set(err, -EIO, "the archive ends without an end mark: it was cut off");
-        return 0;
-    }
+    if (rc == ARCHIVE_EOF)
+        return finish_reading(r, err);
     /* A warning is about a name that is not text in this locale: the caller checks names. */
     if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-        return set_error(r, err);
+        return set_error(r->archive, err);
     if (archive_entry_size_is_set(r->entry) && archive_entry_size(r->entry) < 0)
         return err_set(err, -EIO, "an entry has a negative size");
     describe_entry(r, ret);
@@ -219,7 +389,7 @@ archive_reader_data(struct archive_reader *r, void *data, size_t size, struct er
         if (n == ARCHIVE_RETRY)
             continue;
         if (n < 0)
-            return set_error(r, err);
+            return set_error(r->archive, err);
         if (n == 0) {
             got += fill_hole(r, to + got, size - got);
             break;
@@ -240,5 +410,9 @@ archive_reader_free(struct archive_reader **rp)
     if (!r)
         return;
     archive_read_free(r->archive);
+    if (r->filters)
+        archive_read_free(r->filters);
+    archive_header_fini(&r->header);
+    buf_fini(&r->head);
     free(r);
 }

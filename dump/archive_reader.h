@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_reader.h - read an archive from a file descriptor, entry by entry.
- * Hides libarchive: this and archive_writer are its only users. */
+ * Hides libarchive: this, archive_writer and archive_sink are its only users. */
 #ifndef XYLEM_ARCHIVE_READER_H
 #define XYLEM_ARCHIVE_READER_H
 
-#include "base.h"
-#include "xerr.h"
+#include "archive_header.h"
 
 #include <sys/types.h>
 
@@ -25,6 +24,14 @@ struct archive_item {
 /* tar (plain or compressed), zip, cpio, 7zip, iso9660.  fd is borrowed; 7zip needs one that can
  * seek.  LC_CTYPE must be UTF-8.  -errno with text: not an archive of these, or not readable. */
 int archive_reader_open(struct archive_reader **ret, int fd, struct err *err);
+
+/* What the archive says about itself, borrowed; NULL: nothing.  -EPROTO from archive_reader_open() when
+ * that is damaged or of a later version. */
+const struct archive_header *archive_reader_header(const struct archive_reader *r);
+
+/* After the last entry of an archive that has a header: what it says it holds.  NULL: that is missing,
+ * so the archive was changed since it was written. */
+const struct archive_end *archive_reader_end(const struct archive_reader *r);
 
 /* 1 and the next entry, valid until the next call; 0 at the end; -errno with text: damaged or
  * truncated. */

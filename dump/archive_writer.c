@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* archive_writer.c - libarchive, with its traps closed.
+/* archive_writer.c - tar by hand, the other containers with libarchive, whose traps are closed.
+ *
+ * tar is written here because libarchive can neither write a global header nor keep up: its header of
+ * a small value costs more than the value (tar_block.h, archive_sink.h).
  *
  * libarchive keeps an entry without a size as empty, pads a short one with zeros and cuts a long
  * one, all without an error: so sizes are always set, every count is compared, and what is left of
  * an entry is known here (I1: left == 0 whenever a header is written or the archive is closed).
  * A warning is a failure: it means that a name or a link was changed to fit the format.
  *
- * The same entries give the same bytes: no time stamp in the gzip header, no padding that depends
- * on where the bytes go.  (An ISO image has the time of its making in it; libarchive insists.)
+ * The same entries give the same bytes.  (An ISO image has the time of its making in it; libarchive
+ * insists.)
  */
 #include "archive_writer.h"
+#include "archive_sink.h"
+#include "tar_block.h"
 #include "xmem.h"
 
 #include <archive.h>
@@ -23,11 +28,14 @@
 #define ISO_NAME_MAX 248       // bytes of a name in Rock Ridge; libarchive cuts longer ones
 
 struct archive_writer {
-    struct archive *archive;             // owned
-    struct archive_entry *entry;         // owned; used for every header
+    struct archive_sink *sink;           // tar: owned; where the blocks go
+    struct buf block;                    // tar: headers being made
+    struct archive *archive;             // not tar: owned
+    struct archive_entry *entry;         // not tar: owned; used for every header
     const struct archive_format *format; // borrowed (static)
     struct archive_stamp stamp;          // of every entry
     uint64_t left;                       // bytes of the current entry still to come
+    uint64_t size;                       // bytes of the current entry
     int fd;                              // borrowed; -1 = the rest goes nowhere
 };
 
@@ -62,7 +70,7 @@ set_container(struct archive *a, enum archive_container container)
 {
     switch (container) {
     case CONTAINER_TAR:
-        return archive_write_set_format_pax_restricted(a);
+        break;
     case CONTAINER_ZIP:
         return archive_write_set_format_zip(a);
     case CONTAINER_CPIO:
@@ -78,34 +86,10 @@ set_container(struct archive *a, enum archive_container container)
 }
 
 static int
-set_filter(struct archive *a, enum archive_filter filter)
-{
-    switch (filter) {
-    case FILTER_NONE:
-        return ARCHIVE_OK;
-    case FILTER_GZIP:
-        if (archive_write_add_filter_gzip(a) != ARCHIVE_OK)
-            return ARCHIVE_FATAL;
-        return archive_write_set_filter_option(a, "gzip", "timestamp", NULL);
-    case FILTER_BZIP2:
-        return archive_write_add_filter_bzip2(a);
-    case FILTER_XZ:
-        return archive_write_add_filter_xz(a);
-    case FILTER_ZSTD:
-        return archive_write_add_filter_zstd(a);
-    case FILTER_LZ4:
-        return archive_write_add_filter_lz4(a);
-    }
-    assert(false);
-}
-
-static int
 open_archive(struct archive_writer *w)
 {
     int rc = set_container(w->archive, w->format->container);
 
-    if (rc == ARCHIVE_OK)
-        rc = set_filter(w->archive, w->format->filter);
     if (rc == ARCHIVE_OK)
         rc = archive_write_set_bytes_per_block(w->archive, BLOCK_SIZE);
     if (rc == ARCHIVE_OK)
@@ -115,27 +99,95 @@ open_archive(struct archive_writer *w)
     return rc;
 }
 
+static int
+open_container(struct archive_writer *w, struct err *err)
+{
+    w->archive = archive_write_new();
+    w->entry = archive_entry_new();
+    assert(w->archive && w->entry && w->format->filter == FILTER_NONE);
+    return open_archive(w) == ARCHIVE_OK ? 0 : set_error(w, w->format->extension, err);
+}
+
 int
 archive_writer_open(struct archive_writer **ret, const struct archive_format *format, int fd,
                     const struct archive_stamp *stamp, struct err *err)
 {
     struct archive_writer *w = xcalloc(1, sizeof(*w));
+    int rc;
 
-    w->archive = archive_write_new();
-    w->entry = archive_entry_new();
-    assert(w->archive && w->entry);
     w->format = format;
     w->stamp = *stamp;
     w->fd = fd;
-    if (open_archive(w) != ARCHIVE_OK) {
-        int rc = set_error(w, format->extension, err);
-
+    if (format->container == CONTAINER_TAR)
+        rc = archive_sink_open(&w->sink, format->filter, fd, err);
+    else
+        rc = open_container(w, err);
+    if (rc < 0)
         archive_writer_free(&w);
-        return rc;
-    }
-    *ret = w;
-    return 0;
+    else
+        *ret = w;
+    return rc;
 }
+
+/* ---- tar ---- */
+
+static int
+write_blocks(struct archive_writer *w, struct err *err)
+{
+    int rc = archive_sink_write(w->sink, w->block.data, w->block.size, err);
+
+    buf_reset(&w->block);
+    return rc;
+}
+
+static int
+write_tar_header(struct archive_writer *w, enum tar_type type, const char *path, const char *target,
+                 uint64_t size, struct err *err)
+{
+    const struct tar_entry e = {type,         path,         target,        size,
+                                w->stamp.uid, w->stamp.gid, w->stamp.mtime};
+
+    assert(w->left == 0); /* I1 */
+    tar_add_entry(&e, &w->block);
+    w->left = w->size = size;
+    return write_blocks(w, err);
+}
+
+static int
+write_tar_data(struct archive_writer *w, const void *data, size_t size, struct err *err)
+{
+    static const char zeros[TAR_BLOCK];
+    int rc = archive_sink_write(w->sink, data, size, err);
+
+    w->left -= size;
+    if (rc == 0 && w->left == 0)
+        rc = archive_sink_write(w->sink, zeros, tar_padding(w->size), err);
+    return rc;
+}
+
+int
+archive_writer_header(struct archive_writer *w, const struct archive_header *h, struct err *err)
+{
+    if (!w->sink)
+        return 0;
+    archive_header_encode(h, &w->block);
+    return write_blocks(w, err);
+}
+
+static int
+close_tar(struct archive_writer *w, const struct archive_end *end, struct err *err)
+{
+    static const char zeros[TAR_END];
+    int rc;
+
+    buf_add(&w->block, zeros, sizeof(zeros));
+    if (end)
+        archive_end_encode(end, &w->block);
+    rc = write_blocks(w, err);
+    return rc < 0 ? rc : archive_sink_close(w->sink, err);
+}
+
+/* ---- other containers ---- */
 
 /* Rock Ridge would cut these without a word. */
 static int
@@ -176,6 +228,8 @@ archive_writer_file(struct archive_writer *w, const char *path, uint64_t size, s
 
     if (size > INT64_MAX)
         return err_set(err, -EFBIG, "%s: too large", path);
+    if (w->sink)
+        return write_tar_header(w, TAR_FILE, path, NULL, size, err);
     if (w->format->container == CONTAINER_ZIP && size <= ZIP_STORE_MAX)
         archive_write_zip_set_compression_store(w->archive);
     else if (w->format->container == CONTAINER_ZIP)
@@ -195,6 +249,8 @@ archive_writer_data(struct archive_writer *w, const void *data, size_t size, str
     const char *from = data;
 
     assert(size <= w->left); /* I1 */
+    if (w->sink)
+        return size > 0 ? write_tar_data(w, data, size, err) : 0;
     while (size > 0) {
         la_ssize_t n = archive_write_data(w->archive, from, size);
 
@@ -211,6 +267,8 @@ int
 archive_writer_symlink(struct archive_writer *w, const char *path, const char *target,
                        struct err *err)
 {
+    if (w->sink)
+        return write_tar_header(w, TAR_SYMLINK, path, target, 0, err);
     archive_entry_clear(w->entry);
     archive_entry_set_filetype(w->entry, AE_IFLNK);
     archive_entry_set_perm(w->entry, 0644);
@@ -220,9 +278,11 @@ archive_writer_symlink(struct archive_writer *w, const char *path, const char *t
 }
 
 int
-archive_writer_close(struct archive_writer *w, struct err *err)
+archive_writer_close(struct archive_writer *w, const struct archive_end *end, struct err *err)
 {
     assert(w->left == 0); /* I1 */
+    if (w->sink)
+        return close_tar(w, end, err);
     if (archive_write_close(w->archive) != ARCHIVE_OK)
         return set_error(w, "write", err);
     return 0;
@@ -236,7 +296,11 @@ archive_writer_free(struct archive_writer **wp)
     if (!w)
         return;
     w->fd = -1; // freeing an archive completes it: a failed one must not look complete
-    archive_write_free(w->archive);
-    archive_entry_free(w->entry);
+    if (w->archive)
+        archive_write_free(w->archive);
+    if (w->entry)
+        archive_entry_free(w->entry);
+    archive_sink_free(&w->sink);
+    buf_fini(&w->block);
     free(w);
 }

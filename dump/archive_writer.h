@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_writer.h - write an archive to a file descriptor, one entry after the other.
- * Hides libarchive: this and archive_reader are its only users. */
+ * Hides libarchive: this, archive_sink and archive_reader are its only users. */
 #ifndef XYLEM_ARCHIVE_WRITER_H
 #define XYLEM_ARCHIVE_WRITER_H
 
 #include "archive_format.h"
+#include "archive_header.h"
 
 #include <sys/types.h>
 
@@ -20,6 +21,11 @@ struct archive_stamp { // the same for every entry
 int archive_writer_open(struct archive_writer **ret, const struct archive_format *format, int fd,
                         const struct archive_stamp *stamp, struct err *err);
 
+/* Before the first entry: what the archive is going to hold.  Only tar has a place for it; for the others
+ * nothing is written. */
+int archive_writer_header(struct archive_writer *w, const struct archive_header *h,
+                          struct err *err);
+
 /* Begin a regular file (mode 0644) of exactly `size` bytes, which archive_writer_data() brings.
  * -errno with text; -EINVAL: the format cannot hold this name or size. */
 int archive_writer_file(struct archive_writer *w, const char *path, uint64_t size, struct err *err);
@@ -28,8 +34,9 @@ int archive_writer_data(struct archive_writer *w, const void *data, size_t size,
 int archive_writer_symlink(struct archive_writer *w, const char *path, const char *target,
                            struct err *err);
 
-/* Write what is left.  Without it the archive is not complete. */
-int archive_writer_close(struct archive_writer *w, struct err *err);
+/* Write what is left.  Without it the archive is not complete.  end: what it does hold, when it has a
+ * header; may be NULL. */
+int archive_writer_close(struct archive_writer *w, const struct archive_end *end, struct err *err);
 
 void archive_writer_free(struct archive_writer **w); // NULL is fine
 

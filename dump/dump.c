@@ -1,38 +1,49 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* dump.c - xylem-dump: archive one root of the key-value store.
  *
- * root (source) -> walk, fed by fetch -> archive_writer -> output.  Everything is decided before
- * the first byte is written: options, format, root.  Values of several blobs go through a spool,
- * because an archive entry begins with its size.  man page: xylem-dump(1).
+ * root (source) -> walk, fed by fetch -> pack -> archive_writer -> output.  Everything is decided before
+ * the first byte is written: options, format, root, prefix.  --list and --verify only read an archive
+ * (inspect).  man page: xylem-dump(1).
  */
-#include "archive_writer.h"
 #include "fetch.h"
+#include "inspect.h"
 #include "job.h"
-#include "key.h"
 #include "output.h"
-#include "source.h"
-#include "spool.h"
+#include "pack.h"
+#include "prefix.h"
+#include "summary.h"
+#include "clock.h"
+#include "xmem.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SPOOL_MEMORY (64 * 1024 * 1024) // bytes of one value kept in memory
+#define GROUP_LOADS 32           // blobs that one request brings, at most
+#define GROUP_BYTES (512 * 1024) // and their bytes, about
 
-static bool use_checkpoint, ignore_failed_read;
+static bool use_checkpoint, ignore_failed_read, as_json;
 static long maxreqs = 2;
+static const char *ns, *rootref, *prefix, *list_path, *verify_path;
+static struct filter filter;
 
 static const struct opt options[] = {
     JOB_OPTION_VERBOSE("archived"),
     JOB_OPTION_QUIET,
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "archive the newest checkpoint, not the current root", 0, 0},
+    {0, "namespace", "NS", OPT_STRING, &ns, "archive this namespace (primary)", 0, 0},
+    {0, "root", "BLOBREF", OPT_STRING, &rootref, "archive this root", 0, 0},
+    {0, "prefix", "KEY", OPT_STRING, &prefix, "only this key, or what is below it", 0, 0},
+    FILTER_OPTIONS(&filter, "archived"),
     JOB_OPTION_NO_CACHE,
-    {0, "maxreqs", "N", OPT_LONG, &maxreqs, "loads under way at the same time (2)", 1, 1000000},
+    {0, "maxreqs", "N", OPT_LONG, &maxreqs, "requests under way at the same time (2)", 1, 1000000},
     {0, "ignore-failed-read", NULL, OPT_FLAG, &ignore_failed_read,
      "warn about keys that cannot be read and leave them out", 0, 0},
+    {0, "json", NULL, OPT_FLAG, &as_json, "a summary as JSON on stdout", 0, 0},
+    {0, "list", "FILE", OPT_STRING, &list_path, "list the keys in an archive", 0, 0},
+    {0, "verify", "FILE", OPT_STRING, &verify_path, "check an archive against its root", 0, 0},
     JOB_OPTION_SD_NOTIFY,
     JOB_OPTION_URI,
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
@@ -40,7 +51,7 @@ static const struct opt options[] = {
 
 static const struct opt_program program = {
     .name = "xylem-dump",
-    .synopsis = "[OPTIONS] OUTFILE",
+    .synopsis = "[OPTIONS] OUTFILE | --list FILE | --verify FILE",
     .description = "Archive a snapshot of the key-value store.  The ending of OUTFILE chooses the\n"
                    "format; - is standard output (tar).",
     .options = options,
@@ -50,114 +61,30 @@ static const struct opt_program program = {
 struct dump {
     struct job job;                 // the rank, and what is said
     struct source source;           // what is archived
+    struct layout layout;           // of the instance
+    struct key at;                  // --prefix: its names; none = the whole root
+    struct treeobj *object;         // --prefix: owned reference; what is there
     struct walk *walk;              // owned
     struct fetch fetch;             // feeds walk
     struct output output;           // where it goes
     struct archive_writer *archive; // owned
-    struct spool spool;             // the value whose pieces are coming in
-    uint64_t keys;                  // archived
-    uint64_t bytes;                 // of values archived
-    uint64_t failed;                // keys left out
+    struct pack pack;               // from walk to archive
 };
 
-static int
-end_entry(struct dump *d, const char *path, uint64_t size)
+static bool
+is_full(void)
 {
-    d->keys++;
-    d->bytes += size;
-    progress_key(&d->job.progress, path);
-    return 0;
+    return !prefix && filter_is_empty(&filter);
 }
 
-static int
-archive_whole(struct dump *d, const struct walk_item *item, struct err *err)
-{
-    int rc = archive_writer_file(d->archive, item->path, item->size, err);
-
-    if (rc == 0)
-        rc = archive_writer_data(d->archive, item->data, item->size, err);
-    return rc < 0 ? rc : end_entry(d, item->path, item->size);
-}
+/* ---- the tree ---- */
 
 static int
-archive_spool(struct dump *d, const char *path, struct err *err)
+end_archive(struct dump *d, struct err *err)
 {
-    uint64_t size = spool_size(&d->spool);
-    const void *data;
-    size_t n;
-    int rc, got;
-
-    if ((rc = archive_writer_file(d->archive, path, size, err)) < 0)
-        return rc;
-    while ((got = spool_next(&d->spool, &data, &n, err)) > 0) {
-        if ((rc = archive_writer_data(d->archive, data, n, err)) < 0)
-            return rc;
-    }
-    return got < 0 ? got : end_entry(d, path, size);
-}
-
-static int
-archive_data(struct dump *d, const struct walk_item *item, struct err *err)
-{
-    int rc;
-
-    if (item->is_first && item->is_last)
-        return archive_whole(d, item, err);
-    if (item->is_first)
-        spool_reset(&d->spool);
-    if ((rc = spool_add(&d->spool, item->data, item->size, err)) < 0)
-        return rc;
-    return item->is_last ? archive_spool(d, item->path, err) : 0;
-}
-
-static int
-archive_link(struct dump *d, const struct walk_item *item, struct err *err)
-{
-    AUTO(buf) struct buf target = BUF_INIT;
-    const char *ns = treeobj_link_namespace(item->link);
-    int rc;
-
-    if (ns)
-        buf_printf(&target, "%s::", ns);
-    buf_add_str(&target, treeobj_link_target(item->link));
-    rc = archive_writer_symlink(d->archive, item->path, buf_str(&target), err);
-    return rc < 0 ? rc : end_entry(d, item->path, 0);
-}
-
-/* Only what is wrong with the stored data can be ignored, and not if it is all the data. */
-static int
-skip_failed(struct dump *d, const struct walk_item *item, struct err *err)
-{
-    AUTO(buf) struct buf name = BUF_INIT;
-    AUTO(key) struct key key = {.count = 0};
-    bool is_damage = item->errnum == -ENOENT || item->errnum == -EIO || item->errnum == -EPROTO;
-
-    if (key_from_path(item->path, &key, NULL) == 0)
-        key_format(&key, &name);
-    if (key.count == 0)
-        buf_add_char(&name, '.');
-    if (!ignore_failed_read || !is_damage || (key.count == 0 && !item->is_part))
-        return err_set(err, item->errnum, "%s: %s", buf_str(&name), item->error);
-    progress_warn(&d->job.progress, "%s: left out: %s", buf_str(&name), item->error);
-    d->failed++;
-    return 0;
-}
-
-static int
-archive_item(struct dump *d, const struct walk_item *item, struct err *err)
-{
-    switch (item->kind) {
-    case WALK_DATA:
-        return archive_data(d, item, err);
-    case WALK_LINK:
-        return archive_link(d, item, err);
-    case WALK_FAILED:
-        return skip_failed(d, item, err);
-    case WALK_WAIT:
-    case WALK_END:
-        break;
-    }
-    assert(false);
+    pack_finish(&d->pack);
+    d->pack.done.is_exact = d->pack.done.is_exact && walk_is_canonical(d->walk);
+    return archive_writer_close(d->archive, &d->pack.done, err);
 }
 
 static int
@@ -167,10 +94,48 @@ archive_tree(struct dump *d, struct err *err)
     int rc;
 
     while ((rc = fetch_next(&d->fetch, &item, err)) == 0 && item->kind != WALK_END) {
-        if ((rc = archive_item(d, item, err)) < 0)
+        if ((rc = pack_item(&d->pack, item, err)) < 0)
             return rc;
     }
-    return rc < 0 ? rc : archive_writer_close(d->archive, err);
+    return rc < 0 ? rc : end_archive(d, err);
+}
+
+static void
+open_walk(struct dump *d)
+{
+    if (d->object)
+        d->walk = walk_new_at(d->source.alg, &d->at, &d->object, (size_t)maxreqs);
+    else
+        d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
+    walk_set_group(d->walk, GROUP_LOADS, GROUP_BYTES);
+    walk_set_maxdirent(d->walk, d->layout.maxdirent ? d->layout.maxdirent : UINT64_MAX);
+    if (!filter_is_empty(&filter))
+        walk_set_filter(d->walk, &filter);
+    d->fetch = (struct fetch){d->job.x, d->walk, d->source.alg, d->job.flags};
+}
+
+/* ---- set-up ---- */
+
+static int
+find_root(struct dump *d, struct err *err)
+{
+    if (use_checkpoint)
+        return source_checkpoint(&d->source, d->job.x, err);
+    if (rootref)
+        return source_root(&d->source, d->job.x, rootref, ns, err);
+    return source_live(&d->source, d->job.x, ns ? ns : "primary", err);
+}
+
+static int
+find_prefix(struct dump *d, struct err *err)
+{
+    int rc = key_parse(prefix, &d->at, err);
+
+    if (rc == 0 && d->at.count == 0)
+        prefix = NULL; // the root: all of it
+    else if (rc == 0)
+        rc = prefix_find(&d->source, d->job.x, d->job.flags, prefix, &d->object, err);
+    return rc;
 }
 
 static int
@@ -178,11 +143,33 @@ find_source(struct dump *d, struct err *err)
 {
     int rc = job_connect(&d->job, err);
 
-    if (rc < 0)
-        return rc;
-    if (use_checkpoint)
-        return source_checkpoint(&d->source, d->job.x, err);
-    return source_live(&d->source, d->job.x, err);
+    if (rc == 0)
+        rc = layout_ask(d->job.x, &d->layout, err);
+    if (rc == 0)
+        rc = find_root(d, err);
+    if (rc == 0 && prefix)
+        rc = find_prefix(d, err);
+    return rc;
+}
+
+static int
+write_header(struct dump *d, struct err *err)
+{
+    struct archive_header header = {
+        .kind = is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL,
+        .alg = d->source.alg,
+        .root = d->source.root,
+        .ns = d->source.ns ? xstrdup(d->source.ns) : NULL,
+        .has_sequence = d->source.has_sequence,
+        .sequence = d->source.sequence,
+        .maxdirent = d->layout.maxdirent,
+        .blob_size_limit = d->layout.blob_size,
+        .prefix = prefix ? xstrdup(prefix) : NULL,
+    };
+    int rc = archive_writer_header(d->archive, &header, err);
+
+    archive_header_fini(&header);
+    return rc;
 }
 
 static int
@@ -191,9 +178,14 @@ open_archive(struct dump *d, const char *path, const struct archive_format *form
     struct archive_stamp stamp = {geteuid(), getegid(), d->source.mtime};
     int rc = output_open(&d->output, path, err);
 
-    if (rc < 0)
-        return rc;
-    return archive_writer_open(&d->archive, format, d->output.fd, &stamp, err);
+    if (rc == 0)
+        rc = archive_writer_open(&d->archive, format, d->output.fd, &stamp, err);
+    if (rc == 0)
+        rc = write_header(d, err);
+    pack_init(&d->pack, &d->layout, &d->job.progress);
+    d->pack.archive = d->archive;
+    d->pack.ignore_failed_read = ignore_failed_read;
+    return rc;
 }
 
 static int
@@ -210,43 +202,102 @@ dump_to(struct dump *d, const char *path, struct err *err)
         rc = open_archive(d, path, format, err);
     if (rc < 0)
         return rc;
-    d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
-    d->fetch = (struct fetch){d->job.x, d->walk, d->source.alg, d->job.flags};
+    open_walk(d);
     rc = archive_tree(d, err);
     return rc < 0 ? rc : output_commit(&d->output, err);
 }
+
+/* ---- the program ---- */
 
 static void
 close_all(struct dump *d)
 {
     xylem_close(d->job.x); // completes what is out, and with it the walk's loads
     walk_free(&d->walk);
+    treeobj_unref(&d->object);
+    key_fini(&d->at);
     archive_writer_free(&d->archive);
     output_discard(&d->output);
-    spool_fini(&d->spool);
+    pack_fini(&d->pack);
 }
 
-int
-main(int argc, char **argv)
+static int
+report(struct dump *d, const char *path, int64_t started_ms)
 {
-    struct dump d = {.output = {.path = NULL, .fd = -1}};
+    const struct archive_end *done = &d->pack.done;
+    struct summary summary = {
+        .keys = done->keys,
+        .bytes = done->bytes,
+        .root = d->source.rootref,
+        .ns = d->source.ns,
+        .has_sequence = d->source.has_sequence,
+        .sequence = d->source.sequence,
+        .kind = archive_kind_name(is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL),
+        .failed = done->failed,
+        .started_ms = started_ms,
+    };
+
+    if (done->failed > 0)
+        progress_warn(&d->job.progress, "left out %" PRIu64 " keys that could not be read",
+                      done->failed);
+    if (!as_json)
+        progress_finish(&d->job.progress, done->keys, done->bytes, d->source.rootref);
+    else if (summary_print(&summary, strcmp(path, "-") == 0 ? stderr : stdout) < 0)
+        return 1;
+    return 0;
+}
+
+static int
+dump(const char *path)
+{
+    struct dump d = {.output = {.path = NULL, .fd = -1}, .pack.spool = {.fd = -1}};
+    int64_t started_ms = clock_ms();
     struct err err;
-    int first = opt_parse(&program, argc, argv);
     int rc;
 
-    if (argc - first != 1)
-        opt_usage_error(&program, "one OUTFILE is needed");
     job_init(&d.job, program.name, "archived");
-    spool_init(&d.spool, SPOOL_MEMORY);
-    rc = dump_to(&d, argv[first], &err);
+    rc = dump_to(&d, path, &err);
     close_all(&d);
     if (rc < 0) {
         progress_warn(&d.job.progress, "%s", err.text);
         return 1;
     }
-    if (d.failed > 0)
-        progress_warn(&d.job.progress, "left out %" PRIu64 " keys that could not be read",
-                      d.failed);
-    progress_finish(&d.job.progress, d.keys, d.bytes, d.source.rootref);
-    return 0;
+    return report(&d, path, started_ms);
+}
+
+static void
+check_usage(int operands)
+{
+    bool is_inspection = list_path || verify_path;
+
+    if (list_path && verify_path)
+        opt_usage_error(&program, "--list and --verify exclude each other");
+    if (is_inspection && operands > 0)
+        opt_usage_error(&program, "with --list and --verify nothing is dumped");
+    if (!is_inspection && operands != 1)
+        opt_usage_error(&program, "one OUTFILE is needed");
+    if (use_checkpoint && (ns || rootref))
+        opt_usage_error(&program, "--checkpoint excludes --namespace and --root");
+}
+
+static int
+inspect(void)
+{
+    struct inspect in = {.as_json = as_json, .filter = &filter};
+
+    progress_init(&in.progress, program.name, list_path ? "listed" : "verified",
+                  job_options.verbose && verify_path, job_options.quiet);
+    return list_path ? inspect_list(&in, list_path) : inspect_verify(&in, verify_path);
+}
+
+int
+main(int argc, char **argv)
+{
+    int first = opt_parse(&program, argc, argv);
+    int status;
+
+    check_usage(argc - first);
+    status = list_path || verify_path ? inspect() : dump(argv[first]);
+    filter_fini(&filter);
+    return status;
 }

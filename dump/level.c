@@ -59,20 +59,37 @@ sort_entries(struct level *l)
     qsort_r(l->order, l->count, sizeof(l->order[0]), compare_order, l->dir);
 }
 
-struct level *
-level_new(struct treeobj **dir, const struct level *parent, const char *name)
+/* Consumes *dir and *path. */
+static struct level *
+make_level(struct treeobj **dir, char **path, unsigned depth)
 {
     struct level *l = xcalloc(1, sizeof(*l));
 
     assert(treeobj_type(*dir) == TREEOBJ_DIR);
     l->dir = TAKE(*dir);
     l->count = treeobj_dir_count(l->dir);
-    l->path = parent ? xasprintf("%s%s/", parent->path, name) : xstrdup("");
+    l->path = TAKE(*path);
     l->path_len = strlen(l->path);
-    l->depth = parent ? parent->depth + 1 : 0;
+    l->depth = depth;
     l->refs = 1;
     sort_entries(l);
     return l;
+}
+
+struct level *
+level_new(struct treeobj **dir, const struct level *parent, const char *name)
+{
+    char *path = parent ? xasprintf("%s%s/", parent->path, name) : xstrdup("");
+
+    return make_level(dir, &path, parent ? parent->depth + 1 : 0);
+}
+
+struct level *
+level_new_at(struct treeobj **dir, const char *path, unsigned depth)
+{
+    char *copy = xstrdup(path);
+
+    return make_level(dir, &copy, depth);
 }
 
 struct level *

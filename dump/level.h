@@ -19,6 +19,8 @@ struct level {
 
 /* Consumes *dir.  parent NULL: the root; else `name` is the entry of parent that *dir is. */
 struct level *level_new(struct treeobj **dir, const struct level *parent, const char *name);
+/* A directory that is nobody's entry.  Consumes *dir.  path: "a/b/", in front of every entry's name. */
+struct level *level_new_at(struct treeobj **dir, const char *path, unsigned depth);
 struct level *level_ref(struct level *l);
 void level_unref(struct level **l); // NULL is fine
 

@@ -9,6 +9,7 @@
 #include "xmem.h"
 
 #include <inttypes.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ progress_init(struct progress *p, const char *program, const char *verb, bool ve
                            .quiet = quiet,
                            .is_tty = isatty(STDERR_FILENO),
                            .painted_ms = clock_ms() - PAINT_MS};
+    setlocale(LC_CTYPE, "C.UTF-8"); // keys are UTF-8 whatever the user's language
 }
 
 static void

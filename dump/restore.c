@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* restore.c - xylem-restore: an archive becomes a tree of keys.
  *
- * archive_reader -> intake -> upload (blobs) and build (names); then the directories are stored,
- * and last of all target makes the new root visible.  Until then nothing that others can see has
- * changed, whatever goes wrong.  man page: xylem-restore(1).
+ * archive_reader -> intake -> upload (blobs) and build (names); then the directories are stored, the
+ * tree is compared with what the archive says it is, and last of all target makes the new root visible.
+ * Until then nothing that others can see has changed, whatever goes wrong.  man page: xylem-restore(1).
  */
+#include "clock.h"
 #include "intake.h"
 #include "job.h"
-#include "source.h"
+#include "layout.h"
+#include "summary.h"
 #include "target.h"
-#include "units.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -18,10 +19,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOB_SIZE_DEFAULT (1024 * 1024) // RFC 10; for an instance that does not tell its limit
-
-static bool use_checkpoint;
-static const char *target_key;
+static bool use_checkpoint, as_json, no_verify;
+static const char *target_key, *ns;
+static struct filter filter;
+static struct opt_list rename_texts;
+static struct rename rename_rules;
 static uint64_t size_limit;
 static long maxreqs = 256;
 
@@ -31,6 +33,12 @@ static const struct opt options[] = {
     {0, "key", "KEY", OPT_STRING, &target_key, "restore to this key; . is the whole root", 0, 0},
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "restore to a checkpoint, while no key-value store is running", 0, 0},
+    {0, "namespace", "NS", OPT_STRING, &ns, "restore to this namespace (primary)", 0, 0},
+    FILTER_OPTIONS(&filter, "restored"),
+    {0, "rename", "OLD=NEW", OPT_LIST, &rename_texts, "keys below OLD go below NEW", 0, 0},
+    {0, "no-verify", NULL, OPT_FLAG, &no_verify,
+     "restore also what is not what the archive says it is", 0, 0},
+    {0, "json", NULL, OPT_FLAG, &as_json, "a summary as JSON on stdout", 0, 0},
     JOB_OPTION_NO_CACHE,
     {0, "size-limit", "SIZE", OPT_SIZE, &size_limit, "skip larger values (0: no limit)", 0, 0},
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "stores under way at the same time (256)", 1, 1000000},
@@ -55,7 +63,11 @@ struct restore {
     struct build_result result; // of build
     struct upload upload;       // blobs on their way
     struct intake intake;       // the archive being read
-    char rootref[BLOBREF_MAX];  // the new root
+    struct layout layout;       // of the instance
+    int fd;                     // of the archive
+    bool is_verified;           // the tree is the one that was archived
+    const char *not_verified;   // why not; NULL: nothing to tell
+    struct target_root root;    // the new one
 };
 
 /* ---- directories ---- */
@@ -138,106 +150,184 @@ store_directories(struct restore *r, struct err *err)
     return upload_finish(&r->upload, err);
 }
 
-/* ---- set-up ---- */
+/* ---- is it what was archived? ---- */
 
-static int
-get_blob_size(struct restore *r, struct err *err)
+/* Why the root in the header tells nothing about what was read; NULL: it does. */
+static const char *
+why_not_comparable(const struct restore *r, const struct archive_header *h)
 {
-    AUTO(free) char *text = NULL;
-    uint64_t size = BLOB_SIZE_DEFAULT;
-    int rc = xylem_getattr(r->job.x, "content.blob-size-limit", &text);
-
-    if (rc < 0 && rc != -ENOENT)
-        return err_set(err, rc, "blob size limit: %s", xylem_error(r->job.x));
-    if (rc == 0 && (units_parse_size(text, &size) < 0 || size == 0 || size > SIZE_MAX / 2))
-        return err_set(err, -EPROTO, "blob size limit: %s is no size", text);
-    r->intake.blob_size = (size_t)size;
-    return 0;
+    if (h->kind != ARCHIVE_FULL)
+        return "the archive is not of a whole root";
+    if (!filter_is_empty(&filter) || rename_rules.count > 0 || r->intake.skipped > 0)
+        return "not all of it was restored as it is";
+    if (h->alg != r->layout.alg || h->maxdirent != r->layout.maxdirent ||
+        h->blob_size_limit != r->layout.blob_size)
+        return "this instance makes other blobs of the same keys";
+    return NULL;
 }
 
-/* An instance that does not tell has no wide directories. */
-static int
-get_form(struct restore *r, enum digest_alg alg, struct err *err)
+static bool
+has_same_counts(const struct restore *r, const struct archive_end *end)
 {
-    AUTO(free) char *text = NULL;
-    struct hdir_form form;
-    char *end = NULL;
-    int rc = xylem_getattr(r->job.x, "kvs.maxdirent", &text);
+    return r->result.keys == end->keys && r->result.bytes == end->bytes;
+}
 
-    if (rc == -ENOENT)
+static int
+refuse(const struct restore *r, const struct archive_header *h, struct err *err)
+{
+    char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
+
+    return err_set(
+        err, -EIO,
+        "the archive was changed after it was written: it is of root %s, but what is in it "
+        "gives %s",
+        blobref_format(h->alg, &h->root, should_be), blobref_format(h->alg, &r->result.root, is));
+}
+
+static int
+compare_roots(struct restore *r, struct err *err)
+{
+    const struct archive_header *h = archive_reader_header(r->intake.archive);
+    const struct archive_end *end = archive_reader_end(r->intake.archive);
+
+    if (!h || no_verify)
         return 0;
-    if (rc < 0)
-        return err_set(err, rc, "kvs.maxdirent: %s", xylem_error(r->job.x));
-    form = hdir_form(alg, strtoull(text, &end, 10));
-    if (end == text || *end)
-        return err_set(err, -EPROTO, "kvs.maxdirent: %s is no number", text);
-    build_set_form(r->build, &form);
+    r->not_verified = why_not_comparable(r, h);
+    if (r->not_verified)
+        return 0;
+    r->is_verified = digest_equal(&r->result.root, &h->root);
+    if (r->is_verified)
+        return 0;
+    if (!end || end->is_exact || !has_same_counts(r, end))
+        return refuse(r, h, err);
+    r->not_verified = "the archive is not exact";
     return 0;
 }
+
+/* ---- set-up ---- */
 
 static int
 connect_rank(struct restore *r, struct err *err)
 {
-    enum digest_alg alg;
+    struct hdir_form form;
     int rc = job_connect(&r->job, err);
 
     if (rc == 0)
-        rc = source_hash(r->job.x, &alg, err);
+        rc = layout_ask(r->job.x, &r->layout, err);
     if (rc < 0)
         return rc;
-    r->target = (struct target){.key = target_key, .alg = alg};
-    r->build = build_new(alg);
-    upload_init(&r->upload, r->job.x, alg, r->job.flags, (size_t)maxreqs);
+    form = hdir_form(r->layout.alg, r->layout.maxdirent);
+    r->target = (struct target){.ns = ns ? ns : "primary", .key = target_key, .alg = r->layout.alg};
+    r->build = build_new(r->layout.alg);
+    build_set_form(r->build, &form);
+    upload_init(&r->upload, r->job.x, r->layout.alg, r->job.flags, (size_t)maxreqs);
     intake_init(&r->intake, r->build, &r->upload, &r->job.progress);
     r->intake.size_limit = size_limit;
-    rc = get_form(r, alg, err);
-    return rc < 0 ? rc : get_blob_size(r, err);
+    r->intake.blob_size = (size_t)r->layout.blob_size;
+    r->intake.filter = &filter;
+    r->intake.rename = &rename_rules;
+    return target_check(&r->target, r->job.x, err);
 }
 
 static int
-read_archive(struct restore *r, const char *path, int fd, struct err *err)
+read_archive(struct restore *r, const char *path, struct err *err)
 {
-    int rc = archive_reader_open(&r->intake.archive, fd, err);
+    int rc = archive_reader_open(&r->intake.archive, r->fd, err);
 
     if (rc == 0)
         rc = intake_run(&r->intake, err);
-    if (rc < 0)
-        err_prefix(err, rc, "%s", path);
-    archive_reader_free(&r->intake.archive);
-    return rc;
+    return rc < 0 ? err_prefix(err, rc, "%s", path) : 0;
 }
 
 static int
 restore_from(struct restore *r, const char *path, struct err *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    const char *name = is_stdin ? "standard input" : path;
     int rc;
 
-    if (fd < 0)
+    r->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (r->fd < 0)
         return err_set(err, -errno, "%s: %s", path, err_name(errno));
     rc = connect_rank(r, err);
     if (rc == 0)
-        rc = target_check(&r->target, r->job.x, err);
-    if (rc == 0)
-        rc = read_archive(r, is_stdin ? "standard input" : path, fd, err);
-    if (!is_stdin)
-        close(fd);
+        rc = read_archive(r, name, err);
     if (rc == 0)
         rc = store_directories(r, err);
+    if (rc == 0 && (rc = compare_roots(r, err)) < 0)
+        err_prefix(err, rc, "%s", name);
     if (rc == 0)
-        rc = target_write(&r->target, r->job.x, &r->tree, r->rootref, err);
+        rc = target_write(&r->target, r->job.x, &r->tree, &r->root, err);
     return rc;
 }
+
+/* ---- the program ---- */
 
 static void
 close_all(struct restore *r)
 {
     xylem_close(r->job.x);
     upload_fini(&r->upload);
+    archive_reader_free(&r->intake.archive);
     intake_fini(&r->intake);
     build_free(&r->build);
     target_tree_fini(&r->tree);
+    rename_fini(&rename_rules);
+    filter_fini(&filter);
+    free(rename_texts.values);
+    if (r->fd > STDIN_FILENO)
+        close(r->fd);
+}
+
+static int
+report(struct restore *r, const char *kind, int64_t started_ms)
+{
+    struct progress *p = &r->job.progress;
+    struct summary summary = {
+        .keys = r->result.keys,
+        .bytes = r->result.bytes,
+        .root = r->root.rootref,
+        .ns = use_checkpoint ? NULL : r->target.ns,
+        .has_sequence = true,
+        .sequence = r->root.sequence,
+        .kind = kind,
+        .failed = r->intake.skipped,
+        .verified = r->is_verified ? SUMMARY_YES : SUMMARY_NO,
+        .started_ms = started_ms,
+    };
+
+    if (r->intake.skipped > 0)
+        progress_warn(p, "skipped %" PRIu64 " entries", r->intake.skipped);
+    if (as_json)
+        return summary_print(&summary, stdout) < 0 ? 1 : 0;
+    if (r->is_verified && !p->quiet)
+        progress_warn(p, "verified: the tree is the one that was archived");
+    else if (r->not_verified && !p->quiet)
+        progress_warn(p, "not verified: %s", r->not_verified);
+    progress_finish(p, r->result.keys, r->result.bytes, r->root.rootref);
+    return 0;
+}
+
+static int
+restore(const char *path)
+{
+    struct restore r = {.job.x = NULL};
+    const struct archive_header *h;
+    int64_t started_ms = clock_ms();
+    struct err err;
+    int status = 1;
+    int rc;
+
+    job_init(&r.job, program.name, "restored");
+    rc = restore_from(&r, path, &err);
+    if (rc < 0) {
+        progress_warn(&r.job.progress, "%s", err.text);
+    } else {
+        h = archive_reader_header(r.intake.archive);
+        status = report(&r, h ? archive_kind_name(h->kind) : NULL, started_ms);
+    }
+    close_all(&r);
+    return status;
 }
 
 static void
@@ -252,6 +342,10 @@ check_usage(int operands)
         opt_usage_error(&program, "please specify a restore target: --key=KEY or --checkpoint");
     if (target_key && use_checkpoint)
         opt_usage_error(&program, "--key and --checkpoint exclude each other");
+    if (use_checkpoint && ns)
+        opt_usage_error(&program, "a checkpoint has no --namespace");
+    if (rename_parse(&rename_texts, &rename_rules, &err) < 0)
+        opt_usage_error(&program, "--rename: %s", err.text);
     if (!target_key)
         return;
     if (key_parse(target_key, &key, &err) < 0)
@@ -262,21 +356,8 @@ check_usage(int operands)
 int
 main(int argc, char **argv)
 {
-    struct restore r = {.job.x = NULL};
-    struct err err;
     int first = opt_parse(&program, argc, argv);
-    int rc;
 
     check_usage(argc - first);
-    job_init(&r.job, program.name, "restored");
-    rc = restore_from(&r, argv[first], &err);
-    close_all(&r);
-    if (rc < 0) {
-        progress_warn(&r.job.progress, "%s", err.text);
-        return 1;
-    }
-    if (r.intake.skipped > 0)
-        progress_warn(&r.job.progress, "skipped %" PRIu64 " entries", r.intake.skipped);
-    progress_finish(&r.job.progress, r.result.keys, r.result.bytes, r.rootref);
-    return 0;
+    return restore(argv[first]);
 }

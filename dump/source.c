@@ -35,24 +35,43 @@ start_time(void)
     return (int64_t)clock_wall();
 }
 
+static int
+set_root(struct source *s, const char *text, const char *what, struct err *err)
+{
+    enum digest_alg alg;
+
+    if (blobref_parse(text, &alg, &s->root) < 0 || alg != s->alg)
+        return err_set(err, -EINVAL, "%s: %s is no blobref of this instance", what, text);
+    blobref_format(s->alg, &s->root, s->rootref);
+    return 0;
+}
+
 int
-source_live(struct source *s, xylem_t *x, struct err *err)
+source_live(struct source *s, xylem_t *x, const char *ns, struct err *err)
 {
     struct xylem_root root;
-    enum digest_alg alg;
     int rc;
 
     if ((rc = source_hash(x, &s->alg, err)) < 0)
         return rc;
-    rc = xylem_getroot(x, "primary", &root);
+    rc = xylem_getroot(x, ns, &root);
     if (rc < 0)
-        return err_set(err, rc, "current root: %s", xylem_error(x));
-    if (blobref_parse(root.rootref, &alg, &s->root) < 0 || alg != s->alg)
-        return err_set(err, -EPROTO, "current root: %s is no blobref of this instance",
-                       root.rootref);
-    blobref_format(s->alg, &s->root, s->rootref);
+        return err_set(err, rc, "current root of %s: %s", ns, xylem_error(x));
+    s->ns = ns;
+    s->has_sequence = true;
+    s->sequence = root.sequence;
     s->mtime = start_time();
-    return 0;
+    return set_root(s, root.rootref, "current root", err);
+}
+
+int
+source_root(struct source *s, xylem_t *x, const char *rootref, const char *ns, struct err *err)
+{
+    int rc = source_hash(x, &s->alg, err);
+
+    s->ns = ns;
+    s->mtime = start_time();
+    return rc < 0 ? rc : set_root(s, rootref, "--root", err);
 }
 
 /* {"value":[RECORD, ...]}, newest first; Flux also has {"value":RECORD}. */
@@ -92,5 +111,8 @@ source_checkpoint(struct source *s, xylem_t *x, struct err *err)
     s->root = newest.root;
     blobref_format(s->alg, &s->root, s->rootref);
     s->mtime = (int64_t)newest.timestamp;
+    s->ns = "primary";
+    s->has_sequence = newest.sequence != 0;
+    s->sequence = newest.sequence;
     return 0;
 }

@@ -12,10 +12,17 @@ struct source {
     struct digest root;        // of the tree to show
     char rootref[BLOBREF_MAX]; // the same as text
     int64_t mtime;             // seconds since the epoch, for all entries
+    const char *ns;            // borrowed; its namespace, NULL = not known
+    bool has_sequence;         // is it known?
+    int64_t sequence;          // of the root in its namespace
 };
 
-/* The current root of the primary namespace, and now. */
-int source_live(struct source *s, xylem_t *x, struct err *err);
+/* The current root of a namespace (borrowed), and now. */
+int source_live(struct source *s, xylem_t *x, const char *ns, struct err *err);
+
+/* Any root, and now.  ns: said to be its namespace (borrowed), or NULL.  -EINVAL: no blobref of this
+ * instance. */
+int source_root(struct source *s, xylem_t *x, const char *rootref, const char *ns, struct err *err);
 
 /* The newest checkpoint of rank 0 and its time; needs no key-value store.  -ENOENT: there is none;
  * -ENOSYS: rank 0 has no backing store. */

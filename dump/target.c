@@ -19,8 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define NAMESPACE "primary"
-
 static bool
 is_whole_root(const struct target *t)
 {
@@ -31,7 +29,7 @@ int
 target_check(const struct target *t, xylem_t *x, struct err *err)
 {
     struct xylem_root root;
-    int rc = xylem_getroot(x, NAMESPACE, &root);
+    int rc = xylem_getroot(x, t->ns, &root);
 
     if (!t->key && rc == 0)
         return err_set(err, -EEXIST,
@@ -39,7 +37,7 @@ target_check(const struct target *t, xylem_t *x, struct err *err)
     if (!t->key && rc == -ENOSYS)
         return 0;
     if (rc < 0)
-        return err_set(err, rc, "current root: %s", xylem_error(x));
+        return err_set(err, rc, "current root of %s: %s", t->ns, xylem_error(x));
     return 0;
 }
 
@@ -164,7 +162,7 @@ load_root(const struct target *t, xylem_t *x, struct treeobj **ret, struct err *
 {
     AUTO(treeobj) struct treeobj *obj = NULL;
     struct xylem_root root;
-    int rc = xylem_getroot(x, NAMESPACE, &root);
+    int rc = xylem_getroot(x, t->ns, &root);
 
     if (rc < 0)
         return err_set(err, rc, "current root: %s", xylem_error(x));
@@ -227,21 +225,23 @@ put_wide(const struct target *t, xylem_txn_t *txn, const struct target_tree *tre
 }
 
 static int
-commit(xylem_t *x, const xylem_txn_t *txn, char rootref[BLOBREF_MAX], struct err *err)
+commit(const struct target *t, xylem_t *x, const xylem_txn_t *txn, struct target_root *ret,
+       struct err *err)
 {
     struct xylem_root root;
-    int rc = xylem_commit(x, NAMESPACE, txn, 0, &root);
+    int rc = xylem_commit(x, t->ns, txn, 0, &root);
 
     if (rc < 0)
         return err_set(err, rc, "commit: %s", xylem_error(x));
     assert(strlen(root.rootref) < BLOBREF_MAX);
-    strcpy(rootref, root.rootref);
+    strcpy(ret->rootref, root.rootref);
+    ret->sequence = root.sequence;
     return 0;
 }
 
 static int
 write_key(const struct target *t, xylem_t *x, const struct target_tree *tree,
-          char rootref[BLOBREF_MAX], struct err *err)
+          struct target_root *ret, struct err *err)
 {
     AUTO(treeobj) struct treeobj *ref = treeobj_new_dirref(&tree->root);
     xylem_txn_t *txn = xylem_txn_new();
@@ -254,7 +254,7 @@ write_key(const struct target *t, xylem_t *x, const struct target_tree *tree,
     if (rc == 0)
         rc = put_wide(t, txn, tree, err);
     if (rc == 0)
-        rc = commit(x, txn, rootref, err);
+        rc = commit(t, x, txn, ret, err);
     xylem_txn_free(txn);
     return rc;
 }
@@ -263,7 +263,7 @@ write_key(const struct target *t, xylem_t *x, const struct target_tree *tree,
 
 static int
 write_checkpoint(const struct target *t, xylem_t *x, const struct target_tree *tree,
-                 char rootref[BLOBREF_MAX], struct err *err)
+                 struct target_root *ret, struct err *err)
 {
     struct checkpoint record = {.root = tree->root, .sequence = 0};
     AUTO(buf) struct buf json = BUF_INIT;
@@ -276,20 +276,21 @@ write_checkpoint(const struct target *t, xylem_t *x, const struct target_tree *t
     rc = xylem_rpc(x, "content.checkpoint-put", 0, buf_str(&json), NULL);
     if (rc < 0)
         return err_set(err, rc, "checkpoint: %s", xylem_error(x));
-    blobref_format(t->alg, &tree->root, rootref);
+    blobref_format(t->alg, &tree->root, ret->rootref);
+    ret->sequence = 0;
     return 0;
 }
 
 int
 target_write(const struct target *t, xylem_t *x, const struct target_tree *tree,
-             char rootref[BLOBREF_MAX], struct err *err)
+             struct target_root *ret, struct err *err)
 {
     int rc;
 
     if (t->key)
-        rc = write_key(t, x, tree, rootref, err);
+        rc = write_key(t, x, tree, ret, err);
     else
-        rc = write_checkpoint(t, x, tree, rootref, err);
+        rc = write_checkpoint(t, x, tree, ret, err);
     if (rc < 0)
         return rc;
     rc = xylem_flush(x, 0);

@@ -9,6 +9,7 @@
 #include "xylem.h"
 
 struct target {
+    const char *ns;      // borrowed; of the key
     const char *key;     // key text, "." = the whole root; NULL = a checkpoint.  Borrowed
     enum digest_alg alg; // of the instance
 };
@@ -27,6 +28,12 @@ struct target_tree {
     size_t nwide;
 };
 
+/* What is current after target_write(). */
+struct target_root {
+    char rootref[BLOBREF_MAX]; // of the namespace, or of the checkpoint
+    int64_t sequence;          // of that root
+};
+
 void target_tree_fini(struct target_tree *tree);
 /* data: `size` bytes of text, copied. */
 void target_tree_add_wide(struct target_tree *tree, const char *key, const char *data, size_t size);
@@ -35,9 +42,8 @@ void target_tree_add_wide(struct target_tree *tree, const char *key, const char 
  * runs; other -errno with text: the key-value store does not answer. */
 int target_check(const struct target *t, xylem_t *x, struct err *err);
 
-/* Make the tree visible.  rootref gets the root that is current now: of the namespace, or of the
- * checkpoint.  -errno with text. */
+/* Make the tree visible.  -errno with text. */
 int target_write(const struct target *t, xylem_t *x, const struct target_tree *tree,
-                 char rootref[BLOBREF_MAX], struct err *err);
+                 struct target_root *ret, struct err *err);
 
 #endif

@@ -13,7 +13,7 @@ typedef void (*upload_fn)(void *arg, size_t index, const struct digest *d);
 struct upload_job;
 
 struct upload {
-    xylem_t *x;               // borrowed
+    xylem_t *x;               // borrowed; NULL: blobs get their names, and are stored nowhere
     enum digest_alg alg;      // of the instance
     int flags;                // 0 or XYLEM_BYPASS
     size_t maxreqs;           // stores under way at most

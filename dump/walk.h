@@ -11,6 +11,8 @@
 #ifndef XYLEM_WALK_H
 #define XYLEM_WALK_H
 
+#include "filter.h"
+#include "key.h"
 #include "treeobj.h"
 
 struct walk;
@@ -32,14 +34,35 @@ struct walk_item {
     size_t size;                // DATA: its bytes
     bool is_first;              // DATA: a value begins
     bool is_last;               // DATA: it ends
+    bool is_inline;             // DATA: it was in the directory, not in blobs
+    struct digest ref;          // DATA: if not, the blob that the piece is
     const struct treeobj *link; // LINK
     bool is_part;               // FAILED: only a part of the directory; the rest comes next
     int errnum;                 // FAILED: negative errno
     const char *error;          // FAILED: a sentence, with the blobref
 };
 
-/* maxreqs: loads wanted and not finished at any time, >= 1. */
+/* maxreqs: loads wanted and not finished at any time, >= 1; see walk_set_group(). */
 struct walk *walk_new(enum digest_alg alg, const struct digest *root, size_t maxreqs);
+
+/* Only what is at `key` and below it, which *obj is (consumed); the key has names.  Paths are the same as in
+ * the whole tree. */
+struct walk *walk_new_at(enum digest_alg alg, const struct key *key, struct treeobj **obj,
+                         size_t maxreqs);
+
+/* Before the first walk_want(): leave out what the filter (borrowed) does not let through. */
+void walk_set_filter(struct walk *w, const struct filter *filter);
+
+/* Before the first walk_want(): directories of more entries than this are wide ones (UINT64_MAX: none). */
+void walk_set_maxdirent(struct walk *w, uint64_t max);
+
+/* At the end: were all directories of a form that follows from the keys alone?  Not when one is empty, not
+ * a blob of its own, or not as wide as it should be. */
+bool walk_is_canonical(const struct walk *w);
+
+/* Before the first walk_want(): a request is a group of loads: `loads` blobs at most, and as many as make
+ * `bytes` if they are like those that came last, but one at least.  maxreqs groups can be out then. */
+void walk_set_group(struct walk *w, size_t loads, size_t bytes);
 
 /* Every load must have been finished (given, or failed with -ECANCELED). */
 void walk_free(struct walk **w);

@@ -95,9 +95,14 @@ split_text(const char *text, char separator, struct key *k, struct err *err)
 
     for (text += strspn(text, stop); *text; text += strspn(text, stop)) {
         size_t len = strcspn(text, stop);
-        char *end = separator == '.' ? unquote(text, len, out) : mempcpy(out, text, len);
+        char *end;
         int rc;
 
+        if (separator == '/' && len == 1 && *text == '.') {
+            text += len;
+            continue;
+        }
+        end = separator == '.' ? unquote(text, len, out) : mempcpy(out, text, len);
         *end = '\0';
         rc = key_check_name(out, err);
         if (rc < 0)
@@ -146,17 +151,10 @@ int
 key_from_path(const char *path, struct key *ret, struct err *err)
 {
     char label[LABEL_MAX];
-    size_t skipped = 0;
 
     if (path[0] == '/')
         return err_set(err, -EINVAL, "path '%s': absolute", format_label(path, label));
-    while (path[skipped] == '.' && path[skipped + 1] == '/')
-        skipped += 1 + strspn(path + skipped + 1, "/");
-    if (strcmp(path + skipped, ".") == 0)
-        skipped++;
-    if (skipped > 0 && path[skipped] == '\0')
-        return split_new("/", '/', ret, err);
-    return split_new(path + skipped, '/', ret, err);
+    return split_new(path, '/', ret, err);
 }
 
 void

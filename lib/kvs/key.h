@@ -25,7 +25,7 @@ struct key {
 /* -EINVAL (bad name), -ENAMETOOLONG (a limit above); *ret is valid only on success. */
 int key_parse(const char *text, struct key *ret, struct err *err);
 
-/* The same from a '/'-separated path of plain names, as in archives: a leading "./" and repeated
+/* The same from a '/'-separated path of plain names, as in archives: "." names and repeated
  * or trailing slashes are ignored; an absolute path or a ".." is -EINVAL. */
 int key_from_path(const char *path, struct key *ret, struct err *err);
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const endings[] = {".tar",    ".tgz",  ".tar.gz",  ".tar.bz2",
@@ -87,7 +88,7 @@ write_samples(const char *ending, int fd)
 
     for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
         write_sample(w, &samples[i]);
-    assert_int_equal(archive_writer_close(w, NULL), 0);
+    assert_int_equal(archive_writer_close(w, NULL, NULL), 0);
     archive_writer_free(&w);
     lseek(fd, 0, SEEK_SET);
 }
@@ -299,6 +300,124 @@ a_full_disk_is_an_error(void **state UNUSED)
     close(fd);
 }
 
+/* ---- the header ---- */
+
+static const struct archive_end end = {.keys = 7, .bytes = 222007, .is_exact = true};
+
+static void
+write_with_header(const char *ending, int fd)
+{
+    const struct archive_header header = {.ns = (char *)(uintptr_t) "primary",
+                                          .blob_size_limit = 77};
+    struct archive_writer *w = open_writer(ending, fd);
+
+    assert_int_equal(archive_writer_header(w, &header, NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+        write_sample(w, &samples[i]);
+    assert_int_equal(archive_writer_close(w, &end, NULL), 0);
+    archive_writer_free(&w);
+    lseek(fd, 0, SEEK_SET);
+}
+
+static void
+read_header(int fd, bool expected)
+{
+    struct archive_reader *r;
+    struct archive_item item;
+    const struct archive_header *h;
+    int count = 0;
+
+    assert_int_equal(archive_reader_open(&r, fd, NULL), 0);
+    h = archive_reader_header(r);
+    assert_int_equal(h != NULL, expected);
+    if (h) {
+        assert_string_equal(h->ns, "primary");
+        assert_int_equal(h->blob_size_limit, 77);
+    }
+    assert_null(archive_reader_end(r));
+    while (archive_reader_next(r, &item, NULL) == 1)
+        count += item.kind != ARCHIVE_DIR;
+    assert_int_equal(count, ARRAY_SIZE(samples));
+    assert_int_equal(archive_reader_end(r) != NULL, expected);
+    if (h)
+        assert_int_equal(archive_reader_end(r)->bytes, end.bytes);
+    archive_reader_free(&r);
+}
+
+static void
+tar_archives_tell_what_they_hold(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+        int fd = memory_file();
+
+        write_with_header(endings[i], fd);
+        read_samples(endings[i], fd);
+        lseek(fd, 0, SEEK_SET);
+        read_header(fd, strstr(endings[i], ".t") != NULL);
+        close(fd);
+    }
+}
+
+/* All of `from` into a pipe, in small pieces. */
+static void
+feed_pipe(int from, int to)
+{
+    char piece[313];
+    ssize_t n;
+
+    while ((n = read(from, piece, sizeof(piece))) > 0) {
+        if (write(to, piece, (size_t)n) != n)
+            break;
+    }
+}
+
+static void
+headers_are_read_from_pipes(void **state UNUSED)
+{
+    static const char *const streams[] = {".tar", ".tar.gz", ".tar.bz2", ".tar.zst", ".cpio"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+        int fd = memory_file();
+        int ends[2];
+        pid_t child;
+
+        write_with_header(streams[i], fd);
+        assert_int_equal(pipe(ends), 0);
+        child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            feed_pipe(fd, ends[1]);
+            _exit(0);
+        }
+        close(ends[1]);
+        read_header(ends[0], strcmp(streams[i], ".cpio") != 0);
+        close(ends[0]);
+        waitpid(child, NULL, 0);
+        close(fd);
+    }
+}
+
+static void
+a_changed_archive_has_no_end(void **state UNUSED)
+{
+    struct archive_reader *r;
+    struct archive_item item;
+    int fd = memory_file();
+    off_t size;
+
+    write_with_header(".tar", fd);
+    size = lseek(fd, 0, SEEK_END);
+    assert_int_equal(ftruncate(fd, size - ARCHIVE_END_SIZE), 0); // its end mark is there
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(archive_reader_open(&r, fd, NULL), 0);
+    while (archive_reader_next(r, &item, NULL) == 1)
+        continue;
+    assert_non_null(archive_reader_header(r));
+    assert_null(archive_reader_end(r));
+    archive_reader_free(&r);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -311,6 +430,9 @@ main(void)
         cmocka_unit_test(names_a_format_cannot_hold_are_errors),
         cmocka_unit_test(a_size_beyond_the_format_is_an_error),
         cmocka_unit_test(a_full_disk_is_an_error),
+        cmocka_unit_test(tar_archives_tell_what_they_hold),
+        cmocka_unit_test(headers_are_read_from_pipes),
+        cmocka_unit_test(a_changed_archive_has_no_end),
     };
 
     setlocale(LC_CTYPE, "C.UTF-8");

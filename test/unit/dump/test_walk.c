@@ -19,6 +19,7 @@ struct rig {
     struct walk_load *out[OUT_MAX]; // loads not answered yet
     size_t out_count;
     size_t most_out;       // highest out_count seen
+    size_t answered;       // loads
     struct buf log;        // what came out, as text
     struct hdir_form form; // of directories that store_dir() stores; max 0: plain ones
 };
@@ -45,6 +46,7 @@ answer_one(struct rig *r)
     const struct buf *bytes = memstore_get(&r->store, walk_load_digest(l));
 
     r->out[i] = r->out[--r->out_count];
+    r->answered++;
     if (bytes)
         walk_give(l, bytes->data, bytes->size);
     else
@@ -89,10 +91,10 @@ log_item(struct rig *r, const struct walk_item *item)
     }
 }
 
+/* Consumes the walk; ret_canonical may be NULL. */
 static const char *
-run_walk(struct rig *r, const struct digest *root, size_t maxreqs, unsigned seed)
+run_this(struct rig *r, struct walk *w, size_t maxreqs, unsigned seed, bool *ret_canonical)
 {
-    struct walk *w = walk_new(ALG, root, maxreqs);
     const struct walk_item *item;
 
     r->seed = seed;
@@ -114,8 +116,16 @@ run_walk(struct rig *r, const struct digest *root, size_t maxreqs, unsigned seed
     while (r->out_count > 0)
         answer_one(r);
     assert_true(r->most_out <= maxreqs);
+    if (ret_canonical)
+        *ret_canonical = walk_is_canonical(w);
     walk_free(&w);
     return buf_str(&r->log);
+}
+
+static const char *
+run_walk(struct rig *r, const struct digest *root, size_t maxreqs, unsigned seed)
+{
+    return run_this(r, walk_new(ALG, root, maxreqs), maxreqs, seed, NULL);
 }
 
 static void
@@ -515,6 +525,168 @@ nesting_without_end_is_refused(void **state UNUSED)
     rig_fini(&r);
 }
 
+/* ---- parts of a tree ---- */
+
+/* a/b/c, a/b/d, a/x, b, each a link. */
+static void
+store_small_tree(struct rig *r, struct digest *ret)
+{
+    struct treeobj *root = treeobj_new_dir();
+    struct treeobj *a = treeobj_new_dir();
+    struct treeobj *b = treeobj_new_dir();
+
+    put(b, "c", treeobj_new_symlink(NULL, "t"));
+    put(b, "d", treeobj_new_symlink(NULL, "t"));
+    link_dir(r, a, "b", &b);
+    put(a, "x", treeobj_new_symlink(NULL, "t"));
+    link_dir(r, root, "a", &a);
+    put(root, "b", treeobj_new_symlink(NULL, "t"));
+    store_root(r, &root, ret);
+}
+
+static void
+a_part_of_the_tree_keeps_its_paths(void **state UNUSED)
+{
+    AUTO(key) struct key key = {.count = 0};
+    AUTO(key) struct key deep = {.count = 0};
+    struct treeobj *obj;
+    struct digest d;
+    struct rig r;
+
+    rig_init(&r);
+    store_small_tree(&r, &d);
+    obj = treeobj_new_dirref(&d);
+    assert_int_equal(key_parse("x.y", &key, NULL), 0);
+    assert_string_equal(run_this(&r, walk_new_at(ALG, &key, &obj, 2), 2, 1, NULL),
+                        "x/y/a/b/c -> t\nx/y/a/b/d -> t\nx/y/a/x -> t\nx/y/b -> t\n");
+    obj = treeobj_new_symlink(NULL, "t");
+    assert_int_equal(key_parse("k", &deep, NULL), 0);
+    assert_string_equal(run_this(&r, walk_new_at(ALG, &deep, &obj, 2), 2, 1, NULL), "k -> t\n");
+    rig_fini(&r);
+}
+
+static void
+what_the_filter_leaves_out_is_not_loaded(void **state UNUSED)
+{
+    const char *patterns[] = {"a/b/*"};
+    const struct filter without = {.exclude = {patterns, 1}};
+    const struct filter only = {.include = {patterns, 1}};
+    struct digest root;
+    struct walk *w;
+    struct rig r;
+
+    rig_init(&r);
+    store_small_tree(&r, &root);
+    w = walk_new(ALG, &root, 4);
+    walk_set_filter(w, &only);
+    assert_string_equal(run_this(&r, w, 4, 1, NULL), "a/b/c -> t\na/b/d -> t\n");
+    w = walk_new(ALG, &root, 4);
+    walk_set_filter(w, &without);
+    r.answered = 0;
+    assert_string_equal(run_this(&r, w, 4, 1, NULL), "a/x -> t\nb -> t\n");
+    assert_int_equal(r.answered, 2); // the root and a
+    rig_fini(&r);
+}
+
+/* Is a root of `count` links, wide if the rig's form says so, what a restore would make of it? */
+static bool
+is_canonical(uint64_t form_max, size_t count, uint64_t maxdirent)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    bool answer = false;
+    struct digest root;
+    struct walk *w;
+    struct rig r;
+
+    rig_init(&r);
+    if (form_max > 0)
+        r.form = hdir_form(ALG, form_max);
+    for (size_t i = 0; i < count; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%zu", i);
+        put(dir, name, treeobj_new_symlink(NULL, "t"));
+    }
+    store_root(&r, &dir, &root);
+    w = walk_new(ALG, &root, 4);
+    walk_set_maxdirent(w, maxdirent);
+    run_this(&r, w, 4, 1, &answer);
+    rig_fini(&r);
+    return answer;
+}
+
+static void
+forms_that_do_not_follow_from_the_keys_are_noticed(void **state UNUSED)
+{
+    assert_true(is_canonical(0, 10, UINT64_MAX));
+    assert_true(is_canonical(0, 10, 10));
+    assert_false(is_canonical(0, 11, 10));
+    assert_true(is_canonical(10, 11, 10));
+    assert_false(is_canonical(10, 11, 11));
+    assert_false(is_canonical(10, 11, UINT64_MAX));
+    assert_true(is_canonical(0, 0, 10)); // an empty root
+}
+
+static void
+empty_and_inline_directories_are_noticed(void **state UNUSED)
+{
+    for (int in_place = 0; in_place < 2; in_place++) {
+        struct treeobj *dir = treeobj_new_dir();
+        struct treeobj *sub = treeobj_new_dir();
+        bool answer = true;
+        struct digest root;
+        struct rig r;
+
+        rig_init(&r);
+        if (in_place) {
+            put(sub, "x", treeobj_new_symlink(NULL, "t"));
+            treeobj_dir_put(dir, "d", &sub);
+        } else {
+            link_dir(&r, dir, "d", &sub);
+        }
+        store_root(&r, &dir, &root);
+        run_this(&r, walk_new(ALG, &root, 1), 1, 1, &answer);
+        assert_false(answer);
+        rig_fini(&r);
+    }
+}
+
+/* Most loads out, with groups of 32 and 64 KiB, of a root with 200 values of one blob each. */
+static size_t
+most_loads(size_t maxreqs, size_t blob_size)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct walk *w;
+    struct rig r;
+    size_t most;
+
+    rig_init(&r);
+    for (unsigned i = 0; i < 200; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%u", i);
+        put(dir, name, memstore_value(&r.store, i, 1, blob_size));
+    }
+    store_root(&r, &dir, &root);
+    w = walk_new(ALG, &root, maxreqs);
+    walk_set_group(w, 32, 64 * 1024);
+    run_this(&r, w, OUT_MAX, 1, NULL);
+    most = r.most_out;
+    rig_fini(&r);
+    return most;
+}
+
+static void
+a_request_is_a_group_of_loads(void **state UNUSED)
+{
+    assert_in_range(most_loads(1, 100), 4, 32);
+    assert_in_range(most_loads(2, 100), 8, 64);
+    assert_in_range(most_loads(100, 100), 150, 200);
+    assert_in_range(most_loads(2, 30000), 2, 16);
+    assert_in_range(most_loads(3, 1000000), 3, 12); // 12 before it was known how large they are
+}
+
 int
 main(void)
 {
@@ -532,6 +704,11 @@ main(void)
         cmocka_unit_test(damaged_directory_is_a_protocol_error),
         cmocka_unit_test(directory_in_place_is_walked_too),
         cmocka_unit_test(nesting_without_end_is_refused),
+        cmocka_unit_test(a_request_is_a_group_of_loads),
+        cmocka_unit_test(a_part_of_the_tree_keeps_its_paths),
+        cmocka_unit_test(what_the_filter_leaves_out_is_not_loaded),
+        cmocka_unit_test(forms_that_do_not_follow_from_the_keys_are_noticed),
+        cmocka_unit_test(empty_and_inline_directories_are_noticed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* prefix.h - the object at a key of a tree, read from its blobs: no key-value store needs to run. */
+#ifndef XYLEM_PREFIX_H
+#define XYLEM_PREFIX_H
+
+#include "source.h"
+#include "treeobj.h"
+
+/* key: text.  flags: 0 or XYLEM_BYPASS.  Links on the way are followed, one at the end is not.  *ret: a new
+ * reference.  -ENOENT and others of xylem_lookup(), with text that names the key. */
+int prefix_find(const struct source *s, xylem_t *x, int flags, const char *key,
+                struct treeobj **ret, struct err *err);
+
+#endif
