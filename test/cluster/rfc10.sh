@@ -246,6 +246,7 @@ misses, loads = ranks.figure(0, "cache.misses"), ranks.figure(3, "cache.loads")
 with ranks.held(0):
     early.send("content.load", digest(blob))
     until(lambda: ranks.figure(1, "cache.loading") == 1)
+    ranks.settle(1)
     ranks.stop(1)
 with ranks.held(1):
     until(lambda: ranks.figure(0, "cache.misses") > misses and not ranks.figure(0, "cache.loading"))

@@ -49,6 +49,10 @@ class Ranks:
         os.kill(self.pid(rank), signal.SIGSTOP)
         until(lambda: set(self.thread_states(rank)) == {"T"})
 
+    def settle(self, rank):
+        """Returns when all threads of the rank sleep: what it had to send is on its way."""
+        until(lambda: set(self.thread_states(rank)) == {"S"})
+
     def thread_states(self, rank):
         for path in glob.glob(f"/proc/{self.pid(rank)}/task/*/stat"):
             with open(path) as file:
