@@ -173,9 +173,6 @@ find_and_update(xylem_t *x, const char *text)
     char ref[XYLEM_BLOBREF_MAX];
     int status;
 
-    if (!root_arg_is_valid(text))
-        opt_usage_error(&update_program, "'%s' is not a blobref, a dirref or a sequence number",
-                        text);
     kvs_ns = "primary"; // the one that checkpoints are of
     status = root_arg_find(&update_program, x, text, ref);
     return status == CMD_OK ? update_to(x, ref) : status;
@@ -185,9 +182,15 @@ static int
 run_update(int argc, char **argv)
 {
     int i = cmd_parse(&update_program, argc, argv, 0, 1);
-    xylem_t *x = cmd_open(&update_program);
-    int status = argv[i] ? find_and_update(x, argv[i]) : update_to_current(x);
+    const char *text = argv[i];
+    xylem_t *x;
+    int status;
 
+    if (text && !root_arg_is_valid(text))
+        opt_usage_error(&update_program, "'%s' is not a blobref, a dirref or a sequence number",
+                        text);
+    x = cmd_open(&update_program);
+    status = text ? find_and_update(x, text) : update_to_current(x);
     xylem_close(x);
     return status;
 }
