@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define LABEL_MAX 100 // bytes of what an error is about, with its NUL
 
@@ -192,4 +193,14 @@ cmd_run_group(const struct command_group *group, int argc, char **argv)
     if (group->other)
         group->other(argv + first);
     opt_usage_error(&group->program, "unknown command '%s'", argv[first]);
+}
+
+void
+cmd_format_time(double seconds, char out[CMD_TIME_MAX])
+{
+    time_t when = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&when, &tm))
+        strftime(out, CMD_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }

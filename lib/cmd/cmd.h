@@ -61,6 +61,10 @@ struct json_t;
 struct json_t *cmd_rpc_json(const struct opt_program *prog, xylem_t *x, const char *topic,
                             uint32_t rank, const char *request, const char *what);
 
+/* UTC with seconds, 2026-11-21T19:22:54Z.  A time that is none in the calendar leaves out as it is. */
+#define CMD_TIME_MAX 32
+void cmd_format_time(double seconds, char out[CMD_TIME_MAX]);
+
 /* Standard output, checked at the end by main(): no output function needs looking at. */
 void cmd_write(const void *data, size_t size);
 bool cmd_output_failed(void);

@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define CHECKPOINT_RANK 0u
 
@@ -39,13 +38,10 @@ print_json(json_t *checkpoint)
 static void
 print_row(size_t index, json_t *checkpoint)
 {
-    time_t when = (time_t)json_number_value(json_object_get(checkpoint, "timestamp"));
     const char *ref = json_string_value(json_object_get(checkpoint, "rootref"));
-    char text[32] = "";
-    struct tm tm;
+    char text[CMD_TIME_MAX] = "";
 
-    if (gmtime_r(&when, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    cmd_format_time(json_number_value(json_object_get(checkpoint, "timestamp")), text);
     printf("%5zu %8lld %-20s %s\n", index,
            (long long)json_integer_value(json_object_get(checkpoint, "sequence")), text,
            ref ? ref : "?");

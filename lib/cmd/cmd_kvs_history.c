@@ -5,7 +5,6 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
 static long max_count; // 0: all
 static bool as_json;
@@ -36,12 +35,10 @@ static void
 print_time(json_t *version)
 {
     json_t *timestamp = json_object_get(version, "timestamp");
-    time_t when = (time_t)json_number_value(timestamp);
-    char text[32] = "?";
-    struct tm tm;
+    char text[CMD_TIME_MAX] = "?";
 
-    if (timestamp && gmtime_r(&when, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (timestamp)
+        cmd_format_time(json_number_value(timestamp), text);
     printf("%-20s", text);
 }
 

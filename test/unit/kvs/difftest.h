@@ -6,7 +6,7 @@
 #define XYLEM_DIFFTEST_H
 
 #include "diff.h"
-#include "kvstest.h"
+#include "treetest.h"
 
 #define LOADS_MAX 64
 
@@ -122,45 +122,12 @@ diff_text(const struct store *s, const struct digest *old, const struct digest *
 
 /* --- a tree, and roots of it --- */
 
-#define VAL(text) " {\"data\":\"" text "\",\"type\":\"val\",\"ver\":1}"
-
-struct rig {
-    struct store store;
-    struct tree *tree;
-};
-
-static inline int
-set_up(void **state)
-{
-    struct rig *r = xcalloc(1, sizeof(*r));
-
-    store_init(&r->store);
-    r->tree = store_new_tree(&r->store);
-    *state = r;
-    return 0;
-}
-
-static inline int
-tear_down(void **state)
-{
-    struct rig *r = *state;
-
-    tree_free(&r->tree);
-    store_fini(&r->store);
-    free(r);
-    return 0;
-}
+#define OBJECT(text) " {\"data\":\"" text "\",\"type\":\"val\",\"ver\":1}"
 
 static inline void
-put(struct rig *r, const char *key, const char *text)
+put_object(struct rig *r, const char *key, struct treeobj *obj)
 {
-    put_text(&r->store, r->tree, key, text);
-}
-
-static inline void
-apply(struct rig *r, const char *key, struct treeobj *obj)
-{
-    assert_int_equal(apply_one(&r->store, r->tree, key, 0, obj), 0);
+    assert_int_equal(apply(r, key, 0, obj), 0);
 }
 
 static inline struct digest
@@ -183,7 +150,5 @@ assert_diff(struct rig *r, const struct digest *old, const struct digest *new, c
         buf_fini(&out);
     }
 }
-
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 #endif

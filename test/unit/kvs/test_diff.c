@@ -18,12 +18,14 @@ keys_are_added_removed_and_changed(void **state)
     old = root(r);
     put(r, "a.c", "2");
     put(r, "a.d", "1");
-    apply(r, "a.b", NULL);
+    put_object(r, "a.b", NULL);
     new = root(r);
     assert_diff(r, &old, &new,
-                "a/b" VAL("MQ==") " -\na/c" VAL("MQ==") VAL("Mg==") "\na/d -" VAL("MQ==") "\n");
+                "a/b" OBJECT("MQ==") " -\na/c" OBJECT("MQ==")
+                    OBJECT("Mg==") "\na/d -" OBJECT("MQ==") "\n");
     assert_diff(r, &new, &old,
-                "a/b -" VAL("MQ==") "\na/c" VAL("Mg==") VAL("MQ==") "\na/d" VAL("MQ==") " -\n");
+                "a/b -" OBJECT("MQ==") "\na/c" OBJECT("Mg==")
+                    OBJECT("MQ==") "\na/d" OBJECT("MQ==") " -\n");
 }
 
 static void
@@ -44,8 +46,8 @@ a_root_that_is_not_there_has_no_keys(void **state)
 
     put(r, "a.b", "1");
     d = root(r);
-    assert_diff(r, NULL, &d, "a/b -" VAL("MQ==") "\n");
-    assert_diff(r, &d, NULL, "a/b" VAL("MQ==") " -\n");
+    assert_diff(r, NULL, &d, "a/b -" OBJECT("MQ==") "\n");
+    assert_diff(r, &d, NULL, "a/b" OBJECT("MQ==") " -\n");
 }
 
 static void
@@ -55,15 +57,15 @@ empty_directories_are_members(void **state)
     struct digest empty = root(r);
     struct digest one, full;
 
-    apply(r, "a.b", treeobj_new_dir());
+    put_object(r, "a.b", treeobj_new_dir());
     one = root(r);
     put(r, "a.b.c", "1");
     full = root(r);
     assert_diff(r, &empty, &one, "a/b/ - {}\n");
     assert_diff(r, &one, &empty, "a/b/ {} -\n");
-    assert_diff(r, &one, &full, "a/b/ {} -\na/b/c -" VAL("MQ==") "\n");
-    assert_diff(r, &full, &one, "a/b/ - {}\na/b/c" VAL("MQ==") " -\n");
-    assert_diff(r, &full, &empty, "a/b/c" VAL("MQ==") " -\n");
+    assert_diff(r, &one, &full, "a/b/ {} -\na/b/c -" OBJECT("MQ==") "\n");
+    assert_diff(r, &full, &one, "a/b/ - {}\na/b/c" OBJECT("MQ==") " -\n");
+    assert_diff(r, &full, &empty, "a/b/c" OBJECT("MQ==") " -\n");
 }
 
 static void
@@ -75,14 +77,16 @@ a_value_that_becomes_a_directory_is_removed(void **state)
     put(r, "a", "1");
     put(r, "a-", "1");
     old = root(r);
-    apply(r, "a", NULL);
+    put_object(r, "a", NULL);
     put(r, "a.b", "1");
     put(r, "a-", "2");
     new = root(r);
     assert_diff(r, &old, &new,
-                "a" VAL("MQ==") " -\na-" VAL("MQ==") VAL("Mg==") "\na/b -" VAL("MQ==") "\n");
+                "a" OBJECT("MQ==") " -\na-" OBJECT("MQ==")
+                    OBJECT("Mg==") "\na/b -" OBJECT("MQ==") "\n");
     assert_diff(r, &new, &old,
-                "a -" VAL("MQ==") "\na-" VAL("Mg==") VAL("MQ==") "\na/b" VAL("MQ==") " -\n");
+                "a -" OBJECT("MQ==") "\na-" OBJECT("Mg==")
+                    OBJECT("MQ==") "\na/b" OBJECT("MQ==") " -\n");
 }
 
 /* Nobody writes directories in place, but RFC 11 allows them. */
@@ -93,7 +97,7 @@ a_directory_in_place_is_compared_with_a_stored_one(void **state)
     struct digest stored, in_place, deep;
 
     put(r, "a.b", "1");
-    apply(r, "e", treeobj_new_dir());
+    put_object(r, "e", treeobj_new_dir());
     stored = root(r);
     store_put_text(
         &r->store,
@@ -109,8 +113,8 @@ a_directory_in_place_is_compared_with_a_stored_one(void **state)
         &deep);
     assert_diff(r, &stored, &in_place, "");
     assert_diff(r, &in_place, &stored, "");
-    assert_diff(r, &stored, &deep, "a/b" VAL("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
-    assert_diff(r, &in_place, &deep, "a/b" VAL("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
+    assert_diff(r, &stored, &deep, "a/b" OBJECT("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
+    assert_diff(r, &in_place, &deep, "a/b" OBJECT("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
 }
 
 /* --- what it costs --- */
@@ -154,12 +158,12 @@ one_change_in_a_wide_directory_costs_few_loads(void **state)
     old = root(r);
     put(r, "x.wide.key77777", "2");
     new = root(r);
-    assert_in_range(count_loads(r, &old, &new, "x/wide/key77777" VAL("MQ==") VAL("Mg==") "\n"), 1,
-                    39);
-    apply(r, "x.wide.key77777", NULL);
+    assert_in_range(
+        count_loads(r, &old, &new, "x/wide/key77777" OBJECT("MQ==") OBJECT("Mg==") "\n"), 1, 39);
+    put_object(r, "x.wide.key77777", NULL);
     new = root(r);
-    assert_in_range(count_loads(r, &old, &new, "x/wide/key77777" VAL("MQ==") " -\n"), 1, 39);
-    assert_in_range(count_loads(r, &new, &old, "x/wide/key77777 -" VAL("MQ==") "\n"), 1, 39);
+    assert_in_range(count_loads(r, &old, &new, "x/wide/key77777" OBJECT("MQ==") " -\n"), 1, 39);
+    assert_in_range(count_loads(r, &new, &old, "x/wide/key77777 -" OBJECT("MQ==") "\n"), 1, 39);
 }
 
 static void
@@ -177,12 +181,13 @@ one_change_in_a_deep_tree_costs_one_load_a_level_and_side(void **state)
             key[i] = (char)('a' + i / 2);
         }
     }
-    apply(r, "a.b.c.d", NULL);
+    put_object(r, "a.b.c.d", NULL);
     put(r, "a.b.c.d.e", "1");
     old = root(r);
     put(r, "a.b.c.d.e", "2");
     new = root(r);
-    assert_int_equal(count_loads(r, &old, &new, "a/b/c/d/e" VAL("MQ==") VAL("Mg==") "\n"), 10);
+    assert_int_equal(count_loads(r, &old, &new, "a/b/c/d/e" OBJECT("MQ==") OBJECT("Mg==") "\n"),
+                     10);
 }
 
 /* Loads that can be had without anything being taken out. */

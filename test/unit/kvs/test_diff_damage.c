@@ -54,8 +54,8 @@ assert_bad_dir(struct rig *r, const struct digest *bad, const struct digest *bla
     store_ref(r, "a", bad, &dir); // any other directory
     store_ref(r, "d", bad, &tree);
     store_ref(r, "d", &dir, &good);
-    assert_failure(r, NULL, &tree, "d", errnum, blamed, why, "z -" VAL("MQ==") "\n");
-    assert_failure(r, &tree, NULL, "d", errnum, blamed, why, "z" VAL("MQ==") " -\n");
+    assert_failure(r, NULL, &tree, "d", errnum, blamed, why, "z -" OBJECT("MQ==") "\n");
+    assert_failure(r, &tree, NULL, "d", errnum, blamed, why, "z" OBJECT("MQ==") " -\n");
     assert_failure(r, &tree, &good, "d", errnum, blamed, why, "");
     assert_failure(r, &good, &tree, "d", errnum, blamed, why, "");
 }
@@ -201,7 +201,7 @@ the_depth_has_a_limit(void **state)
     outer = root(r);
     for (size_t i = 0; i < path.size; i++)
         path.data[i] = path.data[i] == '.' ? '/' : path.data[i];
-    buf_printf(&want, "%s -" VAL("MQ==") "\n", buf_str(&path));
+    buf_printf(&want, "%s -" OBJECT("MQ==") "\n", buf_str(&path));
     assert_diff(r, &empty, &outer, buf_str(&want));
 
     tree_free(&r->tree);
