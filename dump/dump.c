@@ -11,6 +11,7 @@
 #include "output.h"
 #include "pack.h"
 #include "prefix.h"
+#include "source.h"
 #include "summary.h"
 #include "clock.h"
 #include "xmem.h"
@@ -61,7 +62,6 @@ static const struct opt_program program = {
 struct dump {
     struct job job;                 // the rank, and what is said
     struct source source;           // what is archived
-    struct layout layout;           // of the instance
     struct key at;                  // --prefix: its names; none = the whole root
     struct treeobj *object;         // --prefix: owned reference; what is there
     struct walk *walk;              // owned
@@ -103,15 +103,17 @@ archive_tree(struct dump *d, struct err *err)
 static void
 open_walk(struct dump *d)
 {
+    uint64_t max = d->job.depot->layout.maxdirent;
+
     if (d->object)
         d->walk = walk_new_at(d->source.alg, &d->at, &d->object, (size_t)maxreqs);
     else
         d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
     walk_set_group(d->walk, GROUP_LOADS, GROUP_BYTES);
-    walk_set_maxdirent(d->walk, d->layout.maxdirent ? d->layout.maxdirent : UINT64_MAX);
+    walk_set_maxdirent(d->walk, max ? max : UINT64_MAX);
     if (!filter_is_empty(&filter))
         walk_set_filter(d->walk, &filter);
-    d->fetch = (struct fetch){d->job.x, d->walk, d->source.alg, d->job.flags};
+    d->fetch = (struct fetch){d->job.depot, d->walk};
 }
 
 /* ---- set-up ---- */
@@ -120,10 +122,10 @@ static int
 find_root(struct dump *d, struct err *err)
 {
     if (use_checkpoint)
-        return source_checkpoint(&d->source, d->job.x, err);
+        return source_checkpoint(&d->source, d->job.depot, err);
     if (rootref)
-        return source_root(&d->source, d->job.x, rootref, ns, err);
-    return source_live(&d->source, d->job.x, ns ? ns : "primary", err);
+        return source_root(&d->source, d->job.depot, rootref, ns, err);
+    return source_live(&d->source, d->job.depot, ns ? ns : "primary", err);
 }
 
 static int
@@ -134,17 +136,15 @@ find_prefix(struct dump *d, struct err *err)
     if (rc == 0 && d->at.count == 0)
         prefix = NULL; // the root: all of it
     else if (rc == 0)
-        rc = prefix_find(&d->source, d->job.x, d->job.flags, prefix, &d->object, err);
+        rc = prefix_find(d->job.depot, d->source.ns, &d->source.root, prefix, &d->object, err);
     return rc;
 }
 
 static int
 find_source(struct dump *d, struct err *err)
 {
-    int rc = job_connect(&d->job, err);
+    int rc = job_open(&d->job, err);
 
-    if (rc == 0)
-        rc = layout_ask(d->job.x, &d->layout, err);
     if (rc == 0)
         rc = find_root(d, err);
     if (rc == 0 && prefix)
@@ -162,8 +162,8 @@ write_header(struct dump *d, struct err *err)
         .ns = d->source.ns ? xstrdup(d->source.ns) : NULL,
         .has_sequence = d->source.has_sequence,
         .sequence = d->source.sequence,
-        .maxdirent = d->layout.maxdirent,
-        .blob_size_limit = d->layout.blob_size,
+        .maxdirent = d->job.depot->layout.maxdirent,
+        .blob_size_limit = d->job.depot->layout.blob_size,
         .prefix = prefix ? xstrdup(prefix) : NULL,
     };
     int rc = archive_writer_header(d->archive, &header, err);
@@ -182,7 +182,7 @@ open_archive(struct dump *d, const char *path, const struct archive_format *form
         rc = archive_writer_open(&d->archive, format, d->output.fd, &stamp, err);
     if (rc == 0)
         rc = write_header(d, err);
-    pack_init(&d->pack, &d->layout, &d->job.progress);
+    pack_init(&d->pack, &d->job.depot->layout, &d->job.progress);
     d->pack.archive = d->archive;
     d->pack.ignore_failed_read = ignore_failed_read;
     return rc;
@@ -212,7 +212,7 @@ dump_to(struct dump *d, const char *path, struct err *err)
 static void
 close_all(struct dump *d)
 {
-    xylem_close(d->job.x); // completes what is out, and with it the walk's loads
+    depot_close(&d->job.depot); // completes what is out, and with it the walk's loads
     walk_free(&d->walk);
     treeobj_unref(&d->object);
     key_fini(&d->at);

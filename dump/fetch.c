@@ -2,10 +2,9 @@
 /* fetch.c - loads go out whenever the walk wants some; waiting happens only when it has nothing to
  * yield, so the archive is written while blobs are on their way. */
 #include "fetch.h"
-#include "blobref.h"
 
 static void
-on_loaded(void *arg, const struct xylem_reply *reply)
+on_loaded(void *arg, const struct depot_reply *reply)
 {
     struct walk_load *l = arg;
 
@@ -21,13 +20,11 @@ start_loads(struct fetch *f)
     struct walk_load *l;
 
     while ((l = walk_want(f->walk))) {
-        char ref[BLOBREF_MAX];
-        int rc;
+        struct err err;
+        int rc = depot_load_async(f->depot, walk_load_digest(l), on_loaded, l, &err);
 
-        blobref_format(f->alg, walk_load_digest(l), ref);
-        rc = xylem_load_async(f->x, ref, f->flags, on_loaded, l);
         if (rc < 0)
-            walk_fail(l, rc, xylem_error(f->x));
+            walk_fail(l, rc, err.text);
     }
 }
 
@@ -42,8 +39,7 @@ fetch_next(struct fetch *f, const struct walk_item **ret, struct err *err)
         if ((*ret)->kind != WALK_WAIT)
             return 0;
         start_loads(f);
-        rc = xylem_dispatch(f->x, -1);
-        if (rc < 0)
-            return err_set(err, rc, "%s", xylem_error(f->x));
+        if ((rc = depot_dispatch(f->depot, err)) < 0)
+            return rc;
     }
 }

@@ -5,9 +5,10 @@
  * namespace are kept, and become transactions when the check is over.  Keys are looked at again then:
  * one that was changed meanwhile is left alone. */
 #include "fsck_live.h"
+#include "blobref.h"
+#include "depot_rank.h"
 #include "fsck_json.h"
 #include "fsck_plan.h"
-#include "source.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -352,7 +353,7 @@ run(struct live *l, const char *uri, const char *rootref, bool repair, struct er
 
     if (rc < 0)
         return err_set(err, rc, "%s", text);
-    rc = source_hash(l->x, &l->alg, err);
+    rc = depot_rank_hash(l->x, &l->alg, err);
     if (rc == 0)
         rc = check(l, rootref, err);
     if (rc == 0 && repair)

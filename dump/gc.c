@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "job.h"
 #include "xmem.h"
+#include "xylem.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -56,7 +57,8 @@ struct result {
 };
 
 struct collection {
-    struct job job; // messages, and the rank (online)
+    struct job job; // messages
+    xylem_t *x;     // online: owned
     struct result result;
     int64_t told_ms;     // when --verbose has said something
     char told_state[32]; // and what it was doing then
@@ -190,17 +192,18 @@ collect_online(struct collection *c, struct err *err)
     AUTO(free)
     char *request = xasprintf("{\"grace\":%" PRId64 ".%03d,\"dry_run\":%s}", grace_ms / 1000,
                               (int)(grace_ms % 1000), dry_run ? "true" : "false");
-    int rc = job_connect(&c->job, err);
+    char text[XYLEM_ERROR_MAX];
+    int rc = xylem_open(&c->x, job_options.uri, NULL, text);
 
     if (rc < 0)
-        return rc;
+        return err_set(err, rc, "%s", text);
     c->err = err;
-    rc = xylem_rpc_async(c->job.x, "content-backing.gc", 0, request, strlen(request),
+    rc = xylem_rpc_async(c->x, "content-backing.gc", 0, request, strlen(request),
                          XYLEM_STREAMING | XYLEM_TEXT, on_answer, c, NULL);
     if (rc < 0)
-        return err_set(err, rc, "%s", xylem_error(c->job.x));
+        return err_set(err, rc, "%s", xylem_error(c->x));
     while (!c->is_over) // a rank that is lost answers too
-        xylem_dispatch(c->job.x, -1);
+        xylem_dispatch(c->x, -1);
     return c->rc;
 }
 
@@ -281,7 +284,7 @@ main(int argc, char **argv)
     check_usage(argc - first);
     job_init(&c.job, program.name, "removed");
     rc = online ? collect_online(&c, &err) : collect_offline(&c, &err);
-    xylem_close(c.job.x);
+    xylem_close(c.x);
     if (rc < 0) {
         progress_warn(&c.job.progress, "%s", err.text);
         return 1;

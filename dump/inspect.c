@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* inspect.c - reads an archive to its end.
  *
- * To verify one is to restore it to nowhere: values get the names that their blobs would have, and
- * directories are made of them.  The root that comes out has to be the one in the header.  Where there is
- * no such root, the digest of all entries has to be the one at the end.
+ * To verify one is to make the tree that a restore would make (archive_tree).  Its root has to be the one in
+ * the header.  Where there is no such root, the digest of all entries has to be the one at the end.
  */
 #include "inspect.h"
+#include "archive_tree.h"
 #include "clock.h"
-#include "intake.h"
 #include "summary.h"
 #include "xmem.h"
-#include "clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
-#include <unistd.h>
-
-static int
-open_file(const char *path, struct archive_reader **ret, int *ret_fd, struct err *err)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    int rc;
-
-    *ret_fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (*ret_fd < 0)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
-    rc = archive_reader_open(ret, *ret_fd, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", path) : 0;
-}
 
 static int
 fail(struct inspect *in, const struct err *err)
@@ -132,76 +115,25 @@ list_items(struct inspect *in, struct archive_reader *r, struct err *err)
 int
 inspect_list(struct inspect *in, const char *path)
 {
-    struct archive_reader *r = NULL;
+    struct archive_tree t;
     struct err err = {0};
-    int fd;
-    int rc = open_file(path, &r, &fd, &err);
+    int rc = archive_tree_open(&t, path, &in->progress, &err);
 
-    if (rc == 0 && (rc = list_items(in, r, &err)) < 0)
+    if (rc == 0 && (rc = list_items(in, t.reader, &err)) < 0)
         err_prefix(&err, rc, "%s", path);
-    archive_reader_free(&r);
-    if (fd > STDIN_FILENO)
-        close(fd);
+    archive_tree_close(&t);
     fflush(stdout);
     return rc < 0 ? fail(in, &err) : 0;
 }
 
 /* ---- verify ---- */
 
-struct trial {
-    struct build *build;     // owned
-    struct upload upload;    // to nowhere
-    struct intake intake;    // the archive being read
-    struct content *content; // owned; of all entries
-    struct digest found;     // the same, at the end
-    struct build_result result;
-};
-
-static int
-on_directory(void *arg UNUSED, const char *path UNUSED, const void *data UNUSED, size_t size UNUSED)
-{
-    return 0;
-}
-
-static void
-on_dangling_link(void *arg, const char *path, const char *target UNUSED)
-{
-    struct trial *t = arg;
-    AUTO(buf) struct buf key = BUF_INIT;
-
-    build_format_key(path, &key);
-    intake_skip(&t->intake, buf_str(&key), "hard link to what is not in the archive");
-}
-
-static void
-open_trial(struct trial *t, struct inspect *in, const struct archive_header *h)
-{
-    struct hdir_form form = hdir_form(h->alg, h->maxdirent);
-
-    t->build = build_new(h->alg);
-    build_set_form(t->build, &form);
-    upload_init(&t->upload, NULL, h->alg, 0, 1);
-    intake_init(&t->intake, t->build, &t->upload, &in->progress);
-    t->intake.blob_size = (size_t)h->blob_size_limit;
-    t->intake.content = t->content = content_new(h->alg, t->intake.blob_size);
-}
-
-static void
-close_trial(struct trial *t)
-{
-    upload_fini(&t->upload);
-    intake_fini(&t->intake);
-    build_free(&t->build);
-    content_free(&t->content);
-}
-
 /* Is what was read what the archive says it holds? */
 static int
-compare_counts(const struct trial *t, const struct archive_end *end, struct err *err)
+compare_counts(const struct archive_tree *t, const struct archive_end *end, struct err *err)
 {
-    if (t->intake.skipped > 0)
-        return err_set(err, -EIO, "%" PRIu64 " entries are none of xylem-dump's",
-                       t->intake.skipped);
+    if (t->skipped > 0)
+        return err_set(err, -EIO, "%" PRIu64 " entries are none of xylem-dump's", t->skipped);
     if (!end)
         return err_set(err, -EIO, "its end is missing: it was changed after it was written");
     if (t->result.keys != end->keys)
@@ -214,7 +146,7 @@ compare_counts(const struct trial *t, const struct archive_end *end, struct err 
 }
 
 static int
-compare_content(const struct trial *t, const struct archive_header *h,
+compare_content(const struct archive_tree *t, const struct archive_header *h,
                 const struct archive_end *end, struct err *err)
 {
     char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
@@ -225,38 +157,39 @@ compare_content(const struct trial *t, const struct archive_header *h,
                        "its keys or values were changed: their root is %s, but %s was archived",
                        blobref_format(h->alg, &t->result.root, is),
                        blobref_format(h->alg, &h->root, should_be));
-    if (!has_root && (end->alg != h->alg || !digest_equal(&t->found, &end->content)))
+    if (!has_root && (end->alg != h->alg || !digest_equal(&t->content, &end->content)))
         return err_set(err, -EIO, "its keys or values were changed");
     return 0;
 }
 
 static int
-verify(struct inspect *in, struct trial *t, struct archive_reader *r, struct err *err)
+compare(const struct archive_tree *t, struct err *err)
 {
-    static const struct build_ops ops = {on_directory, on_dangling_link, NULL};
-    const struct archive_header *h = archive_reader_header(r);
-    int rc;
+    const struct archive_end *end = archive_tree_end(t);
+    int rc = compare_counts(t, end, err);
 
-    if (!h)
-        return err_set(err, -ENOTSUP,
-                       "the archive has no header: there is nothing to compare it with");
-    open_trial(t, in, h);
-    t->intake.archive = r;
-    rc = intake_run(&t->intake, err);
     if (rc == 0)
-        rc = build_finish(t->build, &ops, t, &t->result, err);
-    if (rc == 0)
-        rc = compare_counts(t, archive_reader_end(r), err);
-    if (rc < 0)
-        return rc;
-    content_finish(t->content, &t->found);
-    return compare_content(t, h, archive_reader_end(r), err);
+        rc = compare_content(t, archive_tree_header(t), end, err);
+    return rc < 0 ? err_prefix(err, rc, "%s", t->path) : 0;
 }
 
 static int
-report(struct inspect *in, const struct trial *t, const struct archive_header *h,
-       int64_t started_ms)
+verify(struct archive_tree *t, struct err *err)
 {
+    int rc;
+
+    if (!archive_tree_header(t))
+        return err_set(err, -ENOTSUP,
+                       "%s: the archive has no header: there is nothing to compare it with",
+                       t->path);
+    rc = archive_tree_read(t, NULL, ARCHIVE_TREE_ROOT, err);
+    return rc < 0 ? rc : compare(t, err);
+}
+
+static int
+report(struct inspect *in, const struct archive_tree *t, int64_t started_ms)
+{
+    const struct archive_header *h = archive_tree_header(t);
     char ref[BLOBREF_MAX];
     struct summary summary = {
         .keys = t->result.keys,
@@ -279,19 +212,15 @@ report(struct inspect *in, const struct trial *t, const struct archive_header *h
 int
 inspect_verify(struct inspect *in, const char *path)
 {
-    struct trial t = {.build = NULL};
-    struct archive_reader *r = NULL;
     int64_t started_ms = clock_ms();
+    struct archive_tree t;
     struct err err = {0};
-    int status, fd;
-    int rc = open_file(path, &r, &fd, &err);
+    int rc = archive_tree_open(&t, path, &in->progress, &err);
+    int status;
 
-    if (rc == 0 && (rc = verify(in, &t, r, &err)) < 0)
-        err_prefix(&err, rc, "%s", path);
-    status = rc < 0 ? fail(in, &err) : report(in, &t, archive_reader_header(r), started_ms);
-    close_trial(&t);
-    archive_reader_free(&r);
-    if (fd > STDIN_FILENO)
-        close(fd);
+    if (rc == 0)
+        rc = verify(&t, &err);
+    status = rc < 0 ? fail(in, &err) : report(in, &t, started_ms);
+    archive_tree_close(&t);
     return status;
 }

@@ -21,19 +21,17 @@ void
 job_init(struct job *j, const char *program, const char *done)
 {
     keep_memory();
-    *j = (struct job){.flags = job_options.no_cache ? XYLEM_BYPASS : 0};
+    *j = (struct job){.depot = NULL};
     progress_init(&j->progress, program, done, job_options.verbose, job_options.quiet);
     j->progress.notify = job_options.sd_notify ? &j->notify : NULL;
 }
 
 int
-job_connect(struct job *j, struct err *err)
+job_open(struct job *j, struct err *err)
 {
-    char text[XYLEM_ERROR_MAX];
-    int rc = xylem_open(&j->x, job_options.uri, NULL, text);
+    int rc = depot_open_rank(&j->depot, job_options.uri, job_options.no_cache, err);
 
-    if (rc < 0)
-        return err_set(err, rc, "%s", text);
-    j->notify.x = j->x;
-    return 0;
+    if (rc == 0)
+        j->notify.x = depot_handle(j->depot);
+    return rc;
 }

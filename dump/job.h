@@ -3,6 +3,7 @@
 #ifndef XYLEM_JOB_H
 #define XYLEM_JOB_H
 
+#include "depot.h"
 #include "opt.h"
 #include "progress.h"
 #include "xerr.h"
@@ -44,8 +45,7 @@ extern struct job_options job_options;
     }
 
 struct job {
-    xylem_t *x;               // owned by the user of this; NULL until job_connect()
-    int flags;                // for loads and stores: XYLEM_BYPASS or 0
+    struct depot *depot;      // owned by the user of this; NULL until job_open()
     struct notify notify;     // --sd-notify
     struct progress progress; // stderr
 };
@@ -53,7 +53,7 @@ struct job {
 /* After the options were parsed.  done: "archived". */
 void job_init(struct job *j, const char *program, const char *done);
 
-/* 0, or the -errno of xylem_open() with text. */
-int job_connect(struct job *j, struct err *err);
+/* 0, or the -errno of depot_open_rank() with text. */
+int job_open(struct job *j, struct err *err);
 
 #endif

@@ -4,8 +4,8 @@
 #define XYLEM_LAYOUT_H
 
 #include "digest.h"
-#include "xerr.h"
-#include "xylem.h"
+
+#define LAYOUT_BLOB_SIZE (1024 * 1024) // bytes, where nothing is told (RFC 10)
 
 struct layout {
     enum digest_alg alg;
@@ -13,7 +13,10 @@ struct layout {
     uint64_t blob_size; // bytes; larger values are cut into blobs of this size
 };
 
-/* The layout of an instance; what it does not tell is as in Flux. */
-int layout_ask(xylem_t *x, struct layout *ret, struct err *err);
+static inline bool
+layout_equal(const struct layout *a, const struct layout *b)
+{
+    return a->alg == b->alg && a->maxdirent == b->maxdirent && a->blob_size == b->blob_size;
+}
 
 #endif

@@ -3,12 +3,11 @@
 #ifndef XYLEM_PREFIX_H
 #define XYLEM_PREFIX_H
 
-#include "source.h"
-#include "treeobj.h"
+#include "depot.h"
 
-/* key: text.  flags: 0 or XYLEM_BYPASS.  Links on the way are followed, one at the end is not.  *ret: a new
- * reference.  -ENOENT and others of xylem_lookup(), with text that names the key. */
-int prefix_find(const struct source *s, xylem_t *x, int flags, const char *key,
+/* key: text, in the tree of namespace `ns` (NULL: not known).  Links on the way are followed, one at the end
+ * is not.  *ret: a new reference.  -ENOENT and others of xylem_lookup(), with text that names the key. */
+int prefix_find(struct depot *d, const char *ns, const struct digest *root, const char *key,
                 struct treeobj **ret, struct err *err);
 
 #endif

@@ -8,7 +8,6 @@
 #include "clock.h"
 #include "intake.h"
 #include "job.h"
-#include "layout.h"
 #include "summary.h"
 #include "target.h"
 #include "xmem.h"
@@ -63,7 +62,6 @@ struct restore {
     struct build_result result; // of build
     struct upload upload;       // blobs on their way
     struct intake intake;       // the archive being read
-    struct layout layout;       // of the instance
     int fd;                     // of the archive
     bool is_verified;           // the tree is the one that was archived
     const char *not_verified;   // why not; NULL: nothing to tell
@@ -156,12 +154,13 @@ store_directories(struct restore *r, struct err *err)
 static const char *
 why_not_comparable(const struct restore *r, const struct archive_header *h)
 {
+    struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
+
     if (h->kind != ARCHIVE_FULL)
         return "the archive is not of a whole root";
     if (!filter_is_empty(&filter) || rename_rules.count > 0 || r->intake.skipped > 0)
         return "not all of it was restored as it is";
-    if (h->alg != r->layout.alg || h->maxdirent != r->layout.maxdirent ||
-        h->blob_size_limit != r->layout.blob_size)
+    if (!layout_equal(&archived, &r->job.depot->layout))
         return "this instance makes other blobs of the same keys";
     return NULL;
 }
@@ -207,26 +206,26 @@ compare_roots(struct restore *r, struct err *err)
 /* ---- set-up ---- */
 
 static int
-connect_rank(struct restore *r, struct err *err)
+open_depot(struct restore *r, struct err *err)
 {
+    const struct layout *layout;
     struct hdir_form form;
-    int rc = job_connect(&r->job, err);
+    int rc = job_open(&r->job, err);
 
-    if (rc == 0)
-        rc = layout_ask(r->job.x, &r->layout, err);
     if (rc < 0)
         return rc;
-    form = hdir_form(r->layout.alg, r->layout.maxdirent);
-    r->target = (struct target){.ns = ns ? ns : "primary", .key = target_key, .alg = r->layout.alg};
-    r->build = build_new(r->layout.alg);
+    layout = &r->job.depot->layout;
+    form = hdir_form(layout->alg, layout->maxdirent);
+    r->target = (struct target){.ns = ns ? ns : "primary", .key = target_key};
+    r->build = build_new(layout->alg);
     build_set_form(r->build, &form);
-    upload_init(&r->upload, r->job.x, r->layout.alg, r->job.flags, (size_t)maxreqs);
+    upload_init(&r->upload, r->job.depot, layout->alg, (size_t)maxreqs);
     intake_init(&r->intake, r->build, &r->upload, &r->job.progress);
     r->intake.size_limit = size_limit;
-    r->intake.blob_size = (size_t)r->layout.blob_size;
+    r->intake.blob_size = (size_t)layout->blob_size;
     r->intake.filter = &filter;
     r->intake.rename = &rename_rules;
-    return target_check(&r->target, r->job.x, err);
+    return target_check(&r->target, r->job.depot, err);
 }
 
 static int
@@ -249,7 +248,7 @@ restore_from(struct restore *r, const char *path, struct err *err)
     r->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0)
         return err_set(err, -errno, "%s: %s", path, err_name(errno));
-    rc = connect_rank(r, err);
+    rc = open_depot(r, err);
     if (rc == 0)
         rc = read_archive(r, name, err);
     if (rc == 0)
@@ -257,7 +256,7 @@ restore_from(struct restore *r, const char *path, struct err *err)
     if (rc == 0 && (rc = compare_roots(r, err)) < 0)
         err_prefix(err, rc, "%s", name);
     if (rc == 0)
-        rc = target_write(&r->target, r->job.x, &r->tree, &r->root, err);
+        rc = target_write(&r->target, r->job.depot, &r->tree, &r->root, err);
     return rc;
 }
 
@@ -266,7 +265,7 @@ restore_from(struct restore *r, const char *path, struct err *err)
 static void
 close_all(struct restore *r)
 {
-    xylem_close(r->job.x);
+    depot_close(&r->job.depot);
     upload_fini(&r->upload);
     archive_reader_free(&r->intake.archive);
     intake_fini(&r->intake);
@@ -311,7 +310,7 @@ report(struct restore *r, const char *kind, int64_t started_ms)
 static int
 restore(const char *path)
 {
-    struct restore r = {.job.x = NULL};
+    struct restore r = {.job.depot = NULL};
     const struct archive_header *h;
     int64_t started_ms = clock_ms();
     struct err err;

@@ -4,11 +4,10 @@
 #define XYLEM_SOURCE_H
 
 #include "blobref.h"
-#include "xerr.h"
-#include "xylem.h"
+#include "depot.h"
 
 struct source {
-    enum digest_alg alg;       // of the instance
+    enum digest_alg alg;       // of the depot
     struct digest root;        // of the tree to show
     char rootref[BLOBREF_MAX]; // the same as text
     int64_t mtime;             // seconds since the epoch, for all entries
@@ -18,17 +17,15 @@ struct source {
 };
 
 /* The current root of a namespace (borrowed), and now. */
-int source_live(struct source *s, xylem_t *x, const char *ns, struct err *err);
+int source_live(struct source *s, struct depot *d, const char *ns, struct err *err);
 
 /* Any root, and now.  ns: said to be its namespace (borrowed), or NULL.  -EINVAL: no blobref of this
- * instance. */
-int source_root(struct source *s, xylem_t *x, const char *rootref, const char *ns, struct err *err);
+ * depot. */
+int source_root(struct source *s, struct depot *d, const char *rootref, const char *ns,
+                struct err *err);
 
-/* The newest checkpoint of rank 0 and its time; needs no key-value store.  -ENOENT: there is none;
- * -ENOSYS: rank 0 has no backing store. */
-int source_checkpoint(struct source *s, xylem_t *x, struct err *err);
-
-/* The hash algorithm of the instance. */
-int source_hash(xylem_t *x, enum digest_alg *ret, struct err *err);
+/* The newest checkpoint and its time; needs no key-value store.  -ENOENT: there is none; -ENOSYS: rank 0 has
+ * no backing store. */
+int source_checkpoint(struct source *s, struct depot *d, struct err *err);
 
 #endif

@@ -5,27 +5,21 @@
 
 #include "blobref.h"
 #include "buf.h"
-#include "xerr.h"
-#include "xylem.h"
+#include "depot.h"
 
 struct target {
-    const char *ns;      // borrowed; of the key
-    const char *key;     // key text, "." = the whole root; NULL = a checkpoint.  Borrowed
-    enum digest_alg alg; // of the instance
-};
-
-/* A directory whose object is larger than a blob may be: only the key-value store can store it. */
-struct target_wide {
-    char *key;  // owned; key text below the target, "" = the tree's root
-    char *json; // owned; the object
+    const char *ns;  // borrowed; of the key
+    const char *key; // key text, "." = the whole root; NULL = a checkpoint.  Borrowed
 };
 
 struct target_tree {
-    struct digest root;       // of the tree that was built; all but the wide ones is stored
-    struct buf dir;           // its root directory, encoded
-    int64_t newest;           // latest mtime in the archive, seconds since the epoch; 0 = none
-    struct target_wide *wide; // owned array, children before their parents
+    struct digest root;      // of the tree that was built; all but the wide ones is stored
+    struct buf dir;          // its root directory, as one dir object
+    int64_t newest;          // latest mtime in the archive, seconds since the epoch; 0 = none
+    struct depot_wide *wide; // owned array, children before their parents
     size_t nwide;
+    bool has_base;      // is it what has been made of another tree?
+    struct digest base; // that one: what is at the target until then
 };
 
 /* What is current after target_write(). */
@@ -40,10 +34,13 @@ void target_tree_add_wide(struct target_tree *tree, const char *key, const char 
 
 /* Can this target be written at all?  -EEXIST with text: a checkpoint while the key-value store
  * runs; other -errno with text: the key-value store does not answer. */
-int target_check(const struct target *t, xylem_t *x, struct err *err);
+int target_check(const struct target *t, struct depot *d, struct err *err);
+
+/* The directory that is at the target now.  -ENOENT: nothing is there; -ENOTDIR with text. */
+int target_find(const struct target *t, struct depot *d, struct digest *ret, struct err *err);
 
 /* Make the tree visible.  -errno with text. */
-int target_write(const struct target *t, xylem_t *x, const struct target_tree *tree,
+int target_write(const struct target *t, struct depot *d, const struct target_tree *tree,
                  struct target_root *ret, struct err *err);
 
 #endif

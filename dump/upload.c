@@ -5,7 +5,6 @@
  * I2  after the first failure nothing is sent any more; what is under way is still waited for.
  */
 #include "upload.h"
-#include "blobref.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -23,10 +22,10 @@ struct upload_job {
 };
 
 void
-upload_init(struct upload *u, xylem_t *x, enum digest_alg alg, int flags, size_t maxreqs)
+upload_init(struct upload *u, struct depot *depot, enum digest_alg alg, size_t maxreqs)
 {
     assert(maxreqs >= 1);
-    *u = (struct upload){.x = x, .alg = alg, .flags = flags, .maxreqs = maxreqs};
+    *u = (struct upload){.depot = depot, .alg = alg, .maxreqs = maxreqs};
 }
 
 void
@@ -65,40 +64,29 @@ keep_first_error(struct upload *u, int rc, const char *text)
         err_set(&u->err, rc, "store: %s", text);
 }
 
-static int
-read_answer(const struct upload *u, const struct xylem_reply *reply, struct digest *ret)
-{
-    enum digest_alg alg;
-
-    if (reply->rc < 0)
-        return reply->rc;
-    return blobref_parse(reply->data, &alg, ret) < 0 || alg != u->alg ? -EPROTO : 0;
-}
-
 static void
-on_stored(void *arg, const struct xylem_reply *reply)
+on_stored(void *arg, const struct depot_reply *reply)
 {
     struct upload_job *job = arg;
     struct upload *u = job->upload;
-    struct digest d;
-    int rc = read_answer(u, reply, &d);
 
     u->out--;
     u->out_bytes -= job->size;
-    if (rc < 0)
-        keep_first_error(u, rc, reply->rc < 0 ? reply->error : "the answer is no blobref");
+    if (reply->rc < 0)
+        keep_first_error(u, reply->rc, reply->error);
     if (job->fn)
-        job->fn(job->arg, job->index, rc < 0 ? NULL : &d);
+        job->fn(job->arg, job->index, reply->rc < 0 ? NULL : &reply->digest);
     spare_job(job);
 }
 
 static int
 wait_for_some(struct upload *u)
 {
-    int rc = xylem_dispatch(u->x, -1);
+    struct err err;
+    int rc = depot_dispatch(u->depot, &err);
 
     if (rc < 0)
-        keep_first_error(u, rc, xylem_error(u->x));
+        keep_first_error(u, rc, err.text);
     return rc;
 }
 
@@ -126,9 +114,10 @@ upload_store(struct upload *u, const void *data, size_t size, upload_fn fn, void
              struct err *err)
 {
     struct upload_job *job;
+    struct err why;
     int rc;
 
-    if (!u->x)
+    if (!u->depot)
         return name_blob(u, data, size, fn, arg, index);
     while (u->err.code == 0 && is_full(u, size))
         wait_for_some(u);
@@ -138,13 +127,13 @@ upload_store(struct upload *u, const void *data, size_t size, upload_fn fn, void
     *job = (struct upload_job){NULL, u, fn, arg, index, size};
     u->out++;
     u->out_bytes += size;
-    rc = xylem_store_async(u->x, data, size, u->flags, on_stored, job);
+    rc = depot_store_async(u->depot, data, size, on_stored, job, &why);
     if (rc == 0)
         return 0;
     u->out--;
     u->out_bytes -= size;
     spare_job(job);
-    keep_first_error(u, rc, xylem_error(u->x));
+    keep_first_error(u, rc, why.text);
     return err_set(err, rc, "%s", u->err.text);
 }
 

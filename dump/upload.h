@@ -3,9 +3,7 @@
 #ifndef XYLEM_UPLOAD_H
 #define XYLEM_UPLOAD_H
 
-#include "digest.h"
-#include "xerr.h"
-#include "xylem.h"
+#include "depot.h"
 
 /* A blob has been stored under *d, or (d NULL) could not be; `index` as given with it. */
 typedef void (*upload_fn)(void *arg, size_t index, const struct digest *d);
@@ -13,9 +11,8 @@ typedef void (*upload_fn)(void *arg, size_t index, const struct digest *d);
 struct upload_job;
 
 struct upload {
-    xylem_t *x;               // borrowed; NULL: blobs get their names, and are stored nowhere
-    enum digest_alg alg;      // of the instance
-    int flags;                // 0 or XYLEM_BYPASS
+    struct depot *depot;      // borrowed; NULL: blobs get their names, and are stored nowhere
+    enum digest_alg alg;      // of the names
     size_t maxreqs;           // stores under way at most
     size_t out;               // stores under way
     size_t out_bytes;         // and their bytes
@@ -23,11 +20,11 @@ struct upload {
     struct upload_job *spare; // owned list, to use again
 };
 
-void upload_init(struct upload *u, xylem_t *x, enum digest_alg alg, int flags, size_t maxreqs);
-void upload_fini(struct upload *u); // after the handle was closed
+void upload_init(struct upload *u, struct depot *depot, enum digest_alg alg, size_t maxreqs);
+void upload_fini(struct upload *u); // after the depot was closed
 
 /* Store a blob; waits while too many are under way.  When it returns 0, fn (may be NULL) is called
- * exactly once: from here, from a later call, from upload_finish() or when the handle is closed.
+ * exactly once: from here, from a later call, from upload_finish() or when the depot is closed.
  * -errno with text: this or an earlier one failed. */
 int upload_store(struct upload *u, const void *data, size_t size, upload_fn fn, void *arg,
                  size_t index, struct err *err);

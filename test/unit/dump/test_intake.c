@@ -2,7 +2,7 @@
 /* Archive entries become the right keys; what has no place in a key-value store is skipped and
  * counted.  The tar headers are made by hand, because no writer of ours makes such entries.  What
  * was taken in is read back with fetch and walk. */
-#include "fake_handle.h"
+#include "fake_depot.h"
 #include "fetch.h"
 #include "intake.h"
 #include "xmem.h"
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 struct rig {
-    xylem_t x;
+    struct fake_depot x;
     int fd;
     struct build *build;
     struct upload upload;
@@ -31,12 +31,12 @@ static void
 rig_init(struct rig *r)
 {
     memset(r, 0, sizeof(*r));
-    fake_handle_init(&r->x, 7);
+    fake_depot_init(&r->x, 7);
     r->fd = memfd_create("test", MFD_CLOEXEC);
     assert_true(r->fd >= 0);
     r->build = build_new(ALG);
     progress_init(&r->progress, "test", "restored", false, true);
-    upload_init(&r->upload, &r->x, ALG, 0, 8);
+    upload_init(&r->upload, &r->x.base, ALG, 8);
     intake_init(&r->intake, r->build, &r->upload, &r->progress);
     r->intake.blob_size = 1000;
 }
@@ -47,7 +47,7 @@ rig_fini(struct rig *r)
     upload_fini(&r->upload);
     intake_fini(&r->intake);
     build_free(&r->build);
-    fake_handle_fini(&r->x);
+    fake_depot_fini(&r->x);
     buf_fini(&r->log);
     close(r->fd);
 }
@@ -144,7 +144,7 @@ read_back(struct rig *r)
 {
     static const struct build_ops ops = {on_emit, on_skip, NULL};
     const struct walk_item *item;
-    struct fetch f = {.x = &r->x, .alg = ALG};
+    struct fetch f = {.depot = &r->x.base};
 
     assert_int_equal(build_finish(r->build, &ops, r, &r->result, &r->err), 0);
     f.walk = walk_new(ALG, &r->result.root, 3);
@@ -298,7 +298,7 @@ without_a_rank_blobs_only_get_their_names(void **state UNUSED)
 
         rig_init(&r);
         if (i == 1)
-            upload_init(&r.upload, NULL, ALG, 0, 1);
+            upload_init(&r.upload, NULL, ALG, 1);
         put_entry(&r, '0', "a/b", NULL, 2500);
         put_entry(&r, '0', "c", NULL, 10);
         assert_int_equal(run_intake(&r), 0);
@@ -343,7 +343,7 @@ a_failed_store_ends_the_intake(void **state UNUSED)
         put_entry(&r, '0', "b", NULL, 2500);
         assert_int_equal(run_intake(&r), -ENOSPC);
         while (r.x.count > 0)
-            xylem_dispatch(&r.x, -1);
+            depot_dispatch(&r.x.base, NULL);
         rig_fini(&r);
     }
 }
@@ -353,17 +353,17 @@ a_lost_rank_ends_the_reading(void **state UNUSED)
 {
     const struct walk_item *item;
     struct err err = {0};
-    struct fetch f = {.alg = ALG};
+    struct fetch f;
     struct digest root = {{0}};
-    xylem_t x;
+    struct fake_depot x;
 
-    fake_handle_init(&x, 1);
+    fake_depot_init(&x, 1);
     x.is_lost = true;
-    f.x = &x;
+    f.depot = &x.base;
     f.walk = walk_new(ALG, &root, 3);
     assert_int_equal(fetch_next(&f, &item, &err), -ECONNRESET);
     walk_free(&f.walk);
-    fake_handle_fini(&x);
+    fake_depot_fini(&x);
 }
 
 int

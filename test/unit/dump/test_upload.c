@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Stores are pipelined within bounds, and every completion comes exactly once. */
-#include "fake_handle.h"
+#include "fake_depot.h"
 #include "upload.h"
 #include "xmem.h"
 
@@ -41,10 +41,10 @@ every_blob_gets_its_own_digest(void **state UNUSED)
 {
     for (size_t maxreqs = 1; maxreqs <= 256; maxreqs *= 4) {
         struct upload u;
-        xylem_t x;
+        struct fake_depot x;
 
-        fake_handle_init(&x, (unsigned)maxreqs);
-        upload_init(&u, &x, ALG, XYLEM_BYPASS, maxreqs);
+        fake_depot_init(&x, (unsigned)maxreqs);
+        upload_init(&u, &x.base, ALG, maxreqs);
         assert_int_equal(store_numbers(&u), BLOBS);
         assert_int_equal(upload_finish(&u, NULL), 0);
         for (size_t i = 0; i < BLOBS; i++) {
@@ -55,9 +55,8 @@ every_blob_gets_its_own_digest(void **state UNUSED)
             assert_true(digest_equal(&expected, &stored[i]));
         }
         assert_int_equal(x.most, maxreqs);
-        assert_int_equal(x.last_flags, XYLEM_BYPASS);
         upload_fini(&u);
-        fake_handle_fini(&x);
+        fake_depot_fini(&x);
     }
 }
 
@@ -67,16 +66,16 @@ large_blobs_are_bounded_in_bytes(void **state UNUSED)
     size_t size = 20 << 20;
     AUTO(free) char *data = xcalloc(1, size);
     struct upload u;
-    xylem_t x;
+    struct fake_depot x;
 
-    fake_handle_init(&x, 1);
-    upload_init(&u, &x, ALG, 0, 256);
+    fake_depot_init(&x, 1);
+    upload_init(&u, &x.base, ALG, 256);
     for (int i = 0; i < 5; i++)
         assert_int_equal(upload_store(&u, data, size, NULL, NULL, 0, NULL), 0);
     assert_int_equal(upload_finish(&u, NULL), 0);
     assert_int_equal(x.most, 3);
     upload_fini(&u);
-    fake_handle_fini(&x);
+    fake_depot_fini(&x);
 }
 
 static void
@@ -85,11 +84,11 @@ a_failure_stops_and_is_told(void **state UNUSED)
     struct err err = {0};
     struct upload u;
     size_t taken, total = 0;
-    xylem_t x;
+    struct fake_depot x;
 
-    fake_handle_init(&x, 5);
+    fake_depot_init(&x, 5);
     x.fail_store = 500;
-    upload_init(&u, &x, ALG, 0, 16);
+    upload_init(&u, &x.base, ALG, 16);
     taken = store_numbers(&u);
     assert_true(taken >= 500 && taken < 500 + 32);
     assert_int_equal(upload_finish(&u, &err), -ENOSPC);
@@ -99,7 +98,7 @@ a_failure_stops_and_is_told(void **state UNUSED)
     assert_int_equal(total, taken);
     assert_int_equal(failed, 1);
     upload_fini(&u);
-    fake_handle_fini(&x);
+    fake_depot_fini(&x);
 }
 
 static void
@@ -107,15 +106,15 @@ a_lost_rank_ends_the_waiting(void **state UNUSED)
 {
     struct err err = {0};
     struct upload u;
-    xylem_t x;
+    struct fake_depot x;
 
-    fake_handle_init(&x, 5);
+    fake_depot_init(&x, 5);
     x.is_lost = true;
-    upload_init(&u, &x, ALG, 0, 16);
+    upload_init(&u, &x.base, ALG, 16);
     assert_int_equal(store_numbers(&u), 16);
     assert_int_equal(upload_finish(&u, &err), -ECONNRESET);
     upload_fini(&u);
-    fake_handle_fini(&x);
+    fake_depot_fini(&x);
 }
 
 int

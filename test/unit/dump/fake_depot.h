@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* fake_handle.h - a xylem_t without a rank: stores and loads go to a memstore and complete in
- * seeded random order.  Linked into a test, its functions take the place of libxylem's. */
-#ifndef XYLEM_TEST_FAKE_HANDLE_H
-#define XYLEM_TEST_FAKE_HANDLE_H
+/* fake_depot.h - a depot in memory: stores and loads go to a memstore and complete in seeded random
+ * order. */
+#ifndef XYLEM_TEST_FAKE_DEPOT_H
+#define XYLEM_TEST_FAKE_DEPOT_H
 
+#include "depot.h"
 #include "memstore.h"
-#include "xylem.h"
 
 struct fake_call;
 
-struct xylem {
+struct fake_depot {
+    struct depot base;
     struct memstore store;
     unsigned seed;           // of the order of completions
     struct fake_call *calls; // owned array of calls not completed yet
@@ -18,10 +19,9 @@ struct xylem {
     size_t stores, loads;    // asked for so far
     size_t fail_store;       // the store of this number (1 = first) fails with -ENOSPC; 0 = none
     bool is_lost;            // the rank has gone away: dispatch fails
-    int last_flags;          // of the last store or load
 };
 
-void fake_handle_init(xylem_t *x, unsigned seed);
-void fake_handle_fini(xylem_t *x);
+void fake_depot_init(struct fake_depot *f, unsigned seed);
+void fake_depot_fini(struct fake_depot *f);
 
 #endif

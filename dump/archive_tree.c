@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* archive_tree.c - intake without a depot behind its upload, and a build whose blobs are kept by name. */
+#include "archive_tree.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a restore consists of, while the archive is read. */
+struct trial {
+    struct archive_tree *tree; // borrowed; what is being made
+    struct build *build;       // owned
+    struct upload upload;      // to nowhere
+    struct intake intake;      // the archive
+    struct content *content;   // owned; of all entries
+};
+
+struct dir {
+    struct digest digest; // in archive_tree.dirs
+    size_t size;          // bytes of data
+    char data[];
+};
+
+/* ---- life ---- */
+
+static const char *
+name_of(const struct archive_tree *t)
+{
+    return strcmp(t->path, "-") == 0 ? "standard input" : t->path;
+}
+
+int
+archive_tree_open(struct archive_tree *t, const char *path, struct progress *progress,
+                  struct err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int rc;
+
+    *t = (struct archive_tree){.path = path, .progress = progress};
+    map_init(&t->dirs, offsetof(struct dir, digest), sizeof(struct digest));
+    t->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (t->fd < 0)
+        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    rc = archive_reader_open(&t->reader, t->fd, err);
+    return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
+}
+
+void
+archive_tree_close(struct archive_tree *t)
+{
+    struct dir *dir;
+    size_t pos = 0;
+
+    while ((dir = map_next(&t->dirs, &pos)))
+        free(dir);
+    map_fini(&t->dirs);
+    archive_reader_free(&t->reader);
+    if (t->fd > STDIN_FILENO)
+        close(t->fd);
+    t->fd = -1;
+}
+
+const struct archive_header *
+archive_tree_header(const struct archive_tree *t)
+{
+    return archive_reader_header(t->reader);
+}
+
+const struct archive_end *
+archive_tree_end(const struct archive_tree *t)
+{
+    return archive_reader_end(t->reader);
+}
+
+/* ---- directories ---- */
+
+static int
+on_directory(void *arg, const char *path UNUSED, const void *data, size_t size)
+{
+    const struct trial *trial = arg;
+    struct archive_tree *t = trial->tree;
+    struct digest digest;
+    struct dir *dir;
+
+    if (t->keep == ARCHIVE_TREE_ROOT)
+        return 0;
+    digest_compute(t->layout.alg, data, size, &digest);
+    if (map_get(&t->dirs, &digest))
+        return 0;
+    dir = xmalloc(sizeof(*dir) + size);
+    dir->digest = digest;
+    dir->size = size;
+    memcpy(dir->data, data, size);
+    map_put(&t->dirs, dir);
+    return 0;
+}
+
+static void
+on_dangling_link(void *arg, const char *path, const char *target UNUSED)
+{
+    struct trial *trial = arg;
+    AUTO(buf) struct buf key = BUF_INIT;
+
+    build_format_key(path, &key);
+    intake_skip(&trial->intake, buf_str(&key), "hard link to what is not in the archive");
+}
+
+bool
+archive_tree_find(const struct archive_tree *t, const struct digest *d, const void **ret_data,
+                  size_t *ret_size)
+{
+    const struct dir *dir = map_get(&t->dirs, d);
+
+    if (!dir)
+        return false;
+    *ret_data = dir->data;
+    *ret_size = dir->size;
+    return true;
+}
+
+/* ---- reading ---- */
+
+static int
+find_layout(struct archive_tree *t, const struct layout *layout, struct err *err)
+{
+    const struct archive_header *h = archive_tree_header(t);
+
+    if (!layout && !h)
+        return err_set(err, -ENOTSUP, "the archive has no header");
+    if (layout)
+        t->layout = *layout;
+    else
+        t->layout = (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+    return 0;
+}
+
+static void
+open_trial(struct trial *trial)
+{
+    const struct archive_tree *t = trial->tree;
+    struct hdir_form form = hdir_form(t->layout.alg, t->layout.maxdirent);
+
+    trial->build = build_new(t->layout.alg);
+    build_set_form(trial->build, &form);
+    upload_init(&trial->upload, NULL, t->layout.alg, 1);
+    intake_init(&trial->intake, trial->build, &trial->upload, t->progress);
+    trial->intake.archive = t->reader;
+    trial->intake.blob_size = (size_t)t->layout.blob_size;
+    trial->intake.content = trial->content = content_new(t->layout.alg, trial->intake.blob_size);
+}
+
+static void
+close_trial(struct trial *trial)
+{
+    upload_fini(&trial->upload);
+    intake_fini(&trial->intake);
+    build_free(&trial->build);
+    content_free(&trial->content);
+}
+
+static int
+run_trial(struct trial *trial, struct err *err)
+{
+    static const struct build_ops ops = {on_directory, on_dangling_link, NULL};
+    struct archive_tree *t = trial->tree;
+    int rc = intake_run(&trial->intake, err);
+
+    if (rc == 0)
+        rc = build_finish(trial->build, &ops, trial, &t->result, err);
+    t->skipped = trial->intake.skipped;
+    if (rc == 0)
+        content_finish(trial->content, &t->content);
+    return rc;
+}
+
+int
+archive_tree_read(struct archive_tree *t, const struct layout *layout, enum archive_tree_keep keep,
+                  struct err *err)
+{
+    struct trial trial = {.tree = t};
+    int rc = find_layout(t, layout, err);
+
+    t->keep = keep;
+    if (rc == 0) {
+        open_trial(&trial);
+        rc = run_trial(&trial, err);
+        close_trial(&trial);
+    }
+    return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
+}
