@@ -68,6 +68,10 @@ archive_header_encode(const struct archive_header *h, struct buf *out)
     set(json, "blob_size_limit", json_integer((json_int_t)h->blob_size_limit));
     if (h->prefix)
         set(json, "prefix", json_string(h->prefix));
+    if (h->is_exact)
+        set(json, "exact", json_true());
+    if (h->kind == ARCHIVE_INCREMENTAL)
+        set(json, "since", json_string(blobref_format(h->alg, &h->since, ref)));
     add_comment(HEADER_MAGIC, json, out);
 }
 
@@ -111,6 +115,21 @@ read_kind(const char *name, enum archive_header_kind *ret)
     return -EPROTO;
 }
 
+/* Which tree is an incremental archive the difference from? */
+static int
+read_since(const json_t *json, struct archive_header *h)
+{
+    const json_t *since = json_object_get(json, "since");
+    enum digest_alg alg;
+
+    if (h->kind != ARCHIVE_INCREMENTAL)
+        return 0;
+    if (!json_is_string(since) || blobref_parse(json_string_value(since), &alg, &h->since) < 0 ||
+        alg != h->alg)
+        return -EPROTO;
+    return 0;
+}
+
 static int
 read_header(json_t *json, struct archive_header *ret)
 {
@@ -126,8 +145,9 @@ read_header(json_t *json, struct archive_header *ret)
         return -EPROTO;
     if (read_kind(kind, &h.kind) < 0 || digest_alg_parse(hash, &h.alg) < 0 ||
         blobref_parse(root, &alg, &h.root) < 0 || alg != h.alg || maxdirent < 0 || limit < 1 ||
-        limit > BLOB_SIZE_MAX)
+        limit > BLOB_SIZE_MAX || read_since(json, &h) < 0)
         return -EPROTO;
+    h.is_exact = json_is_true(json_object_get(json, "exact"));
     h.maxdirent = (uint64_t)maxdirent;
     h.blob_size_limit = (uint64_t)limit;
     h.has_sequence = json_is_integer(sequence);

@@ -12,8 +12,9 @@
 #include "xerr.h"
 
 #define ARCHIVE_VERSION 1
-#define ARCHIVE_HEADER_MAX (32 * 1024) // bytes of the blocks of a header, at most
-#define ARCHIVE_END_SIZE 2048          // bytes of the blocks of an end, its end mark included
+#define ARCHIVE_ATTRIBUTE_PREFIX "user.xylem." // of the names of extended attributes
+#define ARCHIVE_HEADER_MAX (32 * 1024)         // bytes of the blocks of a header, at most
+#define ARCHIVE_END_SIZE 2048 // bytes of the blocks of an end, its end mark included
 
 enum archive_header_kind {
     ARCHIVE_FULL,        // all keys of the root
@@ -32,6 +33,8 @@ struct archive_header {
     uint64_t maxdirent;       // form of directories; 0: none is a wide one
     uint64_t blob_size_limit; // bytes
     char *prefix;             // owned; PARTIAL: key below which there is everything, or NULL
+    bool is_exact;            // it is meant to tell all that makes the root what it is
+    struct digest since;      // INCREMENTAL: root of the tree that it is the difference from
 };
 
 struct archive_end {

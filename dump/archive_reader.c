@@ -402,6 +402,23 @@ archive_reader_data(struct archive_reader *r, void *data, size_t size, struct er
     return (ssize_t)got;
 }
 
+const char *
+archive_reader_attribute(const struct archive_reader *r, const char *name, size_t *ret_size)
+{
+    static const char prefix[] = ARCHIVE_ATTRIBUTE_PREFIX;
+    const char *full;
+    const void *value;
+
+    archive_entry_xattr_reset(r->entry);
+    while (archive_entry_xattr_next(r->entry, &full, &value, ret_size) == ARCHIVE_OK) {
+        if (full && strncmp(full, prefix, sizeof(prefix) - 1) == 0 &&
+            strcmp(full + sizeof(prefix) - 1, name) == 0)
+            return value && *ret_size > 0 ? value : "";
+    }
+    *ret_size = 0;
+    return NULL;
+}
+
 void
 archive_reader_free(struct archive_reader **rp)
 {

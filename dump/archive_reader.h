@@ -41,6 +41,11 @@ int archive_reader_next(struct archive_reader *r, struct archive_item *ret, stru
  * end), 0 at the end, -errno with text. */
 ssize_t archive_reader_data(struct archive_reader *r, void *data, size_t size, struct err *err);
 
+/* An attribute of the current entry, borrowed until the next; name: what follows "user.xylem.".  NULL: it has
+ * none of that name; never NULL if it has. */
+const char *archive_reader_attribute(const struct archive_reader *r, const char *name,
+                                     size_t *ret_size);
+
 void archive_reader_free(struct archive_reader **r); // NULL is fine
 
 #endif

@@ -30,6 +30,7 @@
 struct archive_writer {
     struct archive_sink *sink;           // tar: owned; where the blocks go
     struct buf block;                    // tar: headers being made
+    struct buf records;                  // tar: attributes of the next entry
     struct archive *archive;             // not tar: owned
     struct archive_entry *entry;         // not tar: owned; used for every header
     const struct archive_format *format; // borrowed (static)
@@ -144,11 +145,12 @@ static int
 write_tar_header(struct archive_writer *w, enum tar_type type, const char *path, const char *target,
                  uint64_t size, struct err *err)
 {
-    const struct tar_entry e = {type,         path,         target,        size,
-                                w->stamp.uid, w->stamp.gid, w->stamp.mtime};
+    const struct tar_entry e = {type,         path,         target,         size,
+                                w->stamp.uid, w->stamp.gid, w->stamp.mtime, &w->records};
 
     assert(w->left == 0); /* I1 */
     tar_add_entry(&e, &w->block);
+    buf_reset(&w->records);
     w->left = w->size = size;
     return write_blocks(w, err);
 }
@@ -185,6 +187,28 @@ close_tar(struct archive_writer *w, const struct archive_end *end, struct err *e
         archive_end_encode(end, &w->block);
     rc = write_blocks(w, err);
     return rc < 0 ? rc : archive_sink_close(w->sink, err);
+}
+
+int
+archive_writer_dir(struct archive_writer *w, const char *path, struct err *err)
+{
+    AUTO(free) char *name = xasprintf("%s/", path);
+
+    if (!w->sink)
+        return err_set(err, -ENOTSUP, "%s: only tar archives have directories here", path);
+    return write_tar_header(w, TAR_DIR, name, NULL, 0, err);
+}
+
+int
+archive_writer_attribute(struct archive_writer *w, const char *name, const void *value, size_t size,
+                         struct err *err)
+{
+    AUTO(free) char *full = xasprintf(ARCHIVE_ATTRIBUTE_PREFIX "%s", name);
+
+    if (!w->sink)
+        return err_set(err, -ENOTSUP, "%s: only tar archives have attributes", full);
+    tar_add_attribute(full, value, size, &w->records);
+    return 0;
 }
 
 /* ---- other containers ---- */
@@ -302,5 +326,6 @@ archive_writer_free(struct archive_writer **wp)
         archive_entry_free(w->entry);
     archive_sink_free(&w->sink);
     buf_fini(&w->block);
+    buf_fini(&w->records);
     free(w);
 }

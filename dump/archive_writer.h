@@ -34,6 +34,13 @@ int archive_writer_data(struct archive_writer *w, const void *data, size_t size,
 int archive_writer_symlink(struct archive_writer *w, const char *path, const char *target,
                            struct err *err);
 
+/* A directory; path: without a '/' at its end, "." = the root.  -ENOTSUP: not tar. */
+int archive_writer_dir(struct archive_writer *w, const char *path, struct err *err);
+
+/* The next entry has this attribute, too; name: what follows "user.xylem." (exact.h).  -ENOTSUP: not tar. */
+int archive_writer_attribute(struct archive_writer *w, const char *name, const void *value,
+                             size_t size, struct err *err);
+
 /* Write what is left.  Without it the archive is not complete.  end: what it does hold, when it has a
  * header; may be NULL. */
 int archive_writer_close(struct archive_writer *w, const struct archive_end *end, struct err *err);

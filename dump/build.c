@@ -1,72 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* build.c - sort first, then build in one pass.
+/* build.c - sorted notes become directories, in one pass.
  *
- * While names arrive they are only noted down: no tree of nodes, no look-ups.  build_finish() then
- *   1. sorts the notes by path, and by age where paths are equal (archives are mostly sorted: one
- *      pass finds that out);
- *   2. keeps the newest note of each path;
- *   3. lets every hard link share its target's object;
- *   4. goes through the rest with a stack of open directories.  A directory whose last entry has
- *      been seen is encoded, emitted, and becomes a dirref in the one below it on the stack.  A wide
- *      one is cut into parts then (hdir.h): where its entries begin has been noted.
+ * build_finish() has the notes sorted and settled (build_notes.c), lets every hard link share its
+ * target's object, and goes through the rest with a stack of open directories.  A directory whose last
+ * entry has been seen is encoded, emitted, and becomes a dirref in the one below it on the stack.  A
+ * wide one is cut into parts then (hdir.h): where its entries begin has been noted.
  *
- * Because BUILD_SEPARATOR sorts lowest, everything below "a" comes directly behind "a" and the
- * entries of a directory close in name order, which is the order of their encoding.  For the same
- * reason a value with keys below it is noticed by looking at its neighbour.
+ * form of a directory    when it is closed
+ * AS_LAID_OUT            wide if it has more entries than the layout has in one blob
+ * DIR, HDIR              not wide; wide, if wide ones are known to the layout
+ * INLINE                 becomes an entry of the one below it as it is, and no blob
  */
-#include "build.h"
+#include "build_priv.h"
 #include "xmem.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define ARENA_BLOCK (64 * 1024) // bytes of path text allocated at once
-#define HARDLINK_HOPS 16        // links to links to ...; more is a loop
-
-enum note_kind { NOTE_EMPTY, NOTE_LEAF, NOTE_DIR, NOTE_HARDLINK };
-
-struct note {
-    const char *path;    // in the arena
-    const char *target;  // HARDLINK: in the arena
-    struct treeobj *obj; // LEAF: owned reference
-    uint64_t size;       // LEAF: bytes of the value
-    size_t age;          // its number
-    enum note_kind kind; // EMPTY: only reserved, or given up
-};
-
-struct block {
-    struct block *next; // owned
-    size_t used;        // bytes of text
-    char text[];        // ARENA_BLOCK bytes, or one longer path
-};
-
-/* Where an entry is. */
-struct place {
-    size_t name; // in open_dir.names
-    size_t text; // in open_dir.json
-    size_t size; // bytes of it
-};
-
-struct open_dir {
-    struct buf json;      // encoding so far
-    size_t path_len;      // bytes of the path of this directory
-    struct buf names;     // of its entries, each with a NUL
-    struct place *places; // owned array; of its entries
-    size_t count;         // entries
-    size_t capacity;      // allocated places
-};
-
-struct build {
-    enum digest_alg alg;   // of the tree
-    struct hdir_form form; // of directories
-    struct note *notes;    // owned array; sorted and thinned out by build_finish()
-    size_t count;          // notes in use
-    size_t capacity;       // notes allocated
-    struct block *arena;   // owned; the newest block first
-    struct open_dir stack[KEY_DEPTH_MAX + 1]; // the root, and the directories open inside it
-    size_t depth;                             // index of the innermost open one
-    struct buf path;                          // scratch: path of the innermost open one
-};
 
 /* What build_finish() passes along. */
 struct pass {
@@ -99,180 +48,14 @@ build_free(struct build **bp)
 
     if (!b)
         return;
-    for (size_t i = 0; i < b->count; i++)
-        treeobj_unref(&b->notes[i].obj);
-    free(b->notes);
+    build_notes_fini(&b->notes);
     for (size_t i = 0; i < ARRAY_SIZE(b->stack); i++) {
         buf_fini(&b->stack[i].json);
         buf_fini(&b->stack[i].names);
         free(b->stack[i].places);
     }
     buf_fini(&b->path);
-    while (b->arena) {
-        struct block *next = b->arena->next;
-
-        free(b->arena);
-        b->arena = next;
-    }
     free(b);
-}
-
-/* ---- noting down ---- */
-
-static char *
-arena_take(struct build *b, size_t size)
-{
-    struct block *block = b->arena;
-
-    if (!block || block->used + size > ARENA_BLOCK) {
-        block = xmalloc(sizeof(*block) + MAX(size, (size_t)ARENA_BLOCK));
-        block->next = b->arena;
-        block->used = 0;
-        b->arena = block;
-    }
-    block->used += size;
-    return block->text + block->used - size;
-}
-
-static const char *
-keep_path(struct build *b, const struct key *key)
-{
-    char *text, *end;
-    size_t size = 1;
-
-    for (size_t i = 0; i < key->count; i++)
-        size += strlen(key->names[i]) + 1;
-    text = end = arena_take(b, size);
-    for (size_t i = 0; i < key->count; i++) {
-        if (i > 0)
-            *end++ = BUILD_SEPARATOR;
-        end = stpcpy(end, key->names[i]);
-    }
-    *end = '\0';
-    return text;
-}
-
-static struct note *
-add_note(struct build *b, const struct key *key, enum note_kind kind)
-{
-    struct note *n;
-
-    if (b->count == b->capacity) {
-        b->capacity = b->capacity ? b->capacity * 2 : 1024;
-        b->notes = xrealloc(b->notes, b->capacity * sizeof(b->notes[0]));
-    }
-    n = &b->notes[b->count];
-    *n = (struct note){.path = keep_path(b, key), .age = b->count, .kind = kind};
-    b->count++;
-    return n;
-}
-
-size_t
-build_add(struct build *b, const struct key *key)
-{
-    return add_note(b, key, NOTE_EMPTY)->age;
-}
-
-void
-build_set(struct build *b, size_t place, struct treeobj **obj, uint64_t size)
-{
-    struct note *n = &b->notes[place];
-
-    assert(place < b->count && n->kind == NOTE_EMPTY);
-    n->kind = NOTE_LEAF;
-    n->obj = TAKE(*obj);
-    n->size = size;
-}
-
-void
-build_add_dir(struct build *b, const struct key *key)
-{
-    if (key->count > 0)
-        add_note(b, key, NOTE_DIR);
-}
-
-void
-build_add_hardlink(struct build *b, const struct key *key, const struct key *target)
-{
-    const char *path = keep_path(b, target);
-
-    add_note(b, key, NOTE_HARDLINK)->target = path;
-}
-
-/* ---- sorting ---- */
-
-static int
-compare_notes(const void *a, const void *b)
-{
-    const struct note *x = a;
-    const struct note *y = b;
-    int diff = strcmp(x->path, y->path);
-
-    return diff ? diff : (x->age > y->age) - (x->age < y->age);
-}
-
-static void
-sort_notes(struct build *b)
-{
-    size_t i = 1;
-
-    while (i < b->count && compare_notes(&b->notes[i - 1], &b->notes[i]) < 0)
-        i++;
-    if (i < b->count)
-        qsort(b->notes, b->count, sizeof(b->notes[0]), compare_notes);
-}
-
-/* Drops what was given up, and all but the newest note of each path. */
-static void
-keep_newest(struct build *b)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < b->count; i++) {
-        struct note *n = &b->notes[i];
-
-        if (n->kind == NOTE_EMPTY)
-            continue;
-        if (kept > 0 && strcmp(b->notes[kept - 1].path, n->path) == 0)
-            treeobj_unref(&b->notes[--kept].obj);
-        b->notes[kept++] = *n;
-    }
-    b->count = kept;
-}
-
-static int
-compare_path(const void *path, const void *note)
-{
-    return strcmp(path, ((const struct note *)note)->path);
-}
-
-static const struct note *
-find_target(const struct build *b, const struct note *n)
-{
-    for (int hops = 0; n && n->kind == NOTE_HARDLINK && hops < HARDLINK_HOPS; hops++)
-        n = bsearch(n->target, b->notes, b->count, sizeof(b->notes[0]), compare_path);
-    return n && n->kind == NOTE_LEAF ? n : NULL;
-}
-
-static void
-resolve_hardlinks(struct build *b, const struct pass *p)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct note *n = &b->notes[i];
-        const struct note *target;
-
-        if (n->kind != NOTE_HARDLINK)
-            continue;
-        target = find_target(b, n);
-        if (target) {
-            n->kind = NOTE_LEAF;
-            n->obj = treeobj_ref(target->obj);
-            n->size = target->size;
-        } else {
-            n->kind = NOTE_EMPTY;
-            p->ops->skip(p->arg, n->path, n->target);
-        }
-    }
 }
 
 /* ---- building ---- */
@@ -296,13 +79,6 @@ build_format_key(const char *path, struct buf *out)
             path++;
         }
     }
-}
-
-/* Is `path` below the directory of which the first `len` bytes of `dir` are the path? */
-static bool
-is_below(const char *path, const char *dir, size_t len)
-{
-    return len == 0 || (strncmp(path, dir, len) == 0 && path[len] == BUILD_SEPARATOR);
 }
 
 static int
@@ -342,6 +118,7 @@ open_dir(struct build *b, const char *path, size_t path_len)
 
     buf_reset(&d->json);
     d->path_len = path_len;
+    d->form = EXACT_AS_LAID_OUT;
     buf_reset(&d->names);
     d->count = 0;
     treeobj_encode_dir_begin(&d->json);
@@ -377,7 +154,10 @@ static int
 emit_wide(const struct build *b, const struct pass *p, const struct open_dir *d)
 {
     AUTO(free) struct hdir_entry *entries = xcalloc(d->count, sizeof(*entries));
+    struct hdir_form form = b->form;
     struct emission e = {b, p};
+
+    form.max = 0; // it is a wide one, however few they are
 
     for (size_t i = 0; i < d->count; i++) {
         const struct place *at = &d->places[i];
@@ -385,7 +165,18 @@ emit_wide(const struct build *b, const struct pass *p, const struct open_dir *d)
         entries[i] =
             (struct hdir_entry){d->names.data + at->name, d->json.data + at->text, at->size};
     }
-    return hdir_write(&b->form, entries, d->count, emit_part, &e, &p->result->root);
+    return hdir_write(&form, entries, d->count, emit_part, &e, &p->result->root);
+}
+
+/* Is it to be a wide one? */
+static bool
+is_wide(const struct build *b, const struct open_dir *d)
+{
+    uint64_t max = hdir_limit(&b->form, 0);
+
+    if (d->form == EXACT_HDIR)
+        return d->count > 0 && max < UINT64_MAX;
+    return d->form != EXACT_DIR && d->count > max;
 }
 
 static int
@@ -394,7 +185,7 @@ emit_dir(const struct build *b, const struct pass *p, const struct open_dir *d)
     const char *path = buf_str(&b->path);
     int rc;
 
-    if (d->count > hdir_limit(&b->form, 0)) {
+    if (is_wide(b, d)) {
         rc = emit_wide(b, p, d);
     } else {
         digest_compute(b->alg, d->json.data, d->json.size, &p->result->root);
@@ -405,20 +196,33 @@ emit_dir(const struct build *b, const struct pass *p, const struct open_dir *d)
     return rc;
 }
 
+/* What stands for the innermost directory in the one around it. */
+static int
+make_entry(const struct build *b, const struct pass *p, struct treeobj **ret)
+{
+    const struct open_dir *d = &b->stack[b->depth];
+    int rc;
+
+    if (d->form == EXACT_INLINE && b->depth > 0)
+        return treeobj_decode(b->alg, d->json.data, d->json.size, ret, p->err);
+    rc = emit_dir(b, p, d);
+    if (rc == 0)
+        *ret = treeobj_new_dirref(&p->result->root);
+    return rc;
+}
+
 static int
 close_dir(struct build *b, const struct pass *p)
 {
-    struct open_dir *d = &b->stack[b->depth];
-    AUTO(treeobj) struct treeobj *ref = NULL;
+    AUTO(treeobj) struct treeobj *entry = NULL;
     int rc;
 
-    treeobj_encode_dir_end(&d->json);
-    rc = emit_dir(b, p, d);
+    treeobj_encode_dir_end(&b->stack[b->depth].json);
+    rc = make_entry(b, p, &entry);
     if (rc < 0 || b->depth == 0)
         return rc;
-    ref = treeobj_new_dirref(&p->result->root);
     b->depth--;
-    add_entry(b, last_name(b->path.data), ref);
+    add_entry(b, last_name(b->path.data), entry);
     b->path.size = b->stack[b->depth].path_len;
     b->path.data[b->path.size] = '\0';
     return 0;
@@ -432,7 +236,7 @@ go_to(struct build *b, const struct pass *p, const char *path, bool is_dir)
     size_t len;
     int rc;
 
-    while (!is_below(path, b->path.data, b->stack[b->depth].path_len)) {
+    while (!build_is_below(path, b->path.data, b->stack[b->depth].path_len)) {
         if ((rc = close_dir(b, p)) < 0)
             return rc;
     }
@@ -451,11 +255,18 @@ go_to(struct build *b, const struct pass *p, const char *path, bool is_dir)
 static int
 build_note(struct build *b, const struct pass *p, const struct note *n)
 {
-    int rc = go_to(b, p, n->path, n->kind == NOTE_DIR);
+    bool is_dir = n->kind == NOTE_DIR || n->kind == NOTE_FORM;
+    int rc = go_to(b, p, n->path, is_dir);
 
-    if (rc < 0 || n->kind == NOTE_DIR)
+    if (rc < 0)
         return rc;
+    if (is_dir) {
+        b->stack[b->depth].form = n->form;
+        return 0;
+    }
     add_entry(b, last_name(n->path), n->obj);
+    if (n->is_base)
+        return 0;
     p->result->keys++;
     p->result->bytes += n->size;
     return 0;
@@ -469,12 +280,12 @@ build_all(struct build *b, const struct pass *p)
 
     b->depth = 0;
     open_dir(b, "", 0);
-    for (size_t i = 0; i < b->count; i++) {
-        const struct note *n = &b->notes[i];
+    for (size_t i = 0; i < b->notes.count; i++) {
+        const struct note *n = &b->notes.list[i];
 
         if (n->kind == NOTE_EMPTY)
             continue;
-        if (leaf && is_below(n->path, leaf->path, strlen(leaf->path)))
+        if (leaf && build_is_below(n->path, leaf->path, strlen(leaf->path)))
             return report_clash(leaf->path, n->path, p->err);
         if ((rc = build_note(b, p, n)) < 0)
             return rc;
@@ -494,8 +305,6 @@ build_finish(struct build *b, const struct build_ops *ops, void *arg, struct bui
     struct pass p = {.ops = ops, .arg = arg, .result = ret, .err = err};
 
     *ret = (struct build_result){.keys = 0};
-    sort_notes(b);
-    keep_newest(b);
-    resolve_hardlinks(b, &p);
+    build_notes_settle(&b->notes, ops, arg);
     return build_all(b, &p);
 }

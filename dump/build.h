@@ -9,6 +9,7 @@
 #ifndef XYLEM_BUILD_H
 #define XYLEM_BUILD_H
 
+#include "exact.h"
 #include "hdir.h"
 #include "key.h"
 #include "treeobj.h"
@@ -49,8 +50,27 @@ void build_set(struct build *b, size_t place, struct treeobj **obj, uint64_t siz
 /* A directory that is to exist even if nothing is in it.  The root always does. */
 void build_add_dir(struct build *b, const struct key *key);
 
+/* How a directory is stored, if it exists; AS_LAID_OUT: as if nothing had been said. */
+void build_set_dir_form(struct build *b, const struct key *key, enum exact_form form);
+
+/* What was added before is no more: a value or link; or (is_dir) a directory for which nothing speaks but
+ * build_add_dir(). */
+void build_add_removed(struct build *b, const struct key *key, bool is_dir);
+
 /* The same content as `target`, which may be added later. */
 void build_add_hardlink(struct build *b, const struct key *key, const struct key *target);
+
+/* All that is added from now on is a base: older than all that was added before.  No place may be set any
+ * more. */
+void build_start_base(struct build *b);
+
+/* Part of the base as it is, also a directory with all that is in it, for keys at or below which there are no
+ * notes.  Not counted in the result.  Consumes *obj. */
+void build_add_base(struct build *b, const struct key *key, struct treeobj **obj);
+
+/* Was anything said, before the base was started, of this key, and of keys below it? */
+enum build_where { BUILD_NOWHERE = 0, BUILD_AT = 1, BUILD_BELOW = 2, BUILD_BOTH = 3 };
+enum build_where build_find_notes(const struct build *b, const struct key *key);
 
 /* Make the tree.  Once.  -EEXIST with text naming both: a key is a value and also has keys below
  * it.  Else what emit() returned. */

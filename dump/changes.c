@@ -28,6 +28,8 @@ changes_init(struct changes *c, enum digest_alg alg, const struct digest *old_ro
 void
 changes_fini(struct changes *c)
 {
+    while (c->out > 0 && depot_dispatch(c->depot, NULL) == 0)
+        continue;
     if (c->diff)
         diff_free(&c->diff);
 }
@@ -61,6 +63,7 @@ on_loaded(void *arg, const struct depot_reply *reply)
 {
     struct request *r = arg;
 
+    r->changes->out--;
     if (reply->rc == 0)
         diff_give(r->load, reply->data, reply->size);
     else if (reply->rc == -ENOENT || reply->rc == -EIO)
@@ -79,8 +82,10 @@ load_from_depot(struct changes *c, struct diff_load *l)
 
     *r = (struct request){c, l};
     rc = depot_load_async(c->depot, diff_load_digest(l), on_loaded, r, &why);
-    if (rc == 0)
+    if (rc == 0) {
+        c->out++;
         return true;
+    }
     free(r);
     lose(c, l, rc, why.text);
     return false;

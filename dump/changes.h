@@ -21,6 +21,7 @@ struct changes {
     changes_spare_fn spare;                          // NULL: what the depot has not is lost
     void *spare_arg;
     struct diff *diff; // owned
+    size_t out;        // loads under way
 };
 
 /* Nothing is asked for yet: then the members above it can be set.  A root that is NULL is a tree without keys.
@@ -28,7 +29,7 @@ struct changes {
 void changes_init(struct changes *c, enum digest_alg alg, const struct digest *old_root,
                   const struct digest *new_root, size_t maxreqs);
 
-/* The depot must be closed before, unless the end was reached. */
+/* Waits for what is under way, unless the depot was closed before. */
 void changes_fini(struct changes *c);
 
 /* CHANGE, FAILED or END, never DIFF_WAIT; valid until the next call.  -errno with text: the depot is gone. */

@@ -2,10 +2,12 @@
 /* notify.c - state-machine.sd-notify; the answer does not matter. */
 #include "notify.h"
 #include "buf.h"
-
-#include <inttypes.h>
+#include "sd_notify.h"
 
 #define INTERVAL_MS 1000 // a reader of `systemctl status` needs no more
+#define MORE_USEC \
+    10000000         // as ranks say: the service manager is to be patient for so long from then on
+#define LAST_MS 1000 // how long a service manager without room is waited for at the end
 
 static void
 on_answer(void *arg, const struct xylem_reply *reply UNUSED)
@@ -15,18 +17,53 @@ on_answer(void *arg, const struct xylem_reply *reply UNUSED)
     n->is_out = false;
 }
 
+static void
+format_request(const char *status, struct buf *out)
+{
+    buf_printf(out, "{\"status\":\"%s\"}", status);
+}
+
+static void
+tell_directly(const char *status, int patience_ms)
+{
+    AUTO(buf) struct buf lines = BUF_INIT;
+
+    if (!sd_notify_socket())
+        return;
+    buf_printf(&lines, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%d", status, MORE_USEC);
+    (void)sd_notify_send(sd_notify_socket(), buf_str(&lines), patience_ms);
+}
+
+bool
+notify_is_due(const struct notify *n, int64_t now_ms)
+{
+    return !n->is_out && (n->sent_ms == 0 || now_ms - n->sent_ms >= INTERVAL_MS);
+}
+
 void
-notify_progress(struct notify *n, const char *program, const char *verb, uint64_t count,
-                int64_t now_ms)
+notify_status(struct notify *n, const char *status, int64_t now_ms)
 {
     AUTO(buf) struct buf json = BUF_INIT;
-    int rc;
 
-    if (n->is_out || (n->sent_ms && now_ms - n->sent_ms < INTERVAL_MS))
-        return;
-    buf_printf(&json, "{\"status\":\"%s has %s %" PRIu64 " keys\"}", program, verb, count);
-    rc = xylem_rpc_async(n->x, "state-machine.sd-notify", XYLEM_RANK_ANY, json.data, json.size,
-                         XYLEM_TEXT, on_answer, n, NULL);
-    n->is_out = rc == 0;
     n->sent_ms = now_ms;
+    if (!n->x) {
+        tell_directly(status, 0);
+        return;
+    }
+    format_request(status, &json);
+    n->is_out = xylem_rpc_async(n->x, "state-machine.sd-notify", XYLEM_RANK_ANY, json.data,
+                                json.size, XYLEM_TEXT, on_answer, n, NULL) == 0;
+}
+
+void
+notify_last(struct notify *n, const char *status)
+{
+    AUTO(buf) struct buf json = BUF_INIT;
+
+    if (!n->x) {
+        tell_directly(status, LAST_MS);
+        return;
+    }
+    format_request(status, &json);
+    (void)xylem_rpc(n->x, "state-machine.sd-notify", XYLEM_RANK_ANY, buf_str(&json), NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* notify.h - tell the rank how far a long job has come (--sd-notify), so that it can tell systemd
- * to be patient.  A rank without that service is no error. */
+/* notify.h - tell the service manager how far a long job has come (--sd-notify), so that it is patient: through
+ * the rank, or, when there is no rank, at the socket in $NOTIFY_SOCKET.  A rank or a service manager that does
+ * not want to know is no error. */
 #ifndef XYLEM_NOTIFY_H
 #define XYLEM_NOTIFY_H
 
@@ -9,14 +10,18 @@
 #include <stdbool.h>
 
 struct notify {
-    xylem_t *x;      // borrowed
+    xylem_t *x;      // borrowed; NULL: there is no rank
     bool is_out;     // a message has not been answered yet
     int64_t sent_ms; // when the last one was sent, monotonic; 0 = never
 };
 
-/* Sends at most one message a second, and none while one is unanswered.  *n must live as long as
- * the handle. */
-void notify_progress(struct notify *n, const char *program, const char *verb, uint64_t count,
-                     int64_t now_ms);
+/* Is it time for another message?  One a second is enough, and none is sent while one is unanswered. */
+bool notify_is_due(const struct notify *n, int64_t now_ms);
+
+/* status: text without quotes, backslashes and control characters.  *n must live as long as the handle. */
+void notify_status(struct notify *n, const char *status, int64_t now_ms);
+
+/* The last one: returns when the rank has it. */
+void notify_last(struct notify *n, const char *status);
 
 #endif

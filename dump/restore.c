@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* restore.c - xylem-restore: an archive becomes a tree of keys.
+/* restore.c - xylem-restore: archives become a tree of keys.
  *
- * archive_reader -> intake -> upload (blobs) and build (names); then the directories are stored, the
- * tree is compared with what the archive says it is, and last of all target makes the new root visible.
- * Until then nothing that others can see has changed, whatever goes wrong.  man page: xylem-restore(1).
+ * chain, intake -> upload (blobs) and build (names); basis adds what an incremental archive leaves as it is;
+ * then the directories are stored (dir_upload), the tree is compared with what the archive says it is, and
+ * last of all target makes the new root visible.  Until then nothing that others can see has changed,
+ * whatever goes wrong.  man page: xylem-restore(1).
  */
+#include "basis.h"
+#include "chain.h"
 #include "clock.h"
-#include "intake.h"
+#include "dir_upload.h"
 #include "job.h"
 #include "summary.h"
 #include "target.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool use_checkpoint, as_json, no_verify;
 static const char *target_key, *ns;
@@ -48,105 +49,27 @@ static const struct opt options[] = {
 
 static const struct opt_program program = {
     .name = "xylem-restore",
-    .synopsis = "[OPTIONS] --key=KEY|--checkpoint INFILE",
-    .description = "Restore keys and values from an archive; - is standard input.",
+    .synopsis = "[OPTIONS] --key=KEY|--checkpoint INFILE...",
+    .description =
+        "Restore keys and values from an archive, and what was different since from incremental\n"
+        "ones that follow it; - is standard input.",
     .options = options,
     .stop_at_operand = false,
 };
 
 struct restore {
-    struct job job;             // the rank, and what is said
+    struct job job;             // the depot, and what is said
+    struct chain chain;         // the archives
+    struct intake intake;       // the one being read
+    struct build *build;        // owned
+    struct upload upload;       // blobs on their way
+    struct build_result result; // of build
     struct target target;       // where the tree goes
     struct target_tree tree;    // what was built
-    struct build *build;        // owned
-    struct build_result result; // of build
-    struct upload upload;       // blobs on their way
-    struct intake intake;       // the archive being read
-    int fd;                     // of the archive
     bool is_verified;           // the tree is the one that was archived
     const char *not_verified;   // why not; NULL: nothing to tell
     struct target_root root;    // the new one
 };
-
-/* ---- directories ---- */
-
-struct directories {
-    struct restore *restore; // borrowed
-    struct err *err;         // of the caller
-    bool is_too_large;       // the directory that is emitted, or a part of it
-};
-
-/* It goes into the transaction at the end.  A checkpoint has none. */
-static int
-keep_wide(struct directories *d, const char *path, const void *data, size_t size)
-{
-    struct restore *r = d->restore;
-    AUTO(buf) struct buf key = BUF_INIT;
-
-    if (*path)
-        build_format_key(path, &key);
-    if (use_checkpoint)
-        return err_set(d->err, -EFBIG,
-                       "%s: a directory object of %zu bytes exceeds the blob size limit of %zu, "
-                       "which only --key can restore",
-                       buf_str(&key), size, r->intake.blob_size);
-    target_tree_add_wide(&r->tree, buf_str(&key), data, size);
-    return 0;
-}
-
-static int
-on_directory(void *arg, const char *path UNUSED, const void *data, size_t size)
-{
-    struct directories *d = arg;
-    struct restore *r = d->restore;
-
-    if (size > r->intake.blob_size) {
-        d->is_too_large = true;
-        return 0;
-    }
-    return upload_store(&r->upload, data, size, NULL, NULL, 0, d->err);
-}
-
-static int
-on_whole_directory(void *arg, const char *path, const void *data, size_t size)
-{
-    struct directories *d = arg;
-
-    if (!*path)
-        buf_add(&d->restore->tree.dir, data, size);
-    if (!d->is_too_large)
-        return 0;
-    d->is_too_large = false;
-    return keep_wide(d, path, data, size);
-}
-
-static void
-on_dangling_link(void *arg, const char *path, const char *target)
-{
-    struct directories *d = arg;
-    AUTO(buf) struct buf key = BUF_INIT;
-    AUTO(buf) struct buf why = BUF_INIT;
-
-    build_format_key(path, &key);
-    buf_add_str(&why, "hard link to ");
-    build_format_key(target, &why);
-    buf_add_str(&why, ", which is not in the archive");
-    intake_skip(&d->restore->intake, buf_str(&key), buf_str(&why));
-}
-
-static int
-store_directories(struct restore *r, struct err *err)
-{
-    static const struct build_ops ops = {on_directory, on_dangling_link, on_whole_directory};
-    struct directories d = {r, err, false};
-    int rc = build_finish(r->build, &ops, &d, &r->result, err);
-
-    if (rc < 0)
-        return rc;
-    r->tree.root = r->result.root;
-    r->tree.newest = r->intake.newest;
-    return upload_finish(&r->upload, err);
-}
 
 /* ---- is it what was archived? ---- */
 
@@ -156,7 +79,7 @@ why_not_comparable(const struct restore *r, const struct archive_header *h)
 {
     struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
 
-    if (h->kind != ARCHIVE_FULL)
+    if (h->kind != ARCHIVE_FULL && h->kind != ARCHIVE_INCREMENTAL)
         return "the archive is not of a whole root";
     if (!filter_is_empty(&filter) || rename_rules.count > 0 || r->intake.skipped > 0)
         return "not all of it was restored as it is";
@@ -168,6 +91,8 @@ why_not_comparable(const struct restore *r, const struct archive_header *h)
 static bool
 has_same_counts(const struct restore *r, const struct archive_end *end)
 {
+    if (r->chain.count > 1 || r->chain.has_base)
+        return true; // they are of what is different
     return r->result.keys == end->keys && r->result.bytes == end->bytes;
 }
 
@@ -186,8 +111,8 @@ refuse(const struct restore *r, const struct archive_header *h, struct err *err)
 static int
 compare_roots(struct restore *r, struct err *err)
 {
-    const struct archive_header *h = archive_reader_header(r->intake.archive);
-    const struct archive_end *end = archive_reader_end(r->intake.archive);
+    const struct archive_header *h = chain_header(&r->chain);
+    const struct archive_end *end = chain_end(&r->chain);
 
     if (!h || no_verify)
         return 0;
@@ -197,7 +122,7 @@ compare_roots(struct restore *r, struct err *err)
     r->is_verified = digest_equal(&r->result.root, &h->root);
     if (r->is_verified)
         return 0;
-    if (!end || end->is_exact || !has_same_counts(r, end))
+    if (!end || r->chain.is_exact || !has_same_counts(r, end))
         return refuse(r, h, err);
     r->not_verified = "the archive is not exact";
     return 0;
@@ -228,33 +153,68 @@ open_depot(struct restore *r, struct err *err)
     return target_check(&r->target, r->job.depot, err);
 }
 
-static int
-read_archive(struct restore *r, const char *path, struct err *err)
-{
-    int rc = archive_reader_open(&r->intake.archive, r->fd, err);
+/* ---- all of it ---- */
 
-    if (rc == 0)
-        rc = intake_run(&r->intake, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", path) : 0;
+/* An archive of what is different needs what it is different from. */
+static int
+find_base(struct restore *r, struct err *err)
+{
+    enum digest_alg alg = r->job.depot->layout.alg;
+    char since[BLOBREF_MAX], is[BLOBREF_MAX];
+    int rc;
+
+    if (!r->chain.has_base)
+        return 0;
+    if (!filter_is_empty(&filter) || rename_rules.count > 0)
+        return err_set(err, -EINVAL,
+                       "%s: an incremental archive is restored as a whole or not at all",
+                       r->chain.paths[0]);
+    rc = target_find(&r->target, r->job.depot, &r->tree.base, err);
+    if (rc < 0)
+        return err_prefix(err, rc, "what the archive is to be added to");
+    r->tree.has_base = true;
+    if (no_verify || (alg == r->chain.base_alg && digest_equal(&r->tree.base, &r->chain.base)))
+        return 0;
+    return err_set(err, -EINVAL,
+                   "%s: it has what is different from root %s, but at the target is %s",
+                   r->chain.paths[0], blobref_format(r->chain.base_alg, &r->chain.base, since),
+                   blobref_format(alg, &r->tree.base, is));
 }
 
 static int
-restore_from(struct restore *r, const char *path, struct err *err)
+build_tree(struct restore *r, struct err *err)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
-    const char *name = is_stdin ? "standard input" : path;
+    struct dir_upload dirs = {
+        .build = r->build,
+        .upload = &r->upload,
+        .intake = &r->intake,
+        .blob_size = r->intake.blob_size,
+        .is_checkpoint = use_checkpoint,
+    };
+    int rc = 0;
+
+    if (r->chain.has_base)
+        rc = basis_add(r->build, r->job.depot, &r->tree.base, err);
+    return rc < 0 ? rc : dir_upload_run(&dirs, &r->tree, &r->result, err);
+}
+
+static int
+restore_from(struct restore *r, char *const *paths, size_t count, struct err *err)
+{
     int rc;
 
-    r->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
-    rc = open_depot(r, err);
+    chain_init(&r->chain, &r->intake, paths, count);
+    rc = chain_open(&r->chain, err);
     if (rc == 0)
-        rc = read_archive(r, name, err);
+        rc = open_depot(r, err);
     if (rc == 0)
-        rc = store_directories(r, err);
+        rc = find_base(r, err);
+    if (rc == 0)
+        rc = chain_run(&r->chain, err);
+    if (rc == 0)
+        rc = build_tree(r, err);
     if (rc == 0 && (rc = compare_roots(r, err)) < 0)
-        err_prefix(err, rc, "%s", name);
+        err_prefix(err, rc, "%s", paths[count - 1]);
     if (rc == 0)
         rc = target_write(&r->target, r->job.depot, &r->tree, &r->root, err);
     return rc;
@@ -267,15 +227,13 @@ close_all(struct restore *r)
 {
     depot_close(&r->job.depot);
     upload_fini(&r->upload);
-    archive_reader_free(&r->intake.archive);
+    chain_fini(&r->chain);
     intake_fini(&r->intake);
     build_free(&r->build);
     target_tree_fini(&r->tree);
     rename_fini(&rename_rules);
     filter_fini(&filter);
     free(rename_texts.values);
-    if (r->fd > STDIN_FILENO)
-        close(r->fd);
 }
 
 static int
@@ -308,7 +266,7 @@ report(struct restore *r, const char *kind, int64_t started_ms)
 }
 
 static int
-restore(const char *path)
+restore(char *const *paths, size_t count)
 {
     struct restore r = {.job.depot = NULL};
     const struct archive_header *h;
@@ -318,11 +276,11 @@ restore(const char *path)
     int rc;
 
     job_init(&r.job, program.name, "restored");
-    rc = restore_from(&r, path, &err);
+    rc = restore_from(&r, paths, count, &err);
     if (rc < 0) {
         progress_warn(&r.job.progress, "%s", err.text);
     } else {
-        h = archive_reader_header(r.intake.archive);
+        h = chain_header(&r.chain);
         status = report(&r, h ? archive_kind_name(h->kind) : NULL, started_ms);
     }
     close_all(&r);
@@ -335,8 +293,8 @@ check_usage(int operands)
     struct key key;
     struct err err;
 
-    if (operands != 1)
-        opt_usage_error(&program, "one INFILE is needed");
+    if (operands < 1)
+        opt_usage_error(&program, "an INFILE is needed");
     if (!target_key && !use_checkpoint)
         opt_usage_error(&program, "please specify a restore target: --key=KEY or --checkpoint");
     if (target_key && use_checkpoint)
@@ -358,5 +316,5 @@ main(int argc, char **argv)
     int first = opt_parse(&program, argc, argv);
 
     check_usage(argc - first);
-    return restore(argv[first]);
+    return restore(argv + first, (size_t)(argc - first));
 }

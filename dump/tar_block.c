@@ -7,6 +7,7 @@
  * size       8 GiB - 1                                    size
  * uid, gid   2^21 - 1                                     uid, gid
  * mtime      0 .. 8^11 - 1                                mtime
+ * attribute  none                                         SCHILY.xattr.NAME, its value as it is
  * The fields of a header whose pax header says better hold what fits of them.
  */
 #include "tar_block.h"
@@ -119,15 +120,21 @@ count_digits(size_t n)
 
 /* "LENGTH KEY=VALUE\n", where LENGTH counts its own digits too. */
 static void
-add_record(struct buf *out, const char *key, const char *value)
+add_record_bytes(struct buf *out, const char *key, const void *value, size_t size)
 {
-    size_t rest = 1 + strlen(key) + 1 + strlen(value) + 1;
+    size_t rest = 1 + strlen(key) + 1 + size + 1;
     size_t len = rest + count_digits(rest);
 
     len = rest + count_digits(len);
     buf_printf(out, "%zu %s=", len, key);
-    buf_add_str(out, value);
+    buf_add(out, value, size);
     buf_add_char(out, '\n');
+}
+
+static void
+add_record(struct buf *out, const char *key, const char *value)
+{
+    add_record_bytes(out, key, value, strlen(value));
 }
 
 static void
@@ -201,7 +208,9 @@ tar_add_entry(const struct tar_entry *e, struct buf *out)
 
     if (!set_path(&h, e->path))
         add_record(&records, "path", e->path);
-    set_octal(h.mode, sizeof(h.mode), 0644);
+    if (e->records)
+        buf_add(&records, e->records->data, e->records->size);
+    set_octal(h.mode, sizeof(h.mode), e->type == TAR_DIR ? 0755 : 0644);
     set_octal(h.uid, sizeof(h.uid), limit(&records, "uid", e->uid, OCTAL_MAX_7));
     set_octal(h.gid, sizeof(h.gid), limit(&records, "gid", e->gid, OCTAL_MAX_7));
     set_octal(h.size, sizeof(h.size), limit(&records, "size", e->size, OCTAL_MAX_11));
@@ -215,6 +224,14 @@ tar_add_entry(const struct tar_entry *e, struct buf *out)
     if (records.size > 0)
         add_records(out, 'x', "PaxHeader", &records);
     buf_add(out, &h, sizeof(h));
+}
+
+void
+tar_add_attribute(const char *name, const void *value, size_t size, struct buf *records)
+{
+    AUTO(free) char *key = xasprintf("SCHILY.xattr.%s", name);
+
+    add_record_bytes(records, key, value, size);
 }
 
 size_t

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* chain.c - see chain.h. */
+#include "chain.h"
+#include "blobref.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *
+name_of(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+void
+chain_init(struct chain *c, struct intake *intake, char *const *paths, size_t count)
+{
+    assert(count >= 1);
+    *c = (struct chain){
+        .intake = intake, .paths = paths, .count = count, .fd = -1, .is_exact = true};
+}
+
+static void
+close_reader(struct chain *c)
+{
+    archive_reader_free(&c->reader);
+    if (c->fd > STDIN_FILENO)
+        close(c->fd);
+    c->fd = -1;
+}
+
+void
+chain_fini(struct chain *c)
+{
+    close_reader(c);
+}
+
+const struct archive_header *
+chain_header(const struct chain *c)
+{
+    return c->reader ? archive_reader_header(c->reader) : NULL;
+}
+
+const struct archive_end *
+chain_end(const struct chain *c)
+{
+    return archive_reader_end(c->reader);
+}
+
+/* ---- one archive ---- */
+
+static int
+open_next(struct chain *c, struct err *err)
+{
+    const char *path = c->paths[c->next++];
+    int rc;
+
+    close_reader(c);
+    c->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (c->fd < 0)
+        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    rc = archive_reader_open(&c->reader, c->fd, err);
+    return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
+}
+
+/* Before it is closed: what the next one has to be made against. */
+static void
+remember(struct chain *c)
+{
+    const struct archive_header *h = chain_header(c);
+    const struct archive_end *end = chain_end(c);
+
+    c->has_root = h && (h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_INCREMENTAL);
+    if (c->has_root) {
+        c->alg = h->alg;
+        c->root = h->root;
+    }
+    c->is_exact = c->is_exact && end && end->is_exact;
+}
+
+static int
+read_one(struct chain *c, struct err *err)
+{
+    int rc;
+
+    c->intake->archive = c->reader;
+    rc = intake_run(c->intake, err);
+    if (rc < 0)
+        return err_prefix(err, rc, "%s", name_of(c->paths[c->next - 1]));
+    remember(c);
+    return 0;
+}
+
+/* ---- the order ---- */
+
+/* Does the archive that has been opened follow from that before it? */
+static int
+check_order(const struct chain *c, struct err *err)
+{
+    const char *before = name_of(c->paths[c->next - 2]);
+    const char *now = name_of(c->paths[c->next - 1]);
+    const struct archive_header *h = chain_header(c);
+    char since[BLOBREF_MAX], root[BLOBREF_MAX];
+
+    if (!h || h->kind != ARCHIVE_INCREMENTAL)
+        return err_set(err, -EINVAL, "%s: only an incremental archive can follow another one", now);
+    if (!c->has_root)
+        return err_set(err, -EINVAL, "%s: %s is not of a whole root, so nothing can follow it", now,
+                       before);
+    if (h->alg != c->alg || !digest_equal(&h->since, &c->root))
+        return err_set(err, -EINVAL, "%s: it has what is different from root %s, but %s gives %s",
+                       now, blobref_format(h->alg, &h->since, since), before,
+                       blobref_format(c->alg, &c->root, root));
+    return 0;
+}
+
+int
+chain_open(struct chain *c, struct err *err)
+{
+    const struct archive_header *h;
+    int rc = open_next(c, err);
+
+    if (rc < 0)
+        return rc;
+    h = chain_header(c);
+    c->has_base = h && h->kind == ARCHIVE_INCREMENTAL;
+    if (c->has_base) {
+        c->base = h->since;
+        c->base_alg = h->alg;
+    }
+    return 0;
+}
+
+int
+chain_run(struct chain *c, struct err *err)
+{
+    int rc = read_one(c, err);
+
+    while (rc == 0 && c->next < c->count) {
+        rc = open_next(c, err);
+        if (rc == 0)
+            rc = check_order(c, err);
+        if (rc == 0)
+            rc = read_one(c, err);
+    }
+    return rc;
+}
