@@ -79,11 +79,13 @@ redirect(int log_fd, int ready_fd)
 }
 
 __attribute__((noreturn)) static void
-run_broker(char **argv, int log_fd, int ready_fd)
+run_broker(unsigned rank, char **argv, int log_fd, int ready_fd)
 {
     setsid();
     reset_signals();
     redirect(log_fd, ready_fd);
+    if (rank > 0)
+        unsetenv("NOTIFY_SOCKET"); // rank 0 speaks for all
     execvp(argv[0], argv);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], err_name(errno));
     _exit(EXEC_FAILED);
@@ -134,7 +136,7 @@ fork_broker(struct launch_rank *r, char **argv, int log_fd, bool is_tied)
     if (r->pid == 0) {
         if (is_tied)
             tie_to(parent);
-        run_broker(argv, log_fd, pipe_fds[1]);
+        run_broker(r->rank, argv, log_fd, pipe_fds[1]);
     }
     code = errno;
     close_fd(&pipe_fds[1]);

@@ -7,6 +7,7 @@
  */
 #include "actor.h"
 #include "boot.h"
+#include "buf.h"
 #include "dirs.h"
 #include "elog.h"
 #include "hdir.h"
@@ -14,6 +15,7 @@
 #include "loop.h"
 #include "opt.h"
 #include "rank.h"
+#include "sd_notify.h"
 #include "xmem.h"
 
 #include <czmq.h>
@@ -31,6 +33,7 @@
 #define BLOB_SIZE_MAX (1l << 30)            // bytes
 #define PERIOD_MAX_MS (365 * 24 * 3600000l) // between checkpoints
 #define PULSE_MAX_MS (24 * 3600000l)        // a day: of heartbeat and timeout
+#define TELL_MS 5000                        // how long a busy service manager is waited for
 
 static struct settings {
     long rank;
@@ -250,6 +253,7 @@ fill_conf(struct rank_conf *conf, const struct boot *boot, const struct dirs *di
     conf->max_checkpoints = settings.max_checkpoints;
     conf->heartbeat_ms = settings.heartbeat;
     conf->timeout_ms = settings.timeout;
+    conf->notify_socket = sd_notify_socket();
 }
 
 /* --- while the rank runs --- */
@@ -261,6 +265,19 @@ struct watch {
     int status;        // to exit with
     bool is_shutdown;  // not we alone: the whole instance ends
 };
+
+/* Nothing depends on it: a failure is told, and that is all. */
+static void
+tell_service_manager(const struct rank_conf *conf, const char *state, const char *does)
+{
+    AUTO(buf) struct buf lines = BUF_INIT;
+    int rc;
+
+    buf_printf(&lines, "%s\nSTATUS=rank %u of %u %s", state, conf->rank, conf->topo.size, does);
+    rc = conf->notify_socket ? sd_notify_send(conf->notify_socket, buf_str(&lines), TELL_MS) : 0;
+    if (rc < 0)
+        elog(ELOG_WARN, "cannot tell the service manager: %s", err_name(rc));
+}
 
 static void
 tell_ready(void)
@@ -358,7 +375,9 @@ run_rank(const struct rank_conf *conf, struct dirs *dirs, int signals, struct er
     if (rank_start(&rank, conf, err) < 0)
         return fail(err);
     dirs_write_pid(dirs);
+    tell_service_manager(conf, "READY=1", "serves");
     status = serve(rank, signals, &is_shutdown);
+    tell_service_manager(conf, "STOPPING=1", "stops");
     rank_stop(&rank);
     if (is_shutdown && settings.shutdown_file)
         dirs_write_pid_to(settings.shutdown_file);

@@ -16,6 +16,7 @@ struct rank_conf {
     const char *rundir;           // exists
     const char *statedir;         // exists; rank 0 only
     const char *local;            // path of the UNIX socket
+    const char *notify_socket;    // of the service manager; NULL: there is none
     const char *const *endpoints; // URI of every rank
     const char *const *listen;    // URIs to bind; usually endpoints[rank]
     size_t nlisten;

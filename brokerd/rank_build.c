@@ -93,6 +93,7 @@ build_services(struct rank *r)
     r->stats_get = stats_get_new(r->conf.hash, r->router, r->services);
     r->events = events_new(r->conf.rank, r->router, r->services);
     r->absent = absent_new(r->conf.rank, r->conf.backing, r->router, r->services);
+    r->notifier = notifier_new(r->conf.rank, r->conf.notify_socket, r->router, r->services);
     r->shutdown =
         shutdown_new(r->conf.rank, &r->conf.topo, CHILDREN_MS, r->loop, r->router, r->services);
     router_set_metrics(r->router, stats_metrics(r->stats));
@@ -149,6 +150,7 @@ build_lead(struct rank *r, struct err *err)
         .alg = r->conf.hash,
         .durability = r->conf.durability,
         .max_checkpoints = (int)r->conf.max_checkpoints,
+        .layout = {(int64_t)r->conf.maxdirent, (int64_t)r->conf.blob_size_limit},
     };
     AUTO(store_recorded) struct store_recorded recorded = {.roots = NULL};
 
@@ -344,6 +346,7 @@ rank_take_down(struct rank *r)
     events_free(&r->events);
     stats_get_free(&r->stats_get);
     absent_free(&r->absent);
+    notifier_free(&r->notifier);
     router_free(&r->router);
     credit_free(&r->credit);
     stats_free(&r->stats); // others have counted into it

@@ -20,6 +20,7 @@
 #include "health.h"
 #include "heap.h"
 #include "kvs.h"
+#include "notifier.h"
 #include "overlay.h"
 #include "rank.h"
 #include "scrub.h"
@@ -54,6 +55,7 @@ struct rank {
     struct stats_get *stats_get;
     struct events *events;
     struct absent *absent;
+    struct notifier *notifier;
     struct shutdown *shutdown;
     struct kvs *kvs;     // NULL with --no-kvs
     struct store *store; // rank 0 with a backing store
