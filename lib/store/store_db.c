@@ -99,13 +99,16 @@ disconnect(struct store_db *db)
     db->sql = NULL;
 }
 
+/* On a full disk the layout stays as it was. */
 static void
-begin_to_write(struct store_db *db, enum store_durability durability)
+begin_to_write(struct store_db *db, const struct store_conf *conf)
 {
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    wal_start(&db->wal, db->sql, db->path, store_db_synchronous(durability));
+    wal_start(&db->wal, db->sql, db->path, store_db_synchronous(conf->durability));
     if (!db->is_hurt)
         store_db_settle_history(db);
+    if (!db->is_hurt && conf->layout.blob_size > 0)
+        store_db_record_layout(db, &conf->layout);
 }
 
 int
@@ -132,7 +135,7 @@ store_db_attach(struct store_db *db, const struct store_conf *conf, bool is_at_r
         rc = store_db_open_history(db, !conf->read_only, err);
     if (rc == 0) {
         if (!conf->read_only)
-            begin_to_write(db, conf->durability);
+            begin_to_write(db, conf);
         db->newest_at_open = db->now.newest;
         return 0;
     }

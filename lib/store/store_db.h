@@ -11,13 +11,20 @@
 
 enum store_durability { STORE_MEMORY, STORE_COMMIT, STORE_FSYNC };
 
+/* What decides, beside its keys and values, which blobs a tree is made of. */
+struct store_layout {
+    int64_t maxdirent; // entries of a directory that is not a wide one; 0: none is
+    int64_t blob_size; // bytes; larger values are cut; 0 in store_conf: not to be recorded
+};
+
 struct store_conf {
     const char *statedir; // exists; borrowed during the call
     enum digest_alg alg;
     enum store_durability durability;
-    int max_checkpoints; // newest N are kept
-    bool read_only;      // open an existing file without changing anything
-    bool for_repair;     // also one of which a part cannot be read, or a root is lost
+    int max_checkpoints;        // newest N are kept
+    bool read_only;             // open an existing file without changing anything
+    bool for_repair;            // also one of which a part cannot be read, or a root is lost
+    struct store_layout layout; // recorded by a writer, for tools that have nobody to ask
 };
 
 #define STORE_NAMESPACE_MAX 64
@@ -57,6 +64,9 @@ int store_db_open(struct store_db **ret, const struct store_conf *conf, struct e
 int store_db_read_alg(const char *statedir, enum digest_alg *ret, struct err *err);
 /* Orderly close: checkpoints the WAL. */
 void store_db_close(struct store_db **db);
+
+/* As the last one said who has recorded it.  -ENOENT: nobody has. */
+int store_db_layout(struct store_db *db, struct store_layout *ret);
 
 /* Unique id given to the file when it was created (hex text). */
 const char *store_db_id(const struct store_db *db);

@@ -233,6 +233,9 @@ void store_db_settle_history(struct store_db *db);
 /* Inside a transaction: the namespace is removed. */
 int store_db_end_history(struct store_db *db, const char *name);
 
+/* --- store_db_layout.c --- */
+int store_db_record_layout(struct store_db *db, const struct store_layout *layout);
+
 /* --- store_db_index.c --- */
 int store_db_open_index(struct store_db *db, struct err *err);
 /* Parameters 1 and 2 of a statement that looks for a digest through place. */

@@ -33,7 +33,10 @@ statedir_init(struct statedir *s)
     snprintf(s->path, sizeof(s->path), "/tmp/xylem-test.XXXXXX");
     assert_non_null(mkdtemp(s->path));
     snprintf(s->database, sizeof(s->database), "%s/content.sqlite", s->path);
-    s->conf = (struct store_conf){s->path, DIGEST_BLAKE2B, STORE_COMMIT, 5, false, false};
+    s->conf = (struct store_conf){.statedir = s->path,
+                                  .alg = DIGEST_BLAKE2B,
+                                  .durability = STORE_COMMIT,
+                                  .max_checkpoints = 5};
 }
 
 static inline void
