@@ -43,6 +43,7 @@ archive_tree_open(struct archive_tree *t, const char *path, struct progress *pro
     t->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (t->fd < 0)
         return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    progress_watch_file(progress, t->fd);
     rc = archive_reader_open(&t->reader, t->fd, err);
     return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
 }
@@ -147,6 +148,7 @@ open_trial(struct trial *trial)
     upload_init(&trial->upload, NULL, t->layout.alg, 1);
     intake_init(&trial->intake, trial->build, &trial->upload, t->progress);
     trial->intake.archive = t->reader;
+    trial->intake.recut = t->keep == ARCHIVE_TREE_RECUT;
     trial->intake.blob_size = (size_t)t->layout.blob_size;
     trial->intake.content = trial->content = content_new(t->layout.alg, trial->intake.blob_size);
 }
@@ -189,4 +191,16 @@ archive_tree_read(struct archive_tree *t, const struct layout *layout, enum arch
         close_trial(&trial);
     }
     return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
+}
+
+int
+archive_tree_skim(struct archive_tree *t, struct err *err)
+{
+    struct archive_item item;
+    int more;
+
+    do {
+        more = archive_reader_next(t->reader, &item, err);
+    } while (more > 0);
+    return more < 0 ? err_prefix(err, more, "%s", name_of(t)) : 0;
 }

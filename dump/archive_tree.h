@@ -15,6 +15,7 @@
 enum archive_tree_keep {
     ARCHIVE_TREE_ROOT, // only what the root is called
     ARCHIVE_TREE_DIRS, // the blobs of all directories, for archive_tree_find()
+    ARCHIVE_TREE_RECUT // the same, and values are cut by their size alone, however they were stored
 };
 
 struct archive_tree {
@@ -43,6 +44,9 @@ const struct archive_end *archive_tree_end(const struct archive_tree *t);
  * text that names the path. */
 int archive_tree_read(struct archive_tree *t, const struct layout *layout,
                       enum archive_tree_keep keep, struct err *err);
+
+/* Go to the end of it instead, without looking at what is in it. */
+int archive_tree_skim(struct archive_tree *t, struct err *err);
 
 /* The blob of a directory, or of a part of a wide one; borrowed.  false: there is none of that name. */
 bool archive_tree_find(const struct archive_tree *t, const struct digest *d, const void **ret_data,

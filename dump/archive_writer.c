@@ -192,11 +192,9 @@ close_tar(struct archive_writer *w, const struct archive_end *end, struct err *e
 int
 archive_writer_dir(struct archive_writer *w, const char *path, struct err *err)
 {
-    AUTO(free) char *name = xasprintf("%s/", path);
-
     if (!w->sink)
         return err_set(err, -ENOTSUP, "%s: only tar archives have directories here", path);
-    return write_tar_header(w, TAR_DIR, name, NULL, 0, err);
+    return write_tar_header(w, TAR_DIR, path, NULL, 0, err);
 }
 
 int

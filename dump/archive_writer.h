@@ -34,7 +34,7 @@ int archive_writer_data(struct archive_writer *w, const void *data, size_t size,
 int archive_writer_symlink(struct archive_writer *w, const char *path, const char *target,
                            struct err *err);
 
-/* A directory; path: without a '/' at its end, "." = the root.  -ENOTSUP: not tar. */
+/* A directory; path: with a '/' at its end, "./" = the root.  -ENOTSUP: not tar. */
 int archive_writer_dir(struct archive_writer *w, const char *path, struct err *err);
 
 /* The next entry has this attribute, too; name: what follows "user.xylem." (exact.h).  -ENOTSUP: not tar. */

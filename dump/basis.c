@@ -23,19 +23,18 @@ add_unchanged(struct basis *b, const struct treeobj *entry)
     build_add_base(b->build, &b->key, &obj);
 }
 
-/* A value or link that is mentioned is replaced or removed. */
+/* A value that is mentioned may be what a hard link is to, or in the way of keys below it. */
 static int
 add_entry(struct basis *b, const struct treeobj *entry, struct err *err)
 {
     bool is_mentioned = build_find_notes(b->build, &b->key) != BUILD_NOWHERE;
     size_t count;
 
-    if (!is_mentioned)
-        add_unchanged(b, entry);
-    else if (treeobj_type(entry) == TREEOBJ_DIRREF)
+    if (is_mentioned && treeobj_type(entry) == TREEOBJ_DIRREF)
         return add_dir(b, treeobj_refs(entry, &count), err);
-    else if (treeobj_type(entry) == TREEOBJ_DIR)
+    if (is_mentioned && treeobj_type(entry) == TREEOBJ_DIR)
         return add_entries(b, entry, err);
+    add_unchanged(b, entry);
     return 0;
 }
 

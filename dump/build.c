@@ -32,6 +32,7 @@ build_new(enum digest_alg alg)
 
     b->alg = alg;
     b->form = hdir_form(alg, 0);
+    b->notes.is_plain = true;
     return b;
 }
 

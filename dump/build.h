@@ -64,13 +64,19 @@ void build_add_hardlink(struct build *b, const struct key *key, const struct key
  * more. */
 void build_start_base(struct build *b);
 
-/* Part of the base as it is, also a directory with all that is in it, for keys at or below which there are no
- * notes.  Not counted in the result.  Consumes *obj. */
+/* Part of the base as it is: a value, a link, or a directory with all that is in it if there are no notes at or
+ * below it.  Not counted in the result.  Consumes *obj. */
 void build_add_base(struct build *b, const struct key *key, struct treeobj **obj);
 
 /* Was anything said, before the base was started, of this key, and of keys below it? */
 enum build_where { BUILD_NOWHERE = 0, BUILD_AT = 1, BUILD_BELOW = 2, BUILD_BOTH = 3 };
 enum build_where build_find_notes(const struct build *b, const struct key *key);
+
+/* Bytes that the notes hold, about. */
+size_t build_memory(const struct build *b);
+
+/* Is what was noted only about itself?  Hard links and forms of directories are about other notes. */
+bool build_is_plain(const struct build *b);
 
 /* Make the tree.  Once.  -EEXIST with text naming both: a key is a value and also has keys below
  * it.  Else what emit() returned. */

@@ -50,6 +50,7 @@ arena_take(struct notes *n, size_t size)
         n->arena = block;
     }
     block->used += size;
+    n->memory += size;
     return block->text + block->used - size;
 }
 
@@ -96,6 +97,7 @@ add_note(struct notes *n, const struct key *key, enum note_kind kind)
     *note = (struct note){
         .path = keep_path(n, key), .age = n->count, .kind = kind, .is_base = n->is_base};
     n->count++;
+    n->memory += sizeof(*note);
     return note;
 }
 
@@ -106,8 +108,9 @@ build_add(struct build *b, const struct key *key)
 }
 
 static void
-set_leaf(struct note *n, struct treeobj **obj, uint64_t size)
+set_leaf(struct notes *notes, struct note *n, struct treeobj **obj, uint64_t size)
 {
+    notes->memory += treeobj_memory(*obj);
     n->kind = NOTE_LEAF;
     n->obj = TAKE(*obj);
     n->size = size;
@@ -119,7 +122,7 @@ build_set(struct build *b, size_t place, struct treeobj **obj, uint64_t size)
     struct note *n = &b->notes.list[place];
 
     assert(place < b->notes.count && n->kind == NOTE_EMPTY);
-    set_leaf(n, obj, size);
+    set_leaf(&b->notes, n, obj, size);
 }
 
 void
@@ -133,6 +136,7 @@ void
 build_set_dir_form(struct build *b, const struct key *key, enum exact_form form)
 {
     add_note(&b->notes, key, NOTE_FORM)->form = form;
+    b->notes.is_plain = false;
 }
 
 void
@@ -141,12 +145,26 @@ build_add_hardlink(struct build *b, const struct key *key, const struct key *tar
     const char *path = keep_path(&b->notes, target);
 
     add_note(&b->notes, key, NOTE_HARDLINK)->target = path;
+    add_note(&b->notes, target, NOTE_ASKED);
+    b->notes.is_plain = false;
 }
 
 void
 build_add_removed(struct build *b, const struct key *key, bool is_dir)
 {
     add_note(&b->notes, key, is_dir ? NOTE_REMOVED_DIR : NOTE_REMOVED_KEY);
+}
+
+size_t
+build_memory(const struct build *b)
+{
+    return b->notes.memory;
+}
+
+bool
+build_is_plain(const struct build *b)
+{
+    return b->notes.is_plain;
 }
 
 /* ---- sorting ---- */
@@ -197,7 +215,7 @@ void
 build_add_base(struct build *b, const struct key *key, struct treeobj **obj)
 {
     assert(b->notes.is_base);
-    set_leaf(add_note(&b->notes, key, NOTE_LEAF), obj, 0);
+    set_leaf(&b->notes, add_note(&b->notes, key, NOTE_LEAF), obj, 0);
 }
 
 /* The first sorted note whose path is not before `path`. */
@@ -254,6 +272,7 @@ hear(struct outcome *o, struct note *n)
 {
     switch (n->kind) {
     case NOTE_EMPTY:
+    case NOTE_ASKED:
         break;
     case NOTE_LEAF:
     case NOTE_HARDLINK:

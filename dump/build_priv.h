@@ -13,6 +13,7 @@ enum note_kind {
     NOTE_FORM,        // how a directory is stored; it exists if something else says so
     NOTE_REMOVED_KEY, // a value or link is no more
     NOTE_REMOVED_DIR, // a directory does not exist for its own sake any more
+    NOTE_ASKED,       // a hard link needs to know what is there
 };
 
 struct note {
@@ -37,7 +38,9 @@ struct notes {
     size_t count;        // notes in use
     size_t capacity;     // notes allocated
     size_t sorted;       // the first of them are sorted
+    size_t memory;       // bytes that they hold, about
     bool is_base;        // those that come now are
+    bool is_plain;       // see build_is_plain()
     struct block *arena; // owned; the newest block first
 };
 

@@ -61,6 +61,7 @@ open_next(struct chain *c, struct err *err)
     c->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (c->fd < 0)
         return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    progress_watch_file(c->intake->progress, c->fd);
     rc = archive_reader_open(&c->reader, c->fd, err);
     return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
 }

@@ -5,6 +5,7 @@
  *   larger value                path, "blobs", the digests of its blobs, their number as text
  *   link                        path, "link", target
  *   other                       path, "other"
+ *   attribute                   "", which is no path, its name, its number of bytes as text, its bytes
  */
 #include "content.h"
 #include "base64.h"
@@ -63,6 +64,15 @@ add_count(struct content *c, uint64_t count)
 
     snprintf(text, sizeof(text), "%" PRIu64, count);
     add_text(c, text);
+}
+
+void
+content_add_attribute(struct content *c, const char *name, const void *value, size_t size)
+{
+    add_text(c, "");
+    add_text(c, name);
+    add_count(c, size);
+    digest_stream_add(c->all, value, size);
 }
 
 void

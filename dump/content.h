@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* content.h - one digest of all that an archive holds: paths, values and targets of links, in their order.
+/* content.h - one digest of all that an archive holds: paths, values, targets of links and attributes, in
+ * their order.
  *
- * It does not depend on how values are stored.  Their bytes are only looked at where it is not known yet
+ * But for attributes it does not depend on how values are stored.  Their bytes are only looked at where it is not known yet
  * which blobs a restore would cut them into.  Pure.
  */
 #ifndef XYLEM_CONTENT_H
@@ -15,7 +16,11 @@ struct content;
 struct content *content_new(enum digest_alg alg, size_t blob_size);
 void content_free(struct content **c); // NULL is fine
 
-/* An entry.  refs: the blobs of a value of more bytes than stay inline, as a restore would cut it. */
+/* Something said of the entry that is added next. */
+void content_add_attribute(struct content *c, const char *name, const void *value, size_t size);
+
+/* An entry.  refs: the blobs of a value of more bytes than stay inline, as a restore would cut it; or of any,
+ * when an attribute has said how it is cut. */
 void content_add_refs(struct content *c, const char *path, const struct digest *refs, size_t count);
 void content_add_link(struct content *c, const char *path, const char *target);
 void content_add_other(struct content *c, const char *path); // anything that is neither

@@ -84,6 +84,13 @@ struct depot {
  * xylem_open() with text. */
 int depot_open_rank(struct depot **ret, const char *uri, bool no_cache, struct err *err);
 
+/* The state directory of an instance that is not running, or, only to be read, of a Flux.  layout: NULL = only
+ * read, and nothing is changed; else written to, and a directory that has no content.sqlite gets one, with that
+ * layout.  Whoever else uses it is kept away until it is closed.  What is written is visible after
+ * depot_flush() and not before.  -EBUSY: in use; -ENOENT; -EILSEQ damaged, or of neither; -EROFS; with text. */
+int depot_open_statedir(struct depot **ret, const char *statedir, const struct layout *layout,
+                        struct err *err);
+
 /* Completes what is under way.  NULL is fine. */
 void depot_close(struct depot **d);
 
@@ -127,7 +134,8 @@ int depot_change(struct depot *d, const struct depot_change *change, struct depo
 int depot_create(struct depot *d, const struct depot_root *root, struct err *err);
 /* While no key-value store runs: it will start from there.  -EEXIST: one runs. */
 int depot_put_checkpoint(struct depot *d, const struct checkpoint *c, struct err *err);
-/* Wait until all that was written is on the disk, where there is one. */
+/* Wait until all that was written is on the disk, where there is one.  In a state directory nothing of it is
+ * visible before. */
 int depot_flush(struct depot *d, struct err *err);
 
 #endif

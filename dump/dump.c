@@ -5,6 +5,8 @@
  * the first byte is written: options, format, root, prefix.  --list and --verify only read an archive
  * (inspect).  man page: xylem-dump(1).
  */
+#include "dump_diff.h"
+#include "dump_since.h"
 #include "fetch.h"
 #include "inspect.h"
 #include "job.h"
@@ -24,9 +26,9 @@
 #define GROUP_LOADS 32           // blobs that one request brings, at most
 #define GROUP_BYTES (512 * 1024) // and their bytes, about
 
-static bool use_checkpoint, ignore_failed_read, as_json;
+static bool use_checkpoint, ignore_failed_read, as_json, is_diff, is_exact;
 static long maxreqs = 2;
-static const char *ns, *rootref, *prefix, *list_path, *verify_path;
+static const char *ns, *rootref, *prefix, *list_path, *verify_path, *since;
 static struct filter filter;
 
 static const struct opt options[] = {
@@ -42,17 +44,23 @@ static const struct opt options[] = {
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "requests under way at the same time (2)", 1, 1000000},
     {0, "ignore-failed-read", NULL, OPT_FLAG, &ignore_failed_read,
      "warn about keys that cannot be read and leave them out", 0, 0},
+    {0, "exact", NULL, OPT_FLAG, &is_exact, "archive all that makes the root what it is (only tar)",
+     0, 0},
     {0, "json", NULL, OPT_FLAG, &as_json, "a summary as JSON on stdout", 0, 0},
     {0, "list", "FILE", OPT_STRING, &list_path, "list the keys in an archive", 0, 0},
     {0, "verify", "FILE", OPT_STRING, &verify_path, "check an archive against its root", 0, 0},
+    {0, "since", "BLOBREF|FILE", OPT_STRING, &since,
+     "archive what is different since a root, or the root of an archive", 0, 0},
+    {0, "diff", NULL, OPT_FLAG, &is_diff, "compare two archives, two roots, or one of each", 0, 0},
     JOB_OPTION_SD_NOTIFY,
     JOB_OPTION_URI,
+    JOB_OPTION_STATEDIR("archive what is in this directory, without an instance"),
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
 static const struct opt_program program = {
     .name = "xylem-dump",
-    .synopsis = "[OPTIONS] OUTFILE | --list FILE | --verify FILE",
+    .synopsis = "[OPTIONS] OUTFILE | --list FILE | --verify FILE | --diff A B",
     .description = "Archive a snapshot of the key-value store.  The ending of OUTFILE chooses the\n"
                    "format; - is standard output (tar).",
     .options = options,
@@ -64,7 +72,8 @@ struct dump {
     struct source source;           // what is archived
     struct key at;                  // --prefix: its names; none = the whole root
     struct treeobj *object;         // --prefix: owned reference; what is there
-    struct walk *walk;              // owned
+    struct since since;             // --since
+    struct walk *walk;              // owned; without --since
     struct fetch fetch;             // feeds walk
     struct output output;           // where it goes
     struct archive_writer *archive; // owned
@@ -79,25 +88,21 @@ is_full(void)
 
 /* ---- the tree ---- */
 
+static enum archive_header_kind
+kind(void)
+{
+    if (since)
+        return ARCHIVE_INCREMENTAL;
+    return is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL;
+}
+
 static int
 end_archive(struct dump *d, struct err *err)
 {
     pack_finish(&d->pack);
-    d->pack.done.is_exact = d->pack.done.is_exact && walk_is_canonical(d->walk);
+    if (d->walk && !walk_is_canonical(d->walk))
+        d->pack.done.is_exact = false;
     return archive_writer_close(d->archive, &d->pack.done, err);
-}
-
-static int
-archive_tree(struct dump *d, struct err *err)
-{
-    const struct walk_item *item;
-    int rc;
-
-    while ((rc = fetch_next(&d->fetch, &item, err)) == 0 && item->kind != WALK_END) {
-        if ((rc = pack_item(&d->pack, item, err)) < 0)
-            return rc;
-    }
-    return rc < 0 ? rc : end_archive(d, err);
 }
 
 static void
@@ -111,9 +116,25 @@ open_walk(struct dump *d)
         d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
     walk_set_group(d->walk, GROUP_LOADS, GROUP_BYTES);
     walk_set_maxdirent(d->walk, max ? max : UINT64_MAX);
+    if (is_exact)
+        walk_set_exact(d->walk);
     if (!filter_is_empty(&filter))
         walk_set_filter(d->walk, &filter);
     d->fetch = (struct fetch){d->job.depot, d->walk};
+}
+
+static int
+archive_tree(struct dump *d, struct err *err)
+{
+    const struct walk_item *item;
+    int rc;
+
+    open_walk(d);
+    while ((rc = fetch_next(&d->fetch, &item, err)) == 0 && item->kind != WALK_END) {
+        if ((rc = pack_item(&d->pack, item, err)) < 0)
+            return rc;
+    }
+    return rc;
 }
 
 /* ---- set-up ---- */
@@ -149,6 +170,8 @@ find_source(struct dump *d, struct err *err)
         rc = find_root(d, err);
     if (rc == 0 && prefix)
         rc = find_prefix(d, err);
+    if (rc == 0 && since)
+        rc = since_open(&d->since, since, d->job.depot, &d->job.progress, (size_t)maxreqs, err);
     return rc;
 }
 
@@ -156,7 +179,7 @@ static int
 write_header(struct dump *d, struct err *err)
 {
     struct archive_header header = {
-        .kind = is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL,
+        .kind = kind(),
         .alg = d->source.alg,
         .root = d->source.root,
         .ns = d->source.ns ? xstrdup(d->source.ns) : NULL,
@@ -164,6 +187,8 @@ write_header(struct dump *d, struct err *err)
         .sequence = d->source.sequence,
         .maxdirent = d->job.depot->layout.maxdirent,
         .blob_size_limit = d->job.depot->layout.blob_size,
+        .is_exact = is_exact,
+        .since = d->since.root,
         .prefix = prefix ? xstrdup(prefix) : NULL,
     };
     int rc = archive_writer_header(d->archive, &header, err);
@@ -185,6 +210,7 @@ open_archive(struct dump *d, const char *path, const struct archive_format *form
     pack_init(&d->pack, &d->job.depot->layout, &d->job.progress);
     d->pack.archive = d->archive;
     d->pack.ignore_failed_read = ignore_failed_read;
+    d->pack.is_exact = is_exact;
     return rc;
 }
 
@@ -196,14 +222,20 @@ dump_to(struct dump *d, const char *path, struct err *err)
 
     if (strcmp(path, "-") != 0)
         rc = archive_format_by_path(path, &format, err);
+    if (rc == 0 && is_exact && format->container != CONTAINER_TAR)
+        rc = err_set(err, -ENOTSUP, "%s: only tar archives can be exact", path);
     if (rc == 0)
         rc = find_source(d, err);
     if (rc == 0)
         rc = open_archive(d, path, format, err);
     if (rc < 0)
         return rc;
-    open_walk(d);
-    rc = archive_tree(d, err);
+    if (since)
+        rc = since_dump(&d->since, &d->source.root, &d->pack, err);
+    else
+        rc = archive_tree(d, err);
+    if (rc == 0)
+        rc = end_archive(d, err);
     return rc < 0 ? rc : output_commit(&d->output, err);
 }
 
@@ -215,6 +247,7 @@ close_all(struct dump *d)
     depot_close(&d->job.depot); // completes what is out, and with it the walk's loads
     walk_free(&d->walk);
     treeobj_unref(&d->object);
+    since_close(&d->since);
     key_fini(&d->at);
     archive_writer_free(&d->archive);
     output_discard(&d->output);
@@ -232,7 +265,7 @@ report(struct dump *d, const char *path, int64_t started_ms)
         .ns = d->source.ns,
         .has_sequence = d->source.has_sequence,
         .sequence = d->source.sequence,
-        .kind = archive_kind_name(is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL),
+        .kind = archive_kind_name(kind()),
         .failed = done->failed,
         .started_ms = started_ms,
     };
@@ -240,6 +273,9 @@ report(struct dump *d, const char *path, int64_t started_ms)
     if (done->failed > 0)
         progress_warn(&d->job.progress, "left out %" PRIu64 " keys that could not be read",
                       done->failed);
+    else if (is_exact && !done->is_exact)
+        progress_warn(&d->job.progress, "the archive is not exact: the values of some keys are of "
+                                        "too many blobs, or of too large ones");
     if (!as_json)
         progress_finish(&d->job.progress, done->keys, done->bytes, d->source.rootref);
     else if (summary_print(&summary, strcmp(path, "-") == 0 ? stderr : stdout) < 0)
@@ -256,7 +292,9 @@ dump(const char *path)
     int rc;
 
     job_init(&d.job, program.name, "archived");
+    d.job.progress.is_shared = as_json && strcmp(path, "-") == 0; // the summary goes to stderr then
     rc = dump_to(&d, path, &err);
+    progress_end(&d.job.progress, rc);
     close_all(&d);
     if (rc < 0) {
         progress_warn(&d.job.progress, "%s", err.text);
@@ -270,14 +308,21 @@ check_usage(int operands)
 {
     bool is_inspection = list_path || verify_path;
 
-    if (list_path && verify_path)
-        opt_usage_error(&program, "--list and --verify exclude each other");
+    if ((list_path != NULL) + (verify_path != NULL) + is_diff > 1)
+        opt_usage_error(&program, "--list, --verify and --diff exclude each other");
     if (is_inspection && operands > 0)
         opt_usage_error(&program, "with --list and --verify nothing is dumped");
-    if (!is_inspection && operands != 1)
+    if (is_diff && operands != 2)
+        opt_usage_error(&program, "--diff needs two: each a BLOBREF or a FILE");
+    if (!is_inspection && !is_diff && operands != 1)
         opt_usage_error(&program, "one OUTFILE is needed");
+    if (job_options.statedir && job_options.uri)
+        opt_usage_error(&program, "--statedir and --uri exclude each other");
     if (use_checkpoint && (ns || rootref))
         opt_usage_error(&program, "--checkpoint excludes --namespace and --root");
+    if (since && !is_full())
+        opt_usage_error(&program, "--since excludes --prefix, --include and --exclude");
+    is_exact = is_exact || since; // an increment is of no use otherwise
 }
 
 static int
@@ -290,6 +335,29 @@ inspect(void)
     return list_path ? inspect_list(&in, list_path) : inspect_verify(&in, verify_path);
 }
 
+static int
+compare(char **operands)
+{
+    struct dump_diff d = {.old = operands[0],
+                          .new = operands[1],
+                          .filter = &filter,
+                          .maxreqs = (size_t)maxreqs,
+                          .as_json = as_json};
+
+    if (strcmp(d.old, "-") == 0 && strcmp(d.new, "-") == 0)
+        opt_usage_error(&program, "only one of the two can be standard input");
+    job_init(&d.job, program.name, "compared");
+    return dump_diff(&d);
+}
+
+static int
+run(char **operands)
+{
+    if (is_diff)
+        return compare(operands);
+    return list_path || verify_path ? inspect() : dump(operands[0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -297,7 +365,7 @@ main(int argc, char **argv)
     int status;
 
     check_usage(argc - first);
-    status = list_path || verify_path ? inspect() : dump(argv[first]);
+    status = run(argv + first);
     filter_fini(&filter);
     return status;
 }

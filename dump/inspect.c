@@ -203,6 +203,7 @@ report(struct inspect *in, const struct archive_tree *t, int64_t started_ms)
         .started_ms = started_ms,
     };
 
+    progress_end(&in->progress, 0);
     if (in->as_json)
         return summary_print(&summary, stdout) < 0 ? 1 : 0;
     progress_finish(&in->progress, summary.keys, summary.bytes, ref);

@@ -29,9 +29,13 @@ job_init(struct job *j, const char *program, const char *done)
 int
 job_open(struct job *j, struct err *err)
 {
-    int rc = depot_open_rank(&j->depot, job_options.uri, job_options.no_cache, err);
+    int rc;
 
-    if (rc == 0)
-        j->notify.x = depot_handle(j->depot);
+    if (job_options.statedir)
+        return depot_open_statedir(&j->depot, job_options.statedir, j->layout, err);
+    rc = depot_open_rank(&j->depot, job_options.uri, job_options.no_cache, err);
+
+    if (rc == 0 && job_options.sd_notify && j->depot->is_live)
+        notify_open(&j->notify, job_options.uri);
     return rc;
 }

@@ -9,11 +9,12 @@
 #include "xerr.h"
 
 struct job_options {
-    bool verbose;    // a line for each key
-    bool quiet;      // only errors and warnings
-    bool no_cache;   // bypass the caches below rank 0
-    bool sd_notify;  // tell the rank how far it has come
-    const char *uri; // NULL = $XYLEM_URI
+    bool verbose;         // a line for each key
+    bool quiet;           // only errors and warnings
+    bool no_cache;        // bypass the caches below rank 0
+    bool sd_notify;       // tell the rank how far it has come
+    const char *uri;      // NULL = $XYLEM_URI
+    const char *statedir; // of what is not running; NULL = a rank
 };
 
 extern struct job_options job_options;
@@ -44,8 +45,15 @@ extern struct job_options job_options;
         'u', "uri", "URI", OPT_STRING, &job_options.uri, "rank to talk to ($XYLEM_URI)", 0, 0 \
     }
 
+#define JOB_OPTION_STATEDIR(text) \
+    { \
+        0, "statedir", "DIR", OPT_STRING, &job_options.statedir, text, 0, 0 \
+    }
+
 struct job {
-    struct depot *depot;      // owned by the user of this; NULL until job_open()
+    struct depot *depot; // owned by the user of this; NULL until job_open()
+    const struct layout
+        *layout;              // borrowed; of a state directory that is written to; NULL: only read
     struct notify notify;     // --sd-notify
     struct progress progress; // stderr
 };
@@ -53,7 +61,7 @@ struct job {
 /* After the options were parsed.  done: "archived". */
 void job_init(struct job *j, const char *program, const char *done);
 
-/* 0, or the -errno of depot_open_rank() with text. */
+/* 0, or the -errno of depot_open_rank() or depot_open_statedir() with text. */
 int job_open(struct job *j, struct err *err);
 
 #endif

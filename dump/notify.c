@@ -34,9 +34,18 @@ tell_directly(const char *status, int patience_ms)
     (void)sd_notify_send(sd_notify_socket(), buf_str(&lines), patience_ms);
 }
 
-bool
-notify_is_due(const struct notify *n, int64_t now_ms)
+void
+notify_open(struct notify *n, const char *uri)
 {
+    if (xylem_open(&n->x, uri, NULL, NULL) < 0)
+        n->x = NULL;
+}
+
+bool
+notify_is_due(struct notify *n, int64_t now_ms)
+{
+    if (n->is_out)
+        (void)xylem_dispatch(n->x, 0);
     return !n->is_out && (n->sent_ms == 0 || now_ms - n->sent_ms >= INTERVAL_MS);
 }
 
@@ -66,4 +75,6 @@ notify_last(struct notify *n, const char *status)
     }
     format_request(status, &json);
     (void)xylem_rpc(n->x, "state-machine.sd-notify", XYLEM_RANK_ANY, buf_str(&json), NULL);
+    xylem_close(n->x);
+    n->x = NULL;
 }

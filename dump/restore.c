@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* restore.c - xylem-restore: archives become a tree of keys.
  *
- * chain, intake -> upload (blobs) and build (names); basis adds what an incremental archive leaves as it is;
- * then the directories are stored (dir_upload), the tree is compared with what the archive says it is, and
+ * chain, intake -> upload (blobs) and layers (names become directories); the tree is compared with what the archive says it is, and
  * last of all target makes the new root visible.  Until then nothing that others can see has changed,
  * whatever goes wrong.  man page: xylem-restore(1).
  */
-#include "basis.h"
 #include "chain.h"
 #include "clock.h"
-#include "dir_upload.h"
 #include "job.h"
+#include "layers.h"
 #include "summary.h"
 #include "target.h"
 #include "xmem.h"
@@ -44,6 +42,7 @@ static const struct opt options[] = {
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "stores under way at the same time (256)", 1, 1000000},
     JOB_OPTION_SD_NOTIFY,
     JOB_OPTION_URI,
+    JOB_OPTION_STATEDIR("restore into this directory, without an instance"),
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
@@ -58,17 +57,16 @@ static const struct opt_program program = {
 };
 
 struct restore {
-    struct job job;             // the depot, and what is said
-    struct chain chain;         // the archives
-    struct intake intake;       // the one being read
-    struct build *build;        // owned
-    struct upload upload;       // blobs on their way
-    struct build_result result; // of build
-    struct target target;       // where the tree goes
-    struct target_tree tree;    // what was built
-    bool is_verified;           // the tree is the one that was archived
-    const char *not_verified;   // why not; NULL: nothing to tell
-    struct target_root root;    // the new one
+    struct job job;           // the depot, and what is said
+    struct chain chain;       // the archives
+    struct intake intake;     // the one being read
+    struct upload upload;     // blobs on their way
+    struct layers layers;     // what is made of it
+    struct target target;     // where the tree goes
+    struct target_tree tree;  // what was built
+    bool is_verified;         // the tree is the one that was archived
+    const char *not_verified; // why not; NULL: nothing to tell
+    struct target_root root;  // the new one
 };
 
 /* ---- is it what was archived? ---- */
@@ -93,7 +91,7 @@ has_same_counts(const struct restore *r, const struct archive_end *end)
 {
     if (r->chain.count > 1 || r->chain.has_base)
         return true; // they are of what is different
-    return r->result.keys == end->keys && r->result.bytes == end->bytes;
+    return r->layers.result.keys == end->keys && r->layers.result.bytes == end->bytes;
 }
 
 static int
@@ -105,7 +103,8 @@ refuse(const struct restore *r, const struct archive_header *h, struct err *err)
         err, -EIO,
         "the archive was changed after it was written: it is of root %s, but what is in it "
         "gives %s",
-        blobref_format(h->alg, &h->root, should_be), blobref_format(h->alg, &r->result.root, is));
+        blobref_format(h->alg, &h->root, should_be),
+        blobref_format(h->alg, &r->layers.result.root, is));
 }
 
 static int
@@ -119,7 +118,7 @@ compare_roots(struct restore *r, struct err *err)
     r->not_verified = why_not_comparable(r, h);
     if (r->not_verified)
         return 0;
-    r->is_verified = digest_equal(&r->result.root, &h->root);
+    r->is_verified = digest_equal(&r->layers.result.root, &h->root);
     if (r->is_verified)
         return 0;
     if (!end || r->chain.is_exact || !has_same_counts(r, end))
@@ -130,22 +129,35 @@ compare_roots(struct restore *r, struct err *err)
 
 /* ---- set-up ---- */
 
+/* Of a state directory that is made: as in the archive, so that it gives the same root. */
+static struct layout
+choose_layout(const struct restore *r)
+{
+    const struct archive_header *h = chain_header(&r->chain);
+
+    if (h)
+        return (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+    return (struct layout){DIGEST_BLAKE2B, HDIR_MAXDIRENT, LAYOUT_BLOB_SIZE};
+}
+
 static int
 open_depot(struct restore *r, struct err *err)
 {
     const struct layout *layout;
-    struct hdir_form form;
-    int rc = job_open(&r->job, err);
+    struct layout made = choose_layout(r);
+    int rc;
 
+    r->job.layout = &made;
+    rc = job_open(&r->job, err);
+    r->job.layout = NULL;
     if (rc < 0)
         return rc;
     layout = &r->job.depot->layout;
-    form = hdir_form(layout->alg, layout->maxdirent);
     r->target = (struct target){.ns = ns ? ns : "primary", .key = target_key};
-    r->build = build_new(layout->alg);
-    build_set_form(r->build, &form);
     upload_init(&r->upload, r->job.depot, layout->alg, (size_t)maxreqs);
-    intake_init(&r->intake, r->build, &r->upload, &r->job.progress);
+    intake_init(&r->intake, NULL, &r->upload, &r->job.progress);
+    layers_init(&r->layers, r->job.depot, &r->upload, &r->intake);
+    r->layers.is_checkpoint = use_checkpoint;
     r->intake.size_limit = size_limit;
     r->intake.blob_size = (size_t)layout->blob_size;
     r->intake.filter = &filter;
@@ -173,6 +185,7 @@ find_base(struct restore *r, struct err *err)
     if (rc < 0)
         return err_prefix(err, rc, "what the archive is to be added to");
     r->tree.has_base = true;
+    layers_set_basis(&r->layers, &r->tree.base);
     if (no_verify || (alg == r->chain.base_alg && digest_equal(&r->tree.base, &r->chain.base)))
         return 0;
     return err_set(err, -EINVAL,
@@ -182,27 +195,11 @@ find_base(struct restore *r, struct err *err)
 }
 
 static int
-build_tree(struct restore *r, struct err *err)
-{
-    struct dir_upload dirs = {
-        .build = r->build,
-        .upload = &r->upload,
-        .intake = &r->intake,
-        .blob_size = r->intake.blob_size,
-        .is_checkpoint = use_checkpoint,
-    };
-    int rc = 0;
-
-    if (r->chain.has_base)
-        rc = basis_add(r->build, r->job.depot, &r->tree.base, err);
-    return rc < 0 ? rc : dir_upload_run(&dirs, &r->tree, &r->result, err);
-}
-
-static int
 restore_from(struct restore *r, char *const *paths, size_t count, struct err *err)
 {
     int rc;
 
+    r->intake.progress = &r->job.progress;
     chain_init(&r->chain, &r->intake, paths, count);
     rc = chain_open(&r->chain, err);
     if (rc == 0)
@@ -212,7 +209,7 @@ restore_from(struct restore *r, char *const *paths, size_t count, struct err *er
     if (rc == 0)
         rc = chain_run(&r->chain, err);
     if (rc == 0)
-        rc = build_tree(r, err);
+        rc = layers_finish(&r->layers, &r->tree, err);
     if (rc == 0 && (rc = compare_roots(r, err)) < 0)
         err_prefix(err, rc, "%s", paths[count - 1]);
     if (rc == 0)
@@ -229,7 +226,7 @@ close_all(struct restore *r)
     upload_fini(&r->upload);
     chain_fini(&r->chain);
     intake_fini(&r->intake);
-    build_free(&r->build);
+    layers_fini(&r->layers);
     target_tree_fini(&r->tree);
     rename_fini(&rename_rules);
     filter_fini(&filter);
@@ -241,8 +238,8 @@ report(struct restore *r, const char *kind, int64_t started_ms)
 {
     struct progress *p = &r->job.progress;
     struct summary summary = {
-        .keys = r->result.keys,
-        .bytes = r->result.bytes,
+        .keys = r->layers.result.keys,
+        .bytes = r->layers.result.bytes,
         .root = r->root.rootref,
         .ns = use_checkpoint ? NULL : r->target.ns,
         .has_sequence = true,
@@ -261,7 +258,7 @@ report(struct restore *r, const char *kind, int64_t started_ms)
         progress_warn(p, "verified: the tree is the one that was archived");
     else if (r->not_verified && !p->quiet)
         progress_warn(p, "not verified: %s", r->not_verified);
-    progress_finish(p, r->result.keys, r->result.bytes, r->root.rootref);
+    progress_finish(p, r->layers.result.keys, r->layers.result.bytes, r->root.rootref);
     return 0;
 }
 
@@ -277,6 +274,7 @@ restore(char *const *paths, size_t count)
 
     job_init(&r.job, program.name, "restored");
     rc = restore_from(&r, paths, count, &err);
+    progress_end(&r.job.progress, rc);
     if (rc < 0) {
         progress_warn(&r.job.progress, "%s", err.text);
     } else {
@@ -299,6 +297,8 @@ check_usage(int operands)
         opt_usage_error(&program, "please specify a restore target: --key=KEY or --checkpoint");
     if (target_key && use_checkpoint)
         opt_usage_error(&program, "--key and --checkpoint exclude each other");
+    if (job_options.statedir && job_options.uri)
+        opt_usage_error(&program, "--statedir and --uri exclude each other");
     if (use_checkpoint && ns)
         opt_usage_error(&program, "a checkpoint has no --namespace");
     if (rename_parse(&rename_texts, &rename_rules, &err) < 0)

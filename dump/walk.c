@@ -14,7 +14,10 @@
  *  RANGE    next entry before it    -                 -             next entry before it; end: gone
  *  VALUE    loads of its blobs      piece is here     piece is bad  piece; WAIT; FAILED; last: gone
  *  READY    -                       -                 -             one item; gone
+ *  TOLD     -                       -                 -             DIR; gone
  *  FAILED   -                       -                 -             FAILED; gone
+ *
+ * A TOLD node is put before the RANGE of a directory of which its keys do not tell all.
  *
  * Looking ahead: `frontier` is the first node that may still want something.
  *  I1  no node before the frontier is DIR or RANGE or has blobs not asked for that are known.
@@ -95,11 +98,20 @@ yield_piece(struct walk *w, struct node *n)
     }
 }
 
+static void
+yield_dir(struct walk *w, const struct node *n)
+{
+    w->item.kind = WALK_DIR;
+    w->item.is_empty = n->is_empty;
+    w->item.form = n->form;
+}
+
 /* The node whose last item was yielded is kept until now: the item borrows from it. */
 static void
 drop_last_item(struct walk *w)
 {
-    bool is_done = w->item.kind == WALK_LINK || (w->item.kind == WALK_DATA && w->item.is_last);
+    bool is_done = w->item.kind == WALK_LINK || w->item.kind == WALK_DIR ||
+                   (w->item.kind == WALK_DATA && w->item.is_last);
 
     if (is_done)
         walk_remove_node(w, node_of(w->nodes.next));
@@ -126,6 +138,8 @@ walk_next(struct walk *w)
         yield_ready(w, n);
     else if (n->state == NODE_VALUE)
         yield_piece(w, n);
+    else if (n->state == NODE_TOLD)
+        yield_dir(w, n);
     else if (n->state == NODE_FAILED)
         yield_failure(w, n, &n->err);
     return &w->item;
@@ -164,12 +178,23 @@ walk_new(enum digest_alg alg, const struct digest *root, size_t maxreqs)
     return w;
 }
 
-/* It is the only entry of a directory that is made up. */
-struct walk *
-walk_new_at(enum digest_alg alg, const struct key *key, struct treeobj **obj, size_t maxreqs)
+/* Consumes *dir, which is made up.  path: in front of the names in it. */
+static struct walk *
+new_made_up(enum digest_alg alg, struct treeobj **dir, const char *path, size_t depth,
+            size_t maxreqs)
 {
     struct walk *w = new_walk(alg, maxreqs);
     struct node *n = walk_insert_node(w, &w->nodes, NODE_RANGE);
+
+    n->range = level_new_at(dir, path, (unsigned)depth);
+    w->frontier = &n->link;
+    return w;
+}
+
+/* It is the only entry of a directory. */
+struct walk *
+walk_new_at(enum digest_alg alg, const struct key *key, struct treeobj **obj, size_t maxreqs)
+{
     AUTO(buf) struct buf path = BUF_INIT;
     struct treeobj *dir = treeobj_new_dir();
 
@@ -177,9 +202,13 @@ walk_new_at(enum digest_alg alg, const struct key *key, struct treeobj **obj, si
     for (size_t i = 0; i + 1 < key->count; i++)
         buf_printf(&path, "%s/", key->names[i]);
     treeobj_dir_put(dir, key->names[key->count - 1], obj);
-    n->range = level_new_at(&dir, buf_str(&path), (unsigned)key->count - 1);
-    w->frontier = &n->link;
-    return w;
+    return new_made_up(alg, &dir, buf_str(&path), key->count - 1, maxreqs);
+}
+
+struct walk *
+walk_new_of(enum digest_alg alg, struct treeobj **objects, size_t maxreqs)
+{
+    return new_made_up(alg, objects, "", 0, maxreqs);
 }
 
 void
@@ -201,10 +230,22 @@ walk_set_maxdirent(struct walk *w, uint64_t max)
     w->maxdirent = max;
 }
 
+void
+walk_set_exact(struct walk *w)
+{
+    w->is_exact = true;
+}
+
 bool
 walk_is_canonical(const struct walk *w)
 {
     return w->is_canonical;
+}
+
+bool
+walk_is_idle(const struct walk *w)
+{
+    return w->out == 0;
 }
 
 static void

@@ -121,7 +121,7 @@ give_dir(struct walk_load *l, const void *data, size_t size)
     } else if (n->gather) {
         n->state = NODE_GATHER;
     } else {
-        walk_open_range(l->walk, n, &dir);
+        walk_open_range(l->walk, n, &dir, false);
     }
     if (n->state != NODE_FAILED)
         walk_move_frontier_back(l->walk, n);
@@ -157,7 +157,7 @@ finish_gather(struct walk *w, struct node *n)
         err = walk_make_error(-EPROTO, reason.text);
         walk_fail_node(n, &err);
     } else {
-        walk_open_range(w, n, &dir);
+        walk_open_range(w, n, &dir, false);
     }
     gather_free(&n->gather);
 }

@@ -81,30 +81,72 @@ walk_fail_node(struct node *n, struct err **err)
     n->err = TAKE(*err);
 }
 
-static void
-check_form(struct walk *w, const struct node *n, size_t entries)
+/* The form, unless it follows from the number of entries. */
+static enum exact_form
+find_form(const struct walk *w, const struct node *n, size_t entries, bool is_inline)
 {
     bool is_wide = n->gather != NULL;
 
-    if (entries == 0 && n->in)
-        w->is_canonical = false;
-    if (w->maxdirent > 0 && is_wide != (entries > w->maxdirent))
+    if (is_inline)
+        return EXACT_INLINE;
+    if (w->maxdirent == 0 || is_wide == (entries > w->maxdirent))
+        return EXACT_AS_LAID_OUT;
+    return is_wide ? EXACT_HDIR : EXACT_DIR;
+}
+
+static bool
+is_told(struct walk *w, const struct node *n)
+{
+    if (!w->filter || !n->in)
+        return true;
+    buf_reset(&w->filtered);
+    buf_printf(&w->filtered, "%s%s/", n->in->path, n->name);
+    return filter_wants_key(w->filter, buf_str(&w->filtered));
+}
+
+/* Before the frontier, if the directory is at it or before it. */
+static void
+insert_told(struct walk *w, struct node *n, bool is_empty, enum exact_form form)
+{
+    struct node *told;
+
+    if (!is_told(w, n))
+        return;
+    told = walk_insert_node(w, &n->link, NODE_TOLD);
+    told->passed = n->passed || w->frontier == &n->link;
+    told->in = n->in ? level_ref(n->in) : NULL;
+    told->name = n->name;
+    told->is_empty = is_empty;
+    told->form = form;
+}
+
+static void
+check_form(struct walk *w, struct node *n, size_t entries, bool is_inline)
+{
+    enum exact_form form = find_form(w, n, entries, is_inline);
+    bool is_empty = entries == 0 && n->in;
+
+    if (!is_empty && form == EXACT_AS_LAID_OUT)
+        return;
+    if (w->is_exact)
+        insert_told(w, n, is_empty, form);
+    else
         w->is_canonical = false;
 }
 
 void
-walk_open_range(struct walk *w, struct node *n, struct treeobj **dir)
+walk_open_range(struct walk *w, struct node *n, struct treeobj **dir, bool is_inline)
 {
+    size_t entries = treeobj_dir_count(*dir);
     struct err *err;
 
-    check_form(w, n, treeobj_dir_count(*dir));
-
-    if (n->in && n->in->depth + 1 >= KEY_DEPTH_MAX) {
+    if (entries > 0 && n->in && n->in->depth + 1 >= KEY_DEPTH_MAX) {
         treeobj_unref(dir);
         err = walk_make_error(-EPROTO, "directories are nested too deep");
         walk_fail_node(n, &err);
         return;
     }
+    check_form(w, n, entries, is_inline);
     n->range = level_new(dir, n->in, n->name);
     n->state = NODE_RANGE;
 }
@@ -132,8 +174,7 @@ set_entry(struct walk *w, struct node *n, struct treeobj *entry)
         break;
     case TREEOBJ_DIR: // RFC 11 allows a directory in place, although nobody writes one
         dir = treeobj_ref(entry);
-        w->is_canonical = false;
-        walk_open_range(w, n, &dir);
+        walk_open_range(w, n, &dir, true);
         break;
     }
 }

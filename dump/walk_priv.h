@@ -16,6 +16,7 @@ enum node_state {
     NODE_RANGE,
     NODE_VALUE,
     NODE_READY,
+    NODE_TOLD,
     NODE_FAILED,
 };
 
@@ -34,6 +35,8 @@ struct node {
     size_t wanted;             // refs asked for so far
     size_t yielded;            // pieces yielded so far
     struct list loads;         // walk_load.link; VALUE: in the order of refs
+    bool is_empty;             // TOLD: see walk_item
+    enum exact_form form;      // TOLD
     struct err *err;           // FAILED: owned; GATHER: why the first part is lost, or NULL
 };
 
@@ -71,6 +74,7 @@ struct walk {
     struct err *item_err;        // owned: what item.error points to
     const struct filter *filter; // borrowed; NULL = everything
     uint64_t maxdirent;          // entries of a directory that is not wide; 0 = it does not matter
+    bool is_exact;               // see walk_set_exact()
     bool is_canonical;           // see walk_is_canonical()
 };
 
@@ -97,8 +101,9 @@ void walk_recycle_load(struct walk_load *l);
 struct err *walk_make_error(int errnum, const char *text);
 void walk_fail_node(struct node *n, struct err **err); // consumes *err
 
-/* A directory is there, consumes *dir: the node becomes a RANGE, or FAILED when it is too deep. */
-void walk_open_range(struct walk *w, struct node *n, struct treeobj **dir);
+/* A directory is there, consumes *dir: the node becomes a RANGE, or FAILED when it is too deep.  is_inline: it
+ * has no blob of its own. */
+void walk_open_range(struct walk *w, struct node *n, struct treeobj **dir, bool is_inline);
 
 /* The RANGE node at the frontier: its next entry becomes the frontier, or the node goes. */
 void walk_expand_range(struct walk *w, struct node *range);

@@ -8,10 +8,8 @@
 #include "cmd_kvs_util.h"
 #include "blobref.h"
 #include "diff.h"
-#include "diff_dir.h"
 #include "diff_lines.h"
-#include "json_text.h"
-#include "key.h"
+#include "diff_text.h"
 #include "root_arg.h"
 #include "xmem.h"
 
@@ -54,70 +52,23 @@ struct run {
 
 /* --- output --- */
 
-/* a/b -> a.b, whatever its length; an empty directory is "a.b." for people. */
-static void
-add_key(struct buf *out, const char *path, bool is_dir)
-{
-    size_t len;
-
-    for (const char *at = path; *at; at += len + (at[len] == '/')) {
-        AUTO(free) char *name = NULL;
-
-        len = strcspn(at, "/");
-        name = xstrndup(at, len);
-        if (at != path)
-            buf_add_char(out, '.');
-        key_quote_name(name, out);
-    }
-    if (is_dir || !path[0])
-        buf_add_char(out, '.');
-}
-
-static void
-add_object(const struct run *r, const char *member, const struct treeobj *obj, struct buf *out)
-{
-    buf_printf(out, ",\"%s\":", member);
-    if (obj)
-        treeobj_encode(r->alg, obj, out);
-    else
-        buf_add_str(out, "null");
-}
-
-static void
-print_json(const struct run *r, const struct diff_item *item)
-{
-    AUTO(buf) struct buf key = BUF_INIT;
-    AUTO(buf) struct buf line = BUF_INIT;
-
-    add_key(&key, item->path, false);
-    buf_add_str(&line, "{\"key\":");
-    json_text_quote(buf_str(&key), &line);
-    buf_printf(&line, ",\"change\":\"%s\"",
-               !item->old   ? "added"
-               : !item->new ? "removed"
-                            : "changed");
-    add_object(r, "old", item->old, &line);
-    add_object(r, "new", item->new, &line);
-    buf_add_str(&line, "}\n");
-    cmd_write(line.data, line.size);
-}
-
 static int
 print_change(struct run *r, const struct diff_item *item, struct err *err)
 {
-    AUTO(buf) struct buf key = BUF_INIT;
+    AUTO(buf) struct buf text = BUF_INIT;
     int rc = 0;
 
     r->differ = true;
-    add_key(&key, item->path, diff_is_dir(item->old ? item->old : item->new));
     if (as_json)
-        print_json(r, item);
-    else if (name_only)
-        puts(buf_str(&key));
-    else if (r->lines)
-        rc = diff_lines_add(r->lines, buf_str(&key), item->old, item->new, err);
+        diff_text_json(r->alg, item, &text);
     else
-        printf("%c %s\n", !item->old ? '+' : !item->new ? '-' : '~', buf_str(&key));
+        diff_text_key(item, &text);
+    if (as_json || name_only)
+        puts(buf_str(&text));
+    else if (r->lines)
+        rc = diff_lines_add(r->lines, buf_str(&text), item->old, item->new, err);
+    else
+        printf("%c %s\n", diff_text_sign(item), buf_str(&text));
     return rc == 0 && cmd_output_failed() ? err_set(err, -EIO, "standard output") : rc;
 }
 
@@ -174,7 +125,7 @@ take_item(struct run *r, const struct diff_item *item, struct err *err)
 
     if (item->kind == DIFF_CHANGE)
         return print_change(r, item, err);
-    add_key(&key, item->path, false);
+    diff_text_key(item, &key);
     return err_set(err, item->errnum, "%.200s: %s", buf_str(&key), item->error);
 }
 

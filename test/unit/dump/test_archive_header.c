@@ -20,6 +20,7 @@ make_header(void)
         .maxdirent = 1024,
         .blob_size_limit = 1048576,
         .prefix = xstrdup("a.b\"größe"),
+        .is_exact = true,
     };
 
     memset(h.root.bytes, 0xa5, sizeof(h.root.bytes));
@@ -44,6 +45,7 @@ a_header_comes_back(void **state UNUSED)
     assert_int_equal(got.maxdirent, h.maxdirent);
     assert_int_equal(got.blob_size_limit, h.blob_size_limit);
     assert_string_equal(got.prefix, h.prefix);
+    assert_true(got.is_exact);
     archive_header_fini(&got);
     archive_header_fini(&h);
 }
@@ -60,6 +62,22 @@ what_is_not_told_is_not_there(void **state UNUSED)
     assert_null(got.ns);
     assert_null(got.prefix);
     assert_false(got.has_sequence);
+    assert_false(got.is_exact);
+    archive_header_fini(&got);
+}
+
+static void
+an_incremental_archive_says_since_when(void **state UNUSED)
+{
+    AUTO(buf) struct buf out = BUF_INIT;
+    struct archive_header h = {
+        .kind = ARCHIVE_INCREMENTAL, .alg = DIGEST_SHA1, .blob_size_limit = 1};
+    struct archive_header got;
+
+    h.since.bytes[0] = 7;
+    archive_header_encode(&h, &out);
+    assert_int_equal(archive_header_decode(out.data, out.size, &got, NULL), 1);
+    assert_true(digest_equal(&got.since, &h.since));
     archive_header_fini(&got);
 }
 
@@ -94,12 +112,19 @@ damaged_headers_are_errors(void **state UNUSED)
         "xylem-archive {\"version\":1,\"kind\":\"full\"," REST "9223372036854775807}",
         "xylem-archive {\"version\":1,\"kind\":\"full\"," REST "-1}",
         "xylem-archive {\"version\":1,\"kind\":\"full\"," REST "\"1\"}",
+        "xylem-archive {\"version\":1,\"kind\":\"incremental\"," REST "1}",
+        "xylem-archive {\"version\":1,\"kind\":\"incremental\"," REST "1,\"since\":7}",
+        "xylem-archive {\"version\":1,\"kind\":\"incremental\"," REST "1,\"since\":\"blake2b-00\"}",
     };
     struct err err = {0};
 
     for (size_t i = 0; i < ARRAY_SIZE(damaged); i++)
         assert_int_equal(decode_text(damaged[i], NULL), -EPROTO);
     assert_int_equal(decode_text("xylem-archive {\"version\":1,\"kind\":\"full\"," REST "1}", NULL),
+                     1);
+    assert_int_equal(decode_text("xylem-archive {\"version\":1,\"kind\":\"full\",\"new\":[]"
+                                 ",\"since\":7," REST "1}",
+                                 NULL),
                      1);
     assert_int_equal(decode_text("xylem-archive {\"version\":2}", &err), -EPROTO);
     assert_non_null(strstr(err.text, "version 2"));
@@ -136,6 +161,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_comes_back),
         cmocka_unit_test(what_is_not_told_is_not_there),
+        cmocka_unit_test(an_incremental_archive_says_since_when),
         cmocka_unit_test(damaged_headers_are_errors),
         cmocka_unit_test(an_end_comes_back_from_the_last_bytes),
     };

@@ -109,6 +109,35 @@ digest_two(const char *path_a, int kind_a, const char *path_b, int kind_b)
     return d;
 }
 
+static struct digest
+digest_attribute(const char *name, const char *value)
+{
+    struct content *c = content_new(ALG, BLOB_SIZE);
+    struct digest d;
+
+    if (name)
+        content_add_attribute(c, name, value, strlen(value));
+    content_add_other(c, "a/");
+    content_finish(c, &d);
+    content_free(&c);
+    return d;
+}
+
+static void
+attributes_matter(void **state UNUSED)
+{
+    const struct digest all[] = {
+        digest_attribute(NULL, NULL),  digest_attribute("a", ""),  digest_attribute("a", "b"),
+        digest_attribute("a", "c"),    digest_attribute("b", "c"), digest_attribute("a", "bb"),
+        digest_attribute("form", "a"),
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        for (size_t j = 0; j < i; j++)
+            assert_false(digest_equal(&all[i], &all[j]));
+    }
+}
+
 static void
 names_kinds_and_order_matter(void **state UNUSED)
 {
@@ -130,6 +159,7 @@ main(void)
         cmocka_unit_test(pieces_do_not_matter),
         cmocka_unit_test(every_byte_matters),
         cmocka_unit_test(names_kinds_and_order_matter),
+        cmocka_unit_test(attributes_matter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

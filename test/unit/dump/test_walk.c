@@ -68,6 +68,7 @@ start_loads(struct rig *r, struct walk *w)
 static void
 log_item(struct rig *r, const struct walk_item *item)
 {
+    static const char *const forms[] = {"", " dir", " hdir", " inline"};
     struct digest d;
 
     switch (item->kind) {
@@ -84,6 +85,10 @@ log_item(struct rig *r, const struct walk_item *item)
         break;
     case WALK_FAILED:
         buf_printf(&r->log, "\n%s FAILED %d\n", item->path, item->errnum);
+        break;
+    case WALK_DIR:
+        buf_printf(&r->log, "%s/%s%s\n", item->path, item->is_empty ? " empty" : "",
+                   forms[item->form]);
         break;
     case WALK_WAIT:
     case WALK_END:
@@ -651,6 +656,135 @@ empty_and_inline_directories_are_noticed(void **state UNUSED)
     }
 }
 
+/* ---- exact ---- */
+
+static struct walk *
+exact_walk(const struct digest *root, size_t maxreqs)
+{
+    struct walk *w = walk_new(ALG, root, maxreqs);
+
+    walk_set_maxdirent(w, 2);
+    walk_set_exact(w);
+    return w;
+}
+
+/* "odd/" of three links in one blob, "in/" in place, with "in/empty/", "wide/" of one link, "a-". */
+static void
+store_odd_tree(struct rig *r, struct digest *ret)
+{
+    struct treeobj *root = treeobj_new_dir();
+    struct treeobj *odd = treeobj_new_dir();
+    struct treeobj *in = treeobj_new_dir();
+    struct treeobj *empty = treeobj_new_dir();
+    struct treeobj *wide = treeobj_new_dir();
+
+    put(odd, "1", treeobj_new_symlink(NULL, "t"));
+    put(odd, "2", treeobj_new_symlink(NULL, "t"));
+    put(odd, "3", treeobj_new_symlink(NULL, "t"));
+    link_dir(r, root, "odd", &odd);
+    link_dir(r, in, "empty", &empty);
+    put(in, "x", treeobj_new_symlink(NULL, "t"));
+    put(root, "in", in);
+    put(root, "in-", treeobj_new_symlink(NULL, "t"));
+    put(wide, "x", treeobj_new_symlink(NULL, "t"));
+    r->form = (struct hdir_form){ALG, 0, 10, hdir_hash};
+    store_wide(r, wide, ret);
+    treeobj_unref(&wide);
+    put(root, "wide", treeobj_new_dirref(ret));
+    store_wide(r, root, ret);
+    treeobj_unref(&root);
+    r->form.max = 0;
+}
+
+static void
+directories_of_which_keys_do_not_tell_all_are_told(void **state UNUSED)
+{
+    static const char expected[] = "in- -> t\n"
+                                   "in/ inline\n"
+                                   "in/empty/ empty\n"
+                                   "in/x -> t\n"
+                                   "odd/ dir\n"
+                                   "odd/1 -> t\n"
+                                   "odd/2 -> t\n"
+                                   "odd/3 -> t\n"
+                                   "wide/ hdir\n"
+                                   "wide/x -> t\n";
+
+    for (unsigned seed = 0; seed < 40; seed++) {
+        bool canonical = false;
+        struct digest root;
+        struct rig r;
+
+        rig_init(&r);
+        store_odd_tree(&r, &root);
+        assert_string_equal(
+            run_this(&r, exact_walk(&root, 1 + seed % 5), 1 + seed % 5, seed, &canonical),
+            expected);
+        assert_true(canonical);
+        rig_fini(&r);
+    }
+}
+
+static void
+the_root_is_told_when_its_form_is_odd(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    memstore_put_obj(&r.store, dir, &root);
+    assert_string_equal(run_this(&r, exact_walk(&root, 1), 1, 1, NULL), "");
+    put(dir, "x", treeobj_new_symlink(NULL, "t"));
+    r.form = (struct hdir_form){ALG, 0, 10, hdir_hash};
+    store_wide(&r, dir, &root);
+    assert_string_equal(run_this(&r, exact_walk(&root, 1), 1, 1, NULL), "/ hdir\nx -> t\n");
+    treeobj_unref(&dir);
+    rig_fini(&r);
+}
+
+static void
+a_filter_is_asked_about_directories_too(void **state UNUSED)
+{
+    const char *patterns[] = {"in/*"};
+    const struct filter only = {.include = {patterns, 1}};
+    struct digest root;
+    struct walk *w;
+    struct rig r;
+
+    rig_init(&r);
+    store_odd_tree(&r, &root);
+    w = exact_walk(&root, 3);
+    walk_set_filter(w, &only);
+    assert_string_equal(run_this(&r, w, 3, 1, NULL),
+                        "/ hdir\nin/ inline\nin/empty/ empty\nin/x -> t\n" + 0);
+    rig_fini(&r);
+}
+
+/* A key may have KEY_DEPTH_MAX names, also that of a directory in which nothing is. */
+static void
+the_deepest_empty_directory_is_told(void **state UNUSED)
+{
+    struct treeobj *dir = treeobj_new_dir();
+    AUTO(buf) struct buf expected = BUF_INIT;
+    struct digest root;
+    struct rig r;
+
+    rig_init(&r);
+    for (int i = 0; i < KEY_DEPTH_MAX; i++) {
+        struct treeobj *parent = treeobj_new_dir();
+
+        buf_add_str(&expected, "d/");
+        memstore_link_dir(&r.store, parent, "d", &dir);
+        dir = parent;
+    }
+    buf_add_str(&expected, " empty\n");
+    store_root(&r, &dir, &root);
+    assert_string_equal(run_this(&r, exact_walk(&root, 2), 2, 1, NULL), buf_str(&expected));
+    assert_string_equal(run_walk(&r, &root, 2, 1), ""); // nor is it refused
+    rig_fini(&r);
+}
+
 /* Most loads out, with groups of 32 and 64 KiB, of a root with 200 values of one blob each. */
 static size_t
 most_loads(size_t maxreqs, size_t blob_size)
@@ -709,6 +843,10 @@ main(void)
         cmocka_unit_test(what_the_filter_leaves_out_is_not_loaded),
         cmocka_unit_test(forms_that_do_not_follow_from_the_keys_are_noticed),
         cmocka_unit_test(empty_and_inline_directories_are_noticed),
+        cmocka_unit_test(directories_of_which_keys_do_not_tell_all_are_told),
+        cmocka_unit_test(the_root_is_told_when_its_form_is_odd),
+        cmocka_unit_test(a_filter_is_asked_about_directories_too),
+        cmocka_unit_test(the_deepest_empty_directory_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
