@@ -16,10 +16,12 @@
  * I1  gc and err are the store's thread's while STEPPING or LEFT, ours otherwise.
  * I2  request is there but for IDLE and LEFT, and is answered when its state ends. */
 #include "collector.h"
+#include "blobref.h"
 #include "clock.h"
 #include "elog.h"
 #include "gc.h"
 #include "json_reply.h"
+#include "pins.h"
 #include "waiter.h"
 #include "xmem.h"
 
@@ -31,6 +33,7 @@
 #define GRACE_MAX 1e9
 #define PROGRESS_MS 200 // between two answers of a stream
 #define PAUSE_MAX_MS 100
+#define PIN_SECONDS_MAX 3600
 
 enum state { IDLE, STEPPING, PAUSING, LEFT };
 
@@ -53,6 +56,7 @@ struct collector {
     struct err err;          // see I1
     int64_t step_us;         // how long the last step took; like err
     struct task_waiter stepped;
+    struct pins pins;         // what is kept for its readers
     struct loop_timer pause;  // PAUSING
     struct loop_timer expiry; // of what the ranks know; runs while there is a store
     int64_t told_ms;          // when the last answer of the stream was sent
@@ -164,11 +168,21 @@ step(void *task, struct store_db *db)
     return rc;
 }
 
+/* Each time anew: one may have come since, and walking what was walked costs nothing. */
+static void
+add_pins(struct collector *c)
+{
+    pins_expire(&c->pins, loop_now(c->loop));
+    for (size_t i = 0; i < c->pins.count; i++)
+        gc_pin(c->gc, &c->pins.list[i].root);
+}
+
 static void
 start_step(void *arg)
 {
     struct collector *c = arg;
 
+    add_pins(c);
     c->state = STEPPING;
     store_run(c->store, step, c, &c->stepped);
 }
@@ -254,17 +268,69 @@ serve_here(struct collector *c, struct request *req)
     }
 }
 
-static void
-serve_gc(void *arg, struct request *req)
+/* {"root":REF,"seconds":N} */
+static int
+decode_pin(const struct collector *c, const struct request *req, struct digest *ret_root,
+           double *ret_seconds, struct err *err)
 {
-    struct collector *c = arg;
+    const char *text = msg_text(&req->msg);
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    const char *ref = json_string_value(json_object_get(json, "root"));
+    const json_t *seconds = json_object_get(json, "seconds");
+    enum digest_alg alg;
+    int rc = 0;
 
+    *ret_seconds = json_number_value(seconds);
+    if (!ref || !json_is_number(seconds))
+        rc = err_set(err, -EPROTO, "pin: malformed request");
+    else if (blobref_parse(ref, &alg, ret_root) < 0 || alg != c->alg)
+        rc = err_set(err, -EINVAL, "pin: root is no blobref of this instance");
+    else if (!(*ret_seconds >= 0 && *ret_seconds <= PIN_SECONDS_MAX))
+        rc = err_set(err, -EINVAL, "pin: seconds is not 0 to %d", PIN_SECONDS_MAX);
+    json_decref(json);
+    return rc;
+}
+
+static void
+pin_here(struct collector *c, struct request *req)
+{
+    int64_t now = loop_now(c->loop);
+    struct blob *none = NULL;
+    struct digest root;
+    double seconds;
+    struct err err;
+    int rc = decode_pin(c, req, &root, &seconds, &err);
+
+    if (rc == 0 && (rc = pins_add(&c->pins, &root, now + (int64_t)(seconds * 1000), now)) < 0)
+        err_set(&err, rc, "pin: there are %d already", PINS_MAX);
+    if (rc < 0)
+        router_respond_error(c->router, req, -rc, "%s", err.text);
+    else
+        router_respond(c->router, req, &none);
+}
+
+/* At rank 0 with a backing store. */
+static void
+serve(struct collector *c, struct request *req, void (*here)(struct collector *, struct request *))
+{
     if (c->rank > 0)
         router_pass_on(c->router, req, &(struct router_pass){.rank = TOPO_NONE});
     else if (!c->store)
         router_respond_error(c->router, req, ENOSYS, "there is no backing store to collect in");
     else
-        serve_here(c, req);
+        here(c, req);
+}
+
+static void
+serve_gc(void *arg, struct request *req)
+{
+    serve(arg, req, serve_here);
+}
+
+static void
+serve_pin(void *arg, struct request *req)
+{
+    serve(arg, req, pin_here);
 }
 
 void
@@ -309,6 +375,7 @@ collector_set_removed_handler(struct collector *c, void (*removed)(void *arg), v
 
 static const struct service services[] = {
     {"content-backing.gc", serve_gc},
+    {"content-backing.pin", serve_pin},
 };
 
 struct collector *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* collector.h - the topic content-backing.gc: garbage collection while the instance is at work
+/* collector.h - the topics content-backing.gc and .pin: garbage collection while the instance is at work
  * (xylem-content(7), "Garbage").  Served by rank 0; other ranks pass it up.  Nothing is ever removed
  * without such a request. */
 #ifndef XYLEM_COLLECTOR_H

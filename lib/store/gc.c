@@ -74,6 +74,12 @@ gc_free(struct gc **gc_p)
     free(gc);
 }
 
+void
+gc_pin(struct gc *gc, const struct digest *root)
+{
+    mark_add_pin(gc->mark, root);
+}
+
 /* --- refusals --- */
 
 static int

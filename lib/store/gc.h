@@ -42,6 +42,9 @@ struct gc;
 struct gc *gc_new(const struct gc_conf *conf);
 void gc_free(struct gc **gc);
 
+/* Between two steps: keep what is reachable from this root as well, as far as it is still there. */
+void gc_pin(struct gc *gc, const struct digest *root);
+
 /* 1: there is more to do; 0: done.
  * -EIO: refused, because a directory is missing or damaged (text names its blobref); -EINVAL:
  * refused, because there is neither a root nor a checkpoint; both are final.

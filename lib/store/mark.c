@@ -3,7 +3,7 @@
  *
  * Two stacks of digests are what is left to do: `values`, to be marked, and `trees`, to be read.
  * Values come first, so that no more waits than the tree objects on the way down have references.
- * What roots reach is STRONG and comes first; what only mark_add_row() has brought is WEAK.
+ * What roots reach is STRONG and comes first; what only mark_add_row() or mark_add_pin() has brought is WEAK.
  *
  * I1  A row in `walked` is in `kept`, and everything it refers to is marked or on a stack.
  * I2  What cannot be read for want of a working disk stays on its stack.
@@ -154,6 +154,12 @@ mark_add_row(struct mark *m, const struct store_db_row *row)
 {
     rowset_add(&m->kept, row->id);
     push(&m->todo[WEAK].trees, &row->digest);
+}
+
+void
+mark_add_pin(struct mark *m, const struct digest *root)
+{
+    push(&m->todo[WEAK].trees, root);
 }
 
 /* --- values --- */

@@ -21,6 +21,8 @@ int mark_add_roots(struct mark *m, struct store_db *db);
 /* Mark a row that no root may reach, and if it is a tree object, have what it reaches marked as well.
  * What is found missing or damaged on this way is nobody's loss and not counted. */
 void mark_add_row(struct mark *m, const struct store_db_row *row);
+/* Mark what is reachable from a root that is none any more, likewise. */
+void mark_add_pin(struct mark *m, const struct digest *root);
 /* Roots and checkpoints that were there at the last reading. */
 size_t mark_root_count(const struct mark *m);
 
