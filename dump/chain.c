@@ -73,21 +73,37 @@ remember(struct chain *c)
     const struct archive_header *h = chain_header(c);
     const struct archive_end *end = chain_end(c);
 
-    c->has_root = h && (h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_INCREMENTAL);
+    c->has_root = h && h->kind != ARCHIVE_PARTIAL;
     if (c->has_root) {
-        c->alg = h->alg;
-        c->root = h->root;
+        c->alg = h->kind == ARCHIVE_ALL ? c->pick.found.alg : h->alg;
+        c->root = h->kind == ARCHIVE_ALL ? c->pick.found.root : h->root;
     }
     c->is_exact = c->is_exact && end && end->is_exact;
+}
+
+/* Of an archive of all only one section is read. */
+static int
+read_section(struct chain *c, struct err *err)
+{
+    int rc;
+
+    section_pick_init(&c->pick, c->ns ? c->ns : "primary", c->intake);
+    rc = intake_run(c->intake, err);
+    c->intake->on_section = NULL;
+    return rc < 0 ? rc : section_pick_check(&c->pick, err);
 }
 
 static int
 read_one(struct chain *c, struct err *err)
 {
+    const struct archive_header *h = chain_header(c);
     int rc;
 
     c->intake->archive = c->reader;
-    rc = intake_run(c->intake, err);
+    if (h && h->kind == ARCHIVE_ALL)
+        rc = read_section(c, err);
+    else
+        rc = intake_run(c->intake, err);
     if (rc < 0)
         return err_prefix(err, rc, "%s", name_of(c->paths[c->next - 1]));
     remember(c);

@@ -4,12 +4,14 @@
 #ifndef XYLEM_CHAIN_H
 #define XYLEM_CHAIN_H
 
-#include "intake.h"
+#include "section.h"
 
 struct chain {
-    struct intake *intake;         // borrowed
-    char *const *paths;            // borrowed array; "-" = standard input
-    size_t count;                  // paths
+    struct intake *intake;    // borrowed
+    char *const *paths;       // borrowed array; "-" = standard input
+    size_t count;             // paths
+    const char *ns;           // borrowed; of an archive of all namespaces: the one that is wanted
+    struct section_pick pick; // of such an archive
     struct archive_reader *reader; // owned; the one being read, or the last one
     int fd;                        // of reader
     size_t next;                   // paths[next] is read next

@@ -143,6 +143,13 @@ depot_load_dir(struct depot *d, const struct digest *digest, struct treeobj **re
 
 /* ---- roots ---- */
 
+void
+depot_keep(struct depot *d, const struct digest *root)
+{
+    if (d->ops->keep)
+        d->ops->keep(d, root);
+}
+
 int
 depot_root(struct depot *d, const char *ns, struct depot_root *ret, struct err *err)
 {

@@ -61,6 +61,7 @@ struct depot_ops {
     int (*store)(struct depot *d, const void *data, size_t size, depot_fn fn, void *arg,
                  struct err *err);
     int (*dispatch)(struct depot *d, struct err *err);
+    void (*keep)(struct depot *d, const struct digest *root);
     int (*root)(struct depot *d, const char *ns, struct depot_root *ret, struct err *err);
     int (*roots)(struct depot *d, struct depot_root **ret, size_t *ret_count, struct err *err);
     int (*checkpoints)(struct depot *d, struct checkpoint **ret, size_t *ret_count,
@@ -75,9 +76,10 @@ struct depot_ops {
 
 /* What all kinds begin with. */
 struct depot {
-    const struct depot_ops *ops; // what only writes is NULL where nothing can be written
-    struct layout layout;        // of its trees
-    bool is_live;                // others change it at the same time
+    const struct depot_ops
+        *ops;             // what only writes is NULL where nothing can be written; keep may be
+    struct layout layout; // of its trees
+    bool is_live;         // others change it at the same time
 };
 
 /* A rank.  uri: NULL = $XYLEM_URI.  no_cache: talk to rank 0, not to the caches below it.  The -errno of
@@ -117,6 +119,10 @@ int depot_load_object(struct depot *d, const struct digest *digest, struct treeo
 /* The directory that a blob is; of a wide one all parts, as one dir object. */
 int depot_load_dir(struct depot *d, const struct digest *digest, struct treeobj **ret,
                    struct err *err);
+
+/* While the depot is open and used: garbage is not collected in the tree of this root, also when it is no
+ * longer current.  As far as the depot can see to that. */
+void depot_keep(struct depot *d, const struct digest *root);
 
 /* -ENOTSUP: there is no such namespace; -ENOSYS: no key-value store is running. */
 int depot_root(struct depot *d, const char *ns, struct depot_root *ret, struct err *err);

@@ -2,6 +2,7 @@
 /* depot_rank.c - the rank of a running instance as a depot. */
 #include "depot_rank.h"
 #include "blobref.h"
+#include "clock.h"
 #include "units.h"
 #include "xmem.h"
 
@@ -10,6 +11,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+#define KEEP_SECONDS 240 // a tree stays for so long after the rank has heard from us
 
 /* One load or store under way. */
 struct rank_call {
@@ -97,12 +100,63 @@ rank_store(struct depot *d, const void *data, size_t size, depot_fn fn, void *ar
     return rc < 0 ? fail_start(call, rc, err) : 0;
 }
 
+/* ---- what is to stay ---- */
+
+static char *
+format_pin(const struct depot_rank *r, size_t i)
+{
+    char ref[BLOBREF_MAX];
+
+    return xasprintf("{\"root\":\"%s\",\"seconds\":%d}",
+                     blobref_format(r->base.layout.alg, &r->kept[i], ref), KEEP_SECONDS);
+}
+
+/* The first time it has to be known before the first load.  What does not collect garbage has no such
+ * service. */
+static void
+rank_keep(struct depot *d, const struct digest *root)
+{
+    struct depot_rank *r = rank_of(d);
+    AUTO(free) char *json = NULL;
+
+    if (r->nkept == KEPT_MAX)
+        return;
+    r->kept[r->nkept++] = *root;
+    json = format_pin(r, r->nkept - 1);
+    xylem_rpc(r->x, "content-backing.pin", XYLEM_RANK_ANY, json, NULL);
+    if (r->nkept == 1)
+        r->kept_ms = clock_ms();
+}
+
+static void
+on_kept(void *arg UNUSED, const struct xylem_reply *reply UNUSED)
+{
+}
+
+static void
+keep_on(struct depot_rank *r)
+{
+    int64_t now = clock_ms();
+
+    if (r->nkept == 0 || now - r->kept_ms < KEEP_SECONDS * 1000 / 4)
+        return;
+    r->kept_ms = now;
+    for (size_t i = 0; i < r->nkept; i++) {
+        AUTO(free) char *json = format_pin(r, i);
+
+        xylem_rpc_async(r->x, "content-backing.pin", XYLEM_RANK_ANY, json, strlen(json), XYLEM_TEXT,
+                        on_kept, NULL, NULL);
+    }
+}
+
 static int
 rank_dispatch(struct depot *d, struct err *err)
 {
     struct depot_rank *r = rank_of(d);
-    int rc = xylem_dispatch(r->x, -1);
+    int rc;
 
+    keep_on(r);
+    rc = xylem_dispatch(r->x, -1);
     return rc < 0 ? err_set(err, rc, "%s", xylem_error(r->x)) : 0;
 }
 
@@ -298,6 +352,7 @@ static const struct depot_ops rank_ops = {
     .load = rank_load,
     .store = rank_store,
     .dispatch = rank_dispatch,
+    .keep = rank_keep,
     .root = rank_root,
     .roots = rank_roots,
     .checkpoints = rank_checkpoints,

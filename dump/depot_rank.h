@@ -8,11 +8,16 @@
 
 struct rank_call;
 
+#define KEPT_MAX 8 // trees that are read at the same time; more are not kept
+
 struct depot_rank {
     struct depot base;
-    xylem_t *x;              // owned
-    int flags;               // of loads and stores: 0 or XYLEM_BYPASS
-    struct rank_call *spare; // owned list, to use again
+    xylem_t *x;                   // owned
+    int flags;                    // of loads and stores: 0 or XYLEM_BYPASS
+    struct rank_call *spare;      // owned list, to use again
+    struct digest kept[KEPT_MAX]; // roots of trees that are to stay
+    size_t nkept;                 // of them
+    int64_t kept_ms;              // when rank 0 was told last, monotonic
 };
 
 static inline struct depot_rank *

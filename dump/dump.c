@@ -5,6 +5,7 @@
  * the first byte is written: options, format, root, prefix.  --list and --verify only read an archive
  * (inspect).  man page: xylem-dump(1).
  */
+#include "dump_all.h"
 #include "dump_diff.h"
 #include "dump_since.h"
 #include "fetch.h"
@@ -26,7 +27,7 @@
 #define GROUP_LOADS 32           // blobs that one request brings, at most
 #define GROUP_BYTES (512 * 1024) // and their bytes, about
 
-static bool use_checkpoint, ignore_failed_read, as_json, is_diff, is_exact;
+static bool use_checkpoint, ignore_failed_read, as_json, is_diff, is_exact, is_all;
 static long maxreqs = 2;
 static const char *ns, *rootref, *prefix, *list_path, *verify_path, *since;
 static struct filter filter;
@@ -46,6 +47,7 @@ static const struct opt options[] = {
      "warn about keys that cannot be read and leave them out", 0, 0},
     {0, "exact", NULL, OPT_FLAG, &is_exact, "archive all that makes the root what it is (only tar)",
      0, 0},
+    {0, "all", NULL, OPT_FLAG, &is_all, "archive all namespaces and checkpoints (only tar)", 0, 0},
     {0, "json", NULL, OPT_FLAG, &as_json, "a summary as JSON on stdout", 0, 0},
     {0, "list", "FILE", OPT_STRING, &list_path, "list the keys in an archive", 0, 0},
     {0, "verify", "FILE", OPT_STRING, &verify_path, "check an archive against its root", 0, 0},
@@ -73,7 +75,8 @@ struct dump {
     struct key at;                  // --prefix: its names; none = the whole root
     struct treeobj *object;         // --prefix: owned reference; what is there
     struct since since;             // --since
-    struct walk *walk;              // owned; without --since
+    struct dump_all all;            // --all
+    struct walk *walk;              // owned; without --since and --all
     struct fetch fetch;             // feeds walk
     struct output output;           // where it goes
     struct archive_writer *archive; // owned
@@ -91,6 +94,8 @@ is_full(void)
 static enum archive_header_kind
 kind(void)
 {
+    if (is_all)
+        return ARCHIVE_ALL;
     if (since)
         return ARCHIVE_INCREMENTAL;
     return is_full() ? ARCHIVE_FULL : ARCHIVE_PARTIAL;
@@ -142,6 +147,8 @@ archive_tree(struct dump *d, struct err *err)
 static int
 find_root(struct dump *d, struct err *err)
 {
+    if (is_all)
+        return dump_all_open(&d->all, d->job.depot, (size_t)maxreqs, &d->source, err);
     if (use_checkpoint)
         return source_checkpoint(&d->source, d->job.depot, err);
     if (rootref)
@@ -168,10 +175,14 @@ find_source(struct dump *d, struct err *err)
 
     if (rc == 0)
         rc = find_root(d, err);
+    if (rc == 0)
+        depot_keep(d->job.depot, &d->source.root);
     if (rc == 0 && prefix)
         rc = find_prefix(d, err);
     if (rc == 0 && since)
-        rc = since_open(&d->since, since, d->job.depot, &d->job.progress, (size_t)maxreqs, err);
+        rc = since_open(&d->since, since, d->job.depot, (size_t)maxreqs, program.name, err);
+    if (rc == 0 && since)
+        depot_keep(d->job.depot, &d->since.root);
     return rc;
 }
 
@@ -230,7 +241,9 @@ dump_to(struct dump *d, const char *path, struct err *err)
         rc = open_archive(d, path, format, err);
     if (rc < 0)
         return rc;
-    if (since)
+    if (is_all)
+        rc = dump_all_write(&d->all, &d->pack, err);
+    else if (since)
         rc = since_dump(&d->since, &d->source.root, &d->pack, err);
     else
         rc = archive_tree(d, err);
@@ -248,6 +261,7 @@ close_all(struct dump *d)
     walk_free(&d->walk);
     treeobj_unref(&d->object);
     since_close(&d->since);
+    dump_all_close(&d->all);
     key_fini(&d->at);
     archive_writer_free(&d->archive);
     output_discard(&d->output);
@@ -322,7 +336,9 @@ check_usage(int operands)
         opt_usage_error(&program, "--checkpoint excludes --namespace and --root");
     if (since && !is_full())
         opt_usage_error(&program, "--since excludes --prefix, --include and --exclude");
-    is_exact = is_exact || since; // an increment is of no use otherwise
+    if (is_all && (use_checkpoint || ns || rootref || since || !is_full()))
+        opt_usage_error(&program, "--all archives all there is");
+    is_exact = is_exact || is_all || since; // an increment is of no use otherwise
 }
 
 static int

@@ -362,8 +362,11 @@ dump_diff(struct dump_diff *d)
 {
     struct comparison c = {.diff = d};
     struct err err = {0};
-    int rc = open_sides(&c, &err);
+    int rc;
 
+    d->job.progress.verbose = false; // the keys that are read say nothing
+    rc = open_sides(&c, &err);
+    progress_end(&d->job.progress, rc);
     if (rc == 0)
         rc = compare(&c, &err);
     close_all(&c);

@@ -3,6 +3,7 @@
  *
  *   added or changed    an entry, as if all of the tree was archived (batch -> pack)
  *   removed             a name in a list, which goes into an entry of its own when it is full
+ *   directory           an entry, if it is or was stored in another way than its number of entries says
  *
  * Where the old tree comes from: the blobs of its root, if they are still stored.  An archive of all of it also
  * has what is lost of them, and it is all there is to compare with when it is not exact: then the root that
@@ -50,7 +51,7 @@ open_tree(struct since *s, struct err *err)
 {
     assert(!s->is_open);
     s->is_open = true;
-    return archive_tree_open(&s->tree, s->text, s->progress, err);
+    return archive_tree_open(&s->tree, s->text, &s->reading, err);
 }
 
 static int
@@ -110,12 +111,13 @@ open_archive(struct since *s, struct err *err)
 }
 
 int
-since_open(struct since *s, const char *text, struct depot *depot, struct progress *progress,
-           size_t maxreqs, struct err *err)
+since_open(struct since *s, const char *text, struct depot *depot, size_t maxreqs,
+           const char *program, struct err *err)
 {
     enum digest_alg alg;
 
-    *s = (struct since){.text = text, .depot = depot, .progress = progress, .maxreqs = maxreqs};
+    *s = (struct since){.text = text, .depot = depot, .maxreqs = maxreqs};
+    progress_init(&s->reading, program, "read", false, true);
     if (blobref_parse(text, &alg, &s->root) < 0)
         return open_archive(s, err);
     s->old = s->root;
@@ -146,7 +148,7 @@ find_spare(void *arg, const struct digest *d, const void **ret_data, size_t *ret
     if (!s->is_whole)
         return false;
     if (!s->is_read && read_tree(s, &why) < 0) {
-        progress_warn(s->progress, "%s", why.text);
+        progress_warn(&s->reading, "%s", why.text);
         s->is_whole = false;
         return false;
     }
@@ -193,6 +195,32 @@ write_batch(struct since *s, struct pack *pack, struct err *err)
     return rc;
 }
 
+static enum exact_form
+form_of(const struct since *s, const struct diff_form *f)
+{
+    uint64_t max = s->depot->layout.maxdirent;
+
+    if (!f->is_there)
+        return EXACT_AS_LAID_OUT;
+    if (f->is_inline)
+        return EXACT_INLINE;
+    if (f->is_wide == (max > 0 && f->entries > max))
+        return EXACT_AS_LAID_OUT;
+    return f->is_wide ? EXACT_HDIR : EXACT_DIR;
+}
+
+/* Also of one that is no more: there may be another one of that name some day. */
+static int
+tell_form(const struct since *s, const struct diff_item *item, struct pack *pack, struct err *err)
+{
+    enum exact_form form = form_of(s, &item->form[DIFF_NEW]);
+    const char *name = exact_form_name(form);
+
+    if (form == form_of(s, &item->form[DIFF_OLD]))
+        return 0;
+    return pack_mark(pack, item->path, EXACT_FORM, name, strlen(name), err);
+}
+
 static int
 take_item(struct since *s, const struct diff_item *item, struct pack *pack, struct err *err)
 {
@@ -202,6 +230,8 @@ take_item(struct since *s, const struct diff_item *item, struct pack *pack, stru
         diff_text_key(item, &key);
         return err_set(err, item->errnum, "--since: %.200s: %s", buf_str(&key), item->error);
     }
+    if (item->kind == DIFF_DIR)
+        return tell_form(s, item, pack, err);
     if (!item->new)
         return add_removed(s, item, pack, err);
     batch_add(&s->batch, item->path, item->new);
@@ -212,6 +242,7 @@ static void
 begin(struct since *s, const struct digest *new_root)
 {
     changes_init(&s->changes, s->depot->layout.alg, &s->old, new_root, s->maxreqs);
+    diff_tell_dirs(s->changes.diff);
     s->changes.depot = s->depot;
     s->changes.trees[0] = s->is_read ? &s->tree : NULL;
     s->changes.spare = find_spare;

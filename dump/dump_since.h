@@ -9,11 +9,11 @@
 #include "pack.h"
 
 struct since {
-    const char *text;          // borrowed; as it was given: a blobref, or the path of an archive
-    struct depot *depot;       // borrowed
-    struct progress *progress; // borrowed
-    size_t maxreqs;            // requests under way at the same time
-    struct digest root;        // that the restore of the archive will start from
+    const char *text;        // borrowed; as it was given: a blobref, or the path of an archive
+    struct depot *depot;     // borrowed
+    struct progress reading; // of the archive, which is not told
+    size_t maxreqs;          // requests under way at the same time
+    struct digest root;      // that the restore of the archive will start from
     struct digest old; // the tree that is compared; root, or what is really in an archive of it
     bool is_whole;     // text is the path of an archive that has all of it
     bool is_open;      // tree is valid
@@ -24,9 +24,9 @@ struct since {
     struct buf removed; // a list of keys (exact.h) that are no more
 };
 
-/* Find the root.  text: borrowed.  -errno with text: it names none, or one that nothing can be compared with. */
-int since_open(struct since *s, const char *text, struct depot *depot, struct progress *progress,
-               size_t maxreqs, struct err *err);
+/* Find the root.  text, program (its name): borrowed.  -errno with text: it names none, or one that nothing can be compared with. */
+int since_open(struct since *s, const char *text, struct depot *depot, size_t maxreqs,
+               const char *program, struct err *err);
 void since_close(struct since *s); // after the depot was closed; harmless without since_open()
 
 /* Write all entries. */

@@ -171,6 +171,7 @@ exact_sizes_next(struct exact_sizes *s, uint64_t *ret)
 /* ---- forms ---- */
 
 static const char *const forms[] = {
+    [EXACT_AS_LAID_OUT] = "laid-out",
     [EXACT_DIR] = "dir",
     [EXACT_HDIR] = "hdir",
     [EXACT_INLINE] = "inline",
@@ -179,14 +180,13 @@ static const char *const forms[] = {
 const char *
 exact_form_name(enum exact_form form)
 {
-    assert(form != EXACT_AS_LAID_OUT);
     return forms[form];
 }
 
 int
 exact_form_parse(const char *text, size_t len, enum exact_form *ret)
 {
-    for (size_t i = EXACT_DIR; i < ARRAY_SIZE(forms); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
         if (len == strlen(forms[i]) && memcmp(text, forms[i], len) == 0) {
             *ret = (enum exact_form)i;
             return 0;

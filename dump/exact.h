@@ -65,7 +65,7 @@ enum exact_form {
     EXACT_INLINE,      // no blob of its own
 };
 
-const char *exact_form_name(enum exact_form form); // not AS_LAID_OUT
+const char *exact_form_name(enum exact_form form);
 /* -EINVAL: none of them. */
 int exact_form_parse(const char *text, size_t len, enum exact_form *ret);
 

@@ -317,7 +317,7 @@ take_path(struct intake *in, const struct archive_item *item, const char *path, 
 
     if (leads_out(path))
         return err_set(err, -EINVAL, "%s: the path leads out of the archive", item->path);
-    if (key_from_path(path, &key, &why) < 0) {
+    if (key_from_path(*path ? path : ".", &key, &why) < 0) { // "": the section itself
         intake_skip(in, item->path, why.text);
         return 0;
     }

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "job.h"
 #include "layers.h"
+#include "restore_all.h"
 #include "summary.h"
 #include "target.h"
 #include "xmem.h"
@@ -17,7 +18,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool use_checkpoint, as_json, no_verify;
+static bool use_checkpoint, as_json, no_verify, is_all;
 static const char *target_key, *ns;
 static struct filter filter;
 static struct opt_list rename_texts;
@@ -31,6 +32,8 @@ static const struct opt options[] = {
     {0, "key", "KEY", OPT_STRING, &target_key, "restore to this key; . is the whole root", 0, 0},
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "restore to a checkpoint, while no key-value store is running", 0, 0},
+    {0, "all", NULL, OPT_FLAG, &is_all,
+     "restore all namespaces and checkpoints of an archive of them", 0, 0},
     {0, "namespace", "NS", OPT_STRING, &ns, "restore to this namespace (primary)", 0, 0},
     FILTER_OPTIONS(&filter, "restored"),
     {0, "rename", "OLD=NEW", OPT_LIST, &rename_texts, "keys below OLD go below NEW", 0, 0},
@@ -48,7 +51,7 @@ static const struct opt options[] = {
 
 static const struct opt_program program = {
     .name = "xylem-restore",
-    .synopsis = "[OPTIONS] --key=KEY|--checkpoint INFILE...",
+    .synopsis = "[OPTIONS] --key=KEY|--checkpoint|--all INFILE...",
     .description =
         "Restore keys and values from an archive, and what was different since from incremental\n"
         "ones that follow it; - is standard input.",
@@ -77,7 +80,7 @@ why_not_comparable(const struct restore *r, const struct archive_header *h)
 {
     struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
 
-    if (h->kind != ARCHIVE_FULL && h->kind != ARCHIVE_INCREMENTAL)
+    if (!r->chain.has_root)
         return "the archive is not of a whole root";
     if (!filter_is_empty(&filter) || rename_rules.count > 0 || r->intake.skipped > 0)
         return "not all of it was restored as it is";
@@ -89,8 +92,8 @@ why_not_comparable(const struct restore *r, const struct archive_header *h)
 static bool
 has_same_counts(const struct restore *r, const struct archive_end *end)
 {
-    if (r->chain.count > 1 || r->chain.has_base)
-        return true; // they are of what is different
+    if (r->chain.count > 1 || r->chain.has_base || chain_header(&r->chain)->kind == ARCHIVE_ALL)
+        return true; // they are of what is different, or of all there is
     return r->layers.result.keys == end->keys && r->layers.result.bytes == end->bytes;
 }
 
@@ -103,7 +106,7 @@ refuse(const struct restore *r, const struct archive_header *h, struct err *err)
         err, -EIO,
         "the archive was changed after it was written: it is of root %s, but what is in it "
         "gives %s",
-        blobref_format(h->alg, &h->root, should_be),
+        blobref_format(h->alg, &r->chain.root, should_be),
         blobref_format(h->alg, &r->layers.result.root, is));
 }
 
@@ -118,7 +121,7 @@ compare_roots(struct restore *r, struct err *err)
     r->not_verified = why_not_comparable(r, h);
     if (r->not_verified)
         return 0;
-    r->is_verified = digest_equal(&r->layers.result.root, &h->root);
+    r->is_verified = digest_equal(&r->layers.result.root, &r->chain.root);
     if (r->is_verified)
         return 0;
     if (!end || r->chain.is_exact || !has_same_counts(r, end))
@@ -194,6 +197,20 @@ find_base(struct restore *r, struct err *err)
                    blobref_format(alg, &r->tree.base, is));
 }
 
+/* A key-value store may give a directory another form than the archive has. */
+static void
+check_written(struct restore *r)
+{
+    char ref[BLOBREF_MAX];
+
+    if (!r->is_verified || use_checkpoint || strspn(target_key, ".") != strlen(target_key))
+        return;
+    blobref_format(r->job.depot->layout.alg, &r->tree.root, ref);
+    r->is_verified = strcmp(ref, r->root.rootref) == 0;
+    if (!r->is_verified)
+        r->not_verified = "the key-value store has given some directories another form";
+}
+
 static int
 restore_from(struct restore *r, char *const *paths, size_t count, struct err *err)
 {
@@ -201,6 +218,7 @@ restore_from(struct restore *r, char *const *paths, size_t count, struct err *er
 
     r->intake.progress = &r->job.progress;
     chain_init(&r->chain, &r->intake, paths, count);
+    r->chain.ns = ns;
     rc = chain_open(&r->chain, err);
     if (rc == 0)
         rc = open_depot(r, err);
@@ -214,6 +232,8 @@ restore_from(struct restore *r, char *const *paths, size_t count, struct err *er
         err_prefix(err, rc, "%s", paths[count - 1]);
     if (rc == 0)
         rc = target_write(&r->target, r->job.depot, &r->tree, &r->root, err);
+    if (rc == 0)
+        check_written(r);
     return rc;
 }
 
@@ -293,8 +313,12 @@ check_usage(int operands)
 
     if (operands < 1)
         opt_usage_error(&program, "an INFILE is needed");
-    if (!target_key && !use_checkpoint)
-        opt_usage_error(&program, "please specify a restore target: --key=KEY or --checkpoint");
+    if (!target_key && !use_checkpoint && !is_all)
+        opt_usage_error(&program,
+                        "please specify a restore target: --key=KEY, --checkpoint or --all");
+    if (is_all && (target_key || use_checkpoint || ns || !filter_is_empty(&filter) ||
+                   rename_texts.count > 0 || size_limit > 0 || operands != 1))
+        opt_usage_error(&program, "--all restores all of one archive as it is");
     if (target_key && use_checkpoint)
         opt_usage_error(&program, "--key and --checkpoint exclude each other");
     if (job_options.statedir && job_options.uri)
@@ -310,11 +334,25 @@ check_usage(int operands)
     key_fini(&key);
 }
 
+static int
+restore_sections(const char *path)
+{
+    struct restore_all a = {.maxreqs = (size_t)maxreqs,
+                            .no_verify = no_verify,
+                            .as_json = as_json,
+                            .started_ms = clock_ms()};
+
+    job_init(&a.job, program.name, "restored");
+    return restore_all(&a, path);
+}
+
 int
 main(int argc, char **argv)
 {
     int first = opt_parse(&program, argc, argv);
 
     check_usage(argc - first);
+    if (is_all)
+        return restore_sections(argv[first]);
     return restore(argv + first, (size_t)(argc - first));
 }

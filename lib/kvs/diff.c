@@ -11,6 +11,7 @@
  *                                   CHANGE before it
  *  RANGE    next entry before it    -                     -             next entry before it; end: gone
  *  CHANGE   -                       -                     -             CHANGE; gone
+ *  TOLD     -                       -                     -             DIR; gone
  *  FAILED   -                       -                     -             FAILED; gone
  *
  * Looking ahead: `frontier` is the first node that may still want something.
@@ -44,20 +45,21 @@ struct level {
     size_t held;          // bytes of it that count in diff.held; 0 since the head has come to it
 };
 
-enum node_state { NODE_DIR, NODE_RANGE, NODE_CHANGE, NODE_FAILED };
+enum node_state { NODE_DIR, NODE_RANGE, NODE_CHANGE, NODE_TOLD, NODE_FAILED };
 
 struct node {
-    struct list link;                // on diff.nodes, or diff.spare
-    enum node_state state;           // see the table
-    bool passed;                     // DIR: before the frontier
-    struct level *in;                // owned reference; where it is an entry; NULL = the root
-    const char *name;                // borrowed from `in`
-    struct treeobj *obj[DIFF_SIDES]; // borrowed from `in`, or diff.roots; NULL: not there
-    struct diff_dir *dir;            // DIR: owned; what is being loaded
-    size_t held;                     // DIR: bytes of it that count in diff.held
-    struct level *range;             // RANGE: owned reference
-    struct list loads;               // DIR: diff_load.link; those that are out
-    struct err *err;                 // FAILED: owned
+    struct list link;                  // on diff.nodes, or diff.spare
+    enum node_state state;             // see the table
+    bool passed;                       // DIR: before the frontier
+    struct level *in;                  // owned reference; where it is an entry; NULL = the root
+    const char *name;                  // borrowed from `in`
+    struct treeobj *obj[DIFF_SIDES];   // borrowed from `in`, or diff.roots; NULL: not there
+    struct diff_dir *dir;              // DIR: owned; what is being loaded
+    size_t held;                       // DIR: bytes of it that count in diff.held
+    struct level *range;               // RANGE: owned reference
+    struct diff_form form[DIFF_SIDES]; // TOLD
+    struct list loads;                 // DIR: diff_load.link; those that are out
+    struct err *err;                   // FAILED: owned
 };
 
 struct diff_load {
@@ -79,6 +81,7 @@ struct diff {
     struct list *frontier;             // a node of nodes, or &nodes: nothing left to want
     struct list spare;                 // nodes to use again
     struct list spare_loads;           // loads to use again
+    bool tells_dirs;                   // see diff_tell_dirs()
     struct diff_item item;             // what the last diff_next() returned
     struct buf path;                   // item.path
 };
@@ -232,6 +235,17 @@ report_if_empty(struct diff *d, struct node *n)
         insert_node(d, &n->link, n->in, n->name, obj);
 }
 
+static void
+tell_dir(struct diff *d, struct node *n)
+{
+    struct treeobj *none[DIFF_SIDES] = {NULL, NULL};
+    struct node *told = insert_node(d, &n->link, n->in, n->name, none);
+
+    told->state = NODE_TOLD;
+    for (size_t i = 0; i < DIFF_SIDES; i++)
+        told->form[i] = diff_dir_form(n->range->dir, (enum diff_side)i);
+}
+
 /* Are there entries whose keys are too long? */
 static int
 check_depth(const struct node *n, enum diff_side *ret_side, struct err *err)
@@ -257,6 +271,8 @@ open_dir(struct diff *d, struct node *n)
     }
     n->range = new_level(n);
     n->state = NODE_RANGE;
+    if (d->tells_dirs)
+        tell_dir(d, n);
     report_if_empty(d, n);
 }
 
@@ -404,7 +420,7 @@ diff_fail(struct diff_load *l, int errnum, const char *text)
 static void
 drop_last_item(struct diff *d)
 {
-    if (d->item.kind == DIFF_CHANGE || d->item.kind == DIFF_FAILED)
+    if (d->item.kind != DIFF_WAIT && d->item.kind != DIFF_END)
         remove_node(d, node_of(d->nodes.next));
     d->item = (struct diff_item){.kind = DIFF_WAIT, .path = ""};
 }
@@ -439,6 +455,9 @@ yield(struct diff *d, const struct node *n)
         d->item.kind = DIFF_CHANGE;
         d->item.old = n->obj[DIFF_OLD];
         d->item.new = n->obj[DIFF_NEW];
+    } else if (n->state == NODE_TOLD) {
+        d->item.kind = DIFF_DIR;
+        memcpy(d->item.form, n->form, sizeof(n->form));
     } else {
         d->item.kind = DIFF_FAILED;
         d->item.errnum = n->err->code;
@@ -486,6 +505,12 @@ diff_new(enum digest_alg alg, const struct digest *old_root, const struct digest
         start_dir(d, insert_node(d, &d->nodes, NULL, NULL, d->roots));
     d->frontier = d->nodes.next;
     return d;
+}
+
+void
+diff_tell_dirs(struct diff *d)
+{
+    d->tells_dirs = true;
 }
 
 void

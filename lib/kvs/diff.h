@@ -17,13 +17,14 @@
 #ifndef XYLEM_DIFF_H
 #define XYLEM_DIFF_H
 
-#include "treeobj.h"
+#include "diff_dir.h"
 
 struct diff;
 struct diff_load;
 
 enum diff_kind {
     DIFF_CHANGE, // a key that is not the same in both
+    DIFF_DIR,    // with diff_tell_dirs(): a directory that is not the same in both
     DIFF_FAILED, // all below a directory could not be compared; it is skipped
     DIFF_WAIT,   // nothing to yield before a load has finished
     DIFF_END,    // all has been yielded
@@ -34,13 +35,17 @@ struct diff_item {
     const char *path;          // names joined by '/'; FAILED: of the directory; "" = the root
     const struct treeobj *old; // CHANGE: as stored; NULL: it was added
     const struct treeobj *new; // CHANGE: as stored; NULL: it was removed
-    int errnum;                // FAILED: negative errno
-    const char *error;         // FAILED: a sentence, with the blobref
+    struct diff_form form[DIFF_SIDES]; // DIR: how it is stored
+    int errnum;                        // FAILED: negative errno
+    const char *error;                 // FAILED: a sentence, with the blobref
 };
 
 /* A root that is NULL is a tree without keys.  maxreqs: loads wanted and not finished at any time, >= 1. */
 struct diff *diff_new(enum digest_alg alg, const struct digest *old_root,
                       const struct digest *new_root, size_t maxreqs);
+
+/* Before the first diff_want(): yield directories, too, each before what is below it. */
+void diff_tell_dirs(struct diff *d);
 
 /* Every load must have been finished (given, or failed with -ECANCELED). */
 void diff_free(struct diff **d);

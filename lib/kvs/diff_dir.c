@@ -53,8 +53,7 @@ struct member {
 
 /* One side. */
 struct list {
-    bool is_there;          // there is a directory
-    bool is_empty;          // with no entry, seen or not
+    struct diff_form form;  // of the directory, if there is one
     struct map parts;       // digest -> struct diff_part, owned
     struct treeobj **dirs;  // owned array of owned references: what has been kept
     size_t count;           // dirs
@@ -235,9 +234,10 @@ start_side(struct diff_dir *d, struct place *pl, enum diff_side side, struct tre
     struct treeobj_slot slot = {.count = ANY_COUNT};
     size_t count;
 
-    d->lists[side].is_there = true;
+    d->lists[side].form.is_there = true;
     if (treeobj_type(obj) == TREEOBJ_DIR) {
-        d->lists[side].is_empty = treeobj_dir_count(obj) == 0;
+        d->lists[side].form.is_inline = true;
+        d->lists[side].form.entries = treeobj_dir_count(obj);
         pl->obj[side] = treeobj_ref(obj);
         return;
     }
@@ -335,7 +335,8 @@ check_part(struct diff_dir *d, const struct diff_part *p, const struct treeobj *
         return hdir_check_count(p->slot.count, obj, err);
     if (treeobj_type(obj) != TREEOBJ_DIR && treeobj_type(obj) != TREEOBJ_HDIR)
         return err_set(err, -EPROTO, "not a directory object");
-    d->lists[p->side].is_empty = hdir_entries(obj) == 0;
+    d->lists[p->side].form.is_wide = treeobj_type(obj) == TREEOBJ_HDIR;
+    d->lists[p->side].form.entries = hdir_entries(obj);
     return 0;
 }
 
@@ -453,7 +454,13 @@ diff_dir_finish(struct diff_dir *d, enum diff_side *ret_side, struct err *err)
 bool
 diff_dir_is_empty(const struct diff_dir *d, enum diff_side side)
 {
-    return d->lists[side].is_there && d->lists[side].is_empty;
+    return d->lists[side].form.is_there && d->lists[side].form.entries == 0;
+}
+
+struct diff_form
+diff_dir_form(const struct diff_dir *d, enum diff_side side)
+{
+    return d->lists[side].form;
 }
 
 bool

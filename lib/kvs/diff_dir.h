@@ -15,6 +15,14 @@ enum diff_side { DIFF_OLD, DIFF_NEW, DIFF_SIDES };
 struct diff_dir;
 struct diff_part; // a blob of one side
 
+/* How a directory is stored. */
+struct diff_form {
+    bool is_there;    // else the rest tells nothing
+    bool is_inline;   // in the directory above it, no blob of its own
+    bool is_wide;     // an hdir
+    uint64_t entries; // in it
+};
+
 /* Each a dirref or a dir, or NULL: not on that side.  References are taken. */
 struct diff_dir *diff_dir_new(struct treeobj *const sides[DIFF_SIDES]);
 void diff_dir_free(struct diff_dir **d); // NULL is fine
@@ -37,6 +45,9 @@ int diff_dir_finish(struct diff_dir *d, enum diff_side *ret_side, struct err *er
 /* Is there a directory on that side, and nothing in it?  Has it entries that are looked at? */
 bool diff_dir_is_empty(const struct diff_dir *d, enum diff_side side);
 bool diff_dir_has_entries(const struct diff_dir *d, enum diff_side side);
+
+/* When it has come. */
+struct diff_form diff_dir_form(const struct diff_dir *d, enum diff_side side);
 
 /* Is it a directory: what has entries below it?  entry: not NULL. */
 bool diff_is_dir(const struct treeobj *entry);

@@ -99,7 +99,6 @@ disconnect(struct store_db *db)
     db->sql = NULL;
 }
 
-/* On a full disk the layout stays as it was. */
 static void
 begin_to_write(struct store_db *db, const struct store_conf *conf)
 {

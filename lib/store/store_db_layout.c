@@ -41,22 +41,16 @@ store_db_layout(struct store_db *db, struct store_layout *ret)
     return rc > 0 && ret->maxdirent >= 0 && ret->blob_size > 0 ? 0 : -ENOENT;
 }
 
-int
+void
 store_db_record_layout(struct store_db *db, const struct store_layout *layout)
 {
     struct store_layout there = {0, 0};
     int rc = store_db_layout(db, &there);
 
+    assert(!db->in_transaction);
     if (rc == 0 && there.maxdirent == layout->maxdirent && there.blob_size == layout->blob_size)
-        return 0;
-    rc = store_db_begin(db);
+        return;
+    rc = put_number(db, "maxdirent", layout->maxdirent);
     if (rc == 0)
-        rc = put_number(db, "maxdirent", layout->maxdirent);
-    if (rc == 0)
-        rc = put_number(db, "blob_size", layout->blob_size);
-    if (rc == 0)
-        rc = store_db_commit(db);
-    if (rc < 0)
-        store_db_rollback(db);
-    return rc;
+        put_number(db, "blob_size", layout->blob_size);
 }

@@ -234,7 +234,8 @@ void store_db_settle_history(struct store_db *db);
 int store_db_end_history(struct store_db *db, const char *name);
 
 /* --- store_db_layout.c --- */
-int store_db_record_layout(struct store_db *db, const struct store_layout *layout);
+/* A writer, outside a transaction, says how its trees are laid out.  On a full disk nothing is recorded. */
+void store_db_record_layout(struct store_db *db, const struct store_layout *layout);
 
 /* --- store_db_index.c --- */
 int store_db_open_index(struct store_db *db, struct err *err);

@@ -26,6 +26,7 @@ try_header(const uint8_t *data, size_t size)
     assert(archive_header_decode(blocks.data, blocks.size, &again, &err) == 1);
     assert(again.kind == h.kind && again.alg == h.alg && digest_equal(&again.root, &h.root));
     assert(again.maxdirent == h.maxdirent && again.blob_size_limit == h.blob_size_limit);
+    assert(again.is_exact == h.is_exact && digest_equal(&again.since, &h.since));
     archive_header_fini(&h);
     archive_header_fini(&again);
 }

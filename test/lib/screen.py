@@ -10,7 +10,7 @@ import json
 def read(path):
     for line in open(path):
         ms, columns, text = line.split(" ", 2)
-        yield int(ms), int(columns), json.loads(text)
+        yield int(ms), int(columns), json.loads(text).replace("\r\n", "\n")
 
 
 def show(pieces):

@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: MPL-2.0
 """Runs a program with a terminal as its stderr, and keeps what it writes there:
 
-    terminal.py COLUMNS[,COLUMNS...] TRACE COMMAND...
+    terminal.py [--hold SECONDS,BYTES] COLUMNS[,COLUMNS...] TRACE COMMAND...
 
 The terminal has the first number of columns, and after each half second the next.  stdin and stdout are those of
-the caller.  TRACE gets a line for each piece that came in: the time in ms, the columns at that time, and the piece
-as JSON.  Exit status: that of the command."""
+the caller.  With --hold the program is stopped for so long each time it has read and written so many bytes.  TRACE
+gets a line for each piece that came in: the time in ms, the columns at that time, and the piece as JSON.  Exit
+status: that of the command."""
+import argparse
 import fcntl
 import json
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
-widths, trace, command = [int(n) for n in sys.argv[1].split(",")], sys.argv[2], sys.argv[3:]
+options = argparse.ArgumentParser()
+options.add_argument("--hold")
+options.add_argument("columns")
+options.add_argument("trace")
+options.add_argument("command", nargs=argparse.REMAINDER)
+options = options.parse_args()
+widths = [int(n) for n in options.columns.split(",")]
 master, slave = pty.openpty()
 
 
@@ -25,12 +35,37 @@ def resize(columns):
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
 
+def moved(pid):
+    """Bytes that were read from and written to files."""
+    with open("/proc/%d/io" % pid) as io:
+        rows = dict(line.split(": ") for line in io)
+    return int(rows["rchar"]) + int(rows["wchar"])
+
+
+def hold(child, seconds, step):
+    try:
+        limit = moved(child.pid) + step
+        while child.poll() is None:
+            if moved(child.pid) < limit:
+                time.sleep(0.0001)
+                continue
+            child.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            child.send_signal(signal.SIGCONT)
+            limit = moved(child.pid) + step
+    except OSError:  # it is gone
+        pass
+
+
 resize(widths[0])
-child = subprocess.Popen(command, stderr=slave)
+child = subprocess.Popen(options.command, stderr=slave)
 os.close(slave)
 started = time.monotonic()
 now = 0
-with open(trace, "w") as out:
+if options.hold:
+    seconds, step = options.hold.split(",")
+    threading.Thread(target=hold, args=(child, float(seconds), int(step)), daemon=True).start()
+with open(options.trace, "w") as out:
     while True:
         if now + 1 < len(widths) and time.monotonic() - started > 0.5 * (now + 1):
             now += 1

@@ -139,7 +139,7 @@ what_is_too_long_is_not_told(void **state UNUSED)
 static void
 forms_have_names(void **state UNUSED)
 {
-    static const enum exact_form forms[] = {EXACT_DIR, EXACT_HDIR, EXACT_INLINE};
+    static const enum exact_form forms[] = {EXACT_AS_LAID_OUT, EXACT_DIR, EXACT_HDIR, EXACT_INLINE};
     enum exact_form form;
 
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {

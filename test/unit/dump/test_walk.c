@@ -756,8 +756,7 @@ a_filter_is_asked_about_directories_too(void **state UNUSED)
     store_odd_tree(&r, &root);
     w = exact_walk(&root, 3);
     walk_set_filter(w, &only);
-    assert_string_equal(run_this(&r, w, 3, 1, NULL),
-                        "/ hdir\nin/ inline\nin/empty/ empty\nin/x -> t\n" + 0);
+    assert_string_equal(run_this(&r, w, 3, 1, NULL), "in/ inline\nin/empty/ empty\nin/x -> t\n");
     rig_fini(&r);
 }
 

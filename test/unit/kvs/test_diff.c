@@ -3,6 +3,8 @@
 #include "difftest.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 /* --- what is yielded --- */
 
@@ -115,6 +117,76 @@ a_directory_in_place_is_compared_with_a_stored_one(void **state)
     assert_diff(r, &in_place, &stored, "");
     assert_diff(r, &stored, &deep, "a/b" OBJECT("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
     assert_diff(r, &in_place, &deep, "a/b" OBJECT("MQ==") " -\na/b/c/ - {}\ne/ {} -\n");
+}
+
+static void
+add_form(struct buf *out, const struct diff_form *form)
+{
+    if (!form->is_there)
+        buf_add_str(out, " -");
+    else
+        buf_printf(out, " %s%" PRIu64,
+                   form->is_inline ? "inline"
+                   : form->is_wide ? "hdir"
+                                   : "dir",
+                   form->entries);
+}
+
+/* The directories that are told, and in between the keys. */
+static void
+assert_told(struct rig *r, const struct digest *old, const struct digest *new, const char *want)
+{
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        struct feed f = {.store = &r->store, .seed = seed};
+        struct buf out = BUF_INIT;
+        const struct diff_item *item;
+
+        f.diff = diff_new(ALG, old, new, 1 + draw_below(&f.seed, LOADS_MAX));
+        diff_tell_dirs(f.diff);
+        while ((item = feed_next(&f))->kind != DIFF_END) {
+            buf_add_str(&out, item->path);
+            for (size_t i = 0; i < DIFF_SIDES && item->kind == DIFF_DIR; i++)
+                add_form(&out, &item->form[i]);
+            buf_add_char(&out, '\n');
+        }
+        diff_free(&f.diff);
+        assert_string_equal(buf_str(&out), want);
+        buf_fini(&out);
+    }
+}
+
+static void
+directories_are_told_before_what_is_below_them(void **state)
+{
+    struct rig *r = *state;
+    struct hdir_form form = hdir_form(ALG, 3);
+    struct digest old, new, in_place;
+
+    tree_set_form(r->tree, &form);
+    put(r, "same.a", "1");
+    for (unsigned i = 0; i < 4; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "wide.k%u", i);
+        put(r, key, "1");
+    }
+    put(r, "gone.x.y", "1");
+    old = root(r);
+    put_object(r, "gone", NULL);
+    put_object(r, "wide.k1", NULL);
+    put_object(r, "void", treeobj_new_dir());
+    new = root(r);
+    assert_told(r, &old, &new,
+                " dir3 dir3\n"
+                "gone dir1 -\ngone/x dir1 -\ngone/x/y\n"
+                "void - dir0\nvoid\n"
+                "wide hdir4 dir3\nwide/k1\n");
+    store_put_text(&r->store,
+                   "{\"data\":{\"void\":{\"data\":{},\"type\":\"dir\",\"ver\":1}},"
+                   "\"type\":\"dir\",\"ver\":1}",
+                   &in_place);
+    assert_told(r, NULL, &in_place, " - dir1\nvoid - inline0\nvoid\n");
+    assert_told(r, &new, &new, "");
 }
 
 /* --- what it costs --- */
@@ -358,6 +430,7 @@ main(void)
         T(empty_directories_are_members),
         T(a_value_that_becomes_a_directory_is_removed),
         T(a_directory_in_place_is_compared_with_a_stored_one),
+        T(directories_are_told_before_what_is_below_them),
         T(one_change_in_a_wide_directory_costs_few_loads),
         T(one_change_in_a_deep_tree_costs_one_load_a_level_and_side),
         T(many_changes_do_not_fill_the_memory),

@@ -412,6 +412,37 @@ other_readers_are_welcome(void **state)
     store_db_close(&reader);
 }
 
+static void
+the_layout_is_that_of_the_last_writer_who_told(void **state)
+{
+    struct statedir *s = *state;
+    struct statedir reading = *s;
+    struct store_layout found;
+    struct store_db *db = open_db(s);
+
+    assert_int_equal(store_db_layout(db, &found), -ENOENT);
+    store_db_close(&db);
+    s->conf.layout = (struct store_layout){0, 4096};
+    db = open_db(s);
+    store_db_close(&db);
+    s->conf.layout = (struct store_layout){77, 8192};
+    db = open_db(s);
+    store_db_close(&db);
+    s->conf.layout = (struct store_layout){0, 0};
+    db = open_db(s);
+    store_db_close(&db);
+    reading.conf.read_only = true;
+    db = open_db(&reading);
+    assert_int_equal(store_db_layout(db, &found), 0);
+    assert_int_equal(found.maxdirent, 77);
+    assert_int_equal(found.blob_size, 8192);
+    store_db_close(&db);
+    run_sql(s, "UPDATE meta SET value = -1 WHERE name = 'blob_size'");
+    db = open_db(&reading);
+    assert_int_equal(store_db_layout(db, &found), -ENOENT);
+    store_db_close(&db);
+}
+
 int
 main(void)
 {
@@ -430,6 +461,8 @@ main(void)
         cmocka_unit_test_setup_teardown(new_store_has_an_id_and_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(file_is_set_up_as_documented, setup, teardown),
         cmocka_unit_test_setup_teardown(other_readers_are_welcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_layout_is_that_of_the_last_writer_who_told, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

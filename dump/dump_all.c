@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* dump_all.c - see dump_all.h.
+ *
+ * section             what is in it
+ * each namespace      all of its tree, by name
+ * checkpoint 1        what is different from primary
+ * checkpoint N        what is different from checkpoint N - 1
+ * Checkpoints are mostly of trees that have most in common, and what trees have in common is not even read.
+ */
+#include "dump_all.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PRIMARY "primary"
+#define GROUP_LOADS 32           // blobs that one request brings, at most
+#define GROUP_BYTES (512 * 1024) // and their bytes, about
+
+/* ---- what there is ---- */
+
+static struct section *
+add_section(struct dump_all *a, enum section_kind kind)
+{
+    struct section *s;
+
+    a->sections = xrealloc(a->sections, (a->count + 1) * sizeof(*a->sections));
+    s = &a->sections[a->count++];
+    *s = (struct section){.kind = kind, .alg = a->depot->layout.alg};
+    return s;
+}
+
+static void
+add_namespace(struct dump_all *a, const struct depot_root *root)
+{
+    struct section *s = add_section(a, SECTION_NAMESPACE);
+
+    strcpy(s->ns, root->ns);
+    s->owner = root->owner;
+    s->sequence = root->sequence;
+    s->root = root->root;
+}
+
+static const struct section *
+find_primary(const struct dump_all *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->sections[i].kind == SECTION_NAMESPACE && strcmp(a->sections[i].ns, PRIMARY) == 0)
+            return &a->sections[i];
+    }
+    return NULL;
+}
+
+static void
+add_checkpoints(struct dump_all *a, const struct checkpoint *list, size_t count)
+{
+    const struct section *primary = find_primary(a);
+    struct digest since;
+    bool has_since = primary != NULL;
+
+    if (primary)
+        since = primary->root;
+    for (size_t i = 0; i < count; i++) {
+        struct section *s = add_section(a, SECTION_CHECKPOINT);
+
+        s->index = i + 1;
+        s->sequence = list[i].sequence;
+        s->timestamp = list[i].timestamp;
+        s->root = list[i].root;
+        if ((s->has_since = has_since))
+            s->since = since;
+        since = s->root;
+        has_since = true;
+    }
+}
+
+/* A rank that runs no key-value store would start from the newest checkpoint. */
+static int
+find_namespaces(struct dump_all *a, const struct checkpoint *list, size_t count, struct err *err)
+{
+    AUTO(free) struct depot_root *roots = NULL;
+    size_t nroots = 0;
+    int rc = depot_roots(a->depot, &roots, &nroots, err);
+
+    if (rc < 0 && (rc != -ENOSYS || count == 0))
+        return rc;
+    for (size_t i = 0; rc == 0 && i < nroots; i++)
+        add_namespace(a, &roots[i]);
+    if (!find_primary(a) && count > 0)
+        add_namespace(a, &(struct depot_root){.ns = PRIMARY,
+                                              .owner = geteuid(),
+                                              .sequence = list[0].sequence,
+                                              .root = list[0].root});
+    return 0;
+}
+
+static int
+find_sections(struct dump_all *a, struct err *err)
+{
+    AUTO(free) struct checkpoint *list = NULL;
+    size_t count = 0;
+    int rc = depot_checkpoints(a->depot, &list, &count, err);
+
+    if (rc < 0 && rc != -ENOSYS) // ENOSYS: nothing keeps any
+        return rc;
+    rc = find_namespaces(a, list, count, err);
+    if (rc == 0)
+        add_checkpoints(a, list, count);
+    return rc;
+}
+
+int
+dump_all_open(struct dump_all *a, struct depot *depot, size_t maxreqs, struct source *source,
+              struct err *err)
+{
+    const struct section *primary;
+    char ref[BLOBREF_MAX];
+    int rc;
+
+    *a = (struct dump_all){.depot = depot, .maxreqs = maxreqs};
+    rc = find_sections(a, err);
+    if (rc < 0)
+        return rc;
+    primary = find_primary(a);
+    if (!primary)
+        return err_set(err, -ENOENT, "there is no namespace " PRIMARY);
+    blobref_format(primary->alg, &primary->root, ref);
+    rc = source_root(source, depot, ref, PRIMARY, err);
+    source->has_sequence = true;
+    source->sequence = primary->sequence;
+    return rc;
+}
+
+void
+dump_all_close(struct dump_all *a)
+{
+    walk_free(&a->walk);
+    since_close(&a->since);
+    free(TAKE(a->sections));
+}
+
+/* ---- writing ---- */
+
+/* Nobody needs to have stored the directory that a namespace begins with. */
+static bool
+is_empty_tree(const struct section *s)
+{
+    AUTO(treeobj) struct treeobj *dir = treeobj_new_dir();
+    AUTO(buf) struct buf json = BUF_INIT;
+    struct digest d;
+
+    treeobj_encode(s->alg, dir, &json);
+    digest_compute(s->alg, json.data, json.size, &d);
+    return digest_equal(&d, &s->root);
+}
+
+static int
+pack_walk(struct dump_all *a, struct pack *pack, struct err *err)
+{
+    const struct walk_item *item;
+    int rc;
+
+    while ((rc = fetch_next(&a->fetch, &item, err)) == 0 && item->kind != WALK_END) {
+        if ((rc = pack_item(pack, item, err)) < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int
+write_whole(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
+{
+    uint64_t max = a->depot->layout.maxdirent;
+    int rc;
+
+    if (is_empty_tree(s))
+        return 0;
+    a->walk = walk_new(s->alg, &s->root, a->maxreqs);
+    walk_set_group(a->walk, GROUP_LOADS, GROUP_BYTES);
+    walk_set_maxdirent(a->walk, max ? max : UINT64_MAX);
+    walk_set_exact(a->walk);
+    a->fetch = (struct fetch){a->depot, a->walk};
+    rc = pack_walk(a, pack, err);
+    if (rc == 0)
+        walk_free(&a->walk);
+    return rc;
+}
+
+static int
+write_changes(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
+{
+    int rc;
+
+    if (digest_equal(&s->root, &s->since))
+        return 0;
+    a->since = (struct since){
+        .text = "", .depot = a->depot, .maxreqs = a->maxreqs, .root = s->since, .old = s->since};
+    rc = since_dump(&a->since, &s->root, pack, err);
+    if (rc == 0)
+        since_close(&a->since);
+    return rc;
+}
+
+static int
+write_section(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
+{
+    AUTO(buf) struct buf json = BUF_INIT;
+    AUTO(buf) struct buf path = BUF_INIT;
+    int rc;
+
+    section_encode(s, &json);
+    section_format_path(s, &path);
+    pack->below = buf_str(&path);
+    rc = pack_mark(pack, "", EXACT_SECTION, json.data, json.size, err);
+    if (rc == 0 && s->has_since)
+        rc = write_changes(a, s, pack, err);
+    else if (rc == 0)
+        rc = write_whole(a, s, pack, err);
+    pack->below = NULL;
+    return rc < 0 ? err_prefix(err, rc, "%s", buf_str(&path)) : 0;
+}
+
+int
+dump_all_write(struct dump_all *a, struct pack *pack, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < a->count && rc == 0; i++)
+        rc = write_section(a, &a->sections[i], pack, err);
+    return rc;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* restore_all.c - section by section.
+ *
+ * Each section becomes a tree, as any archive does (layers); one that holds only what is different gets the tree
+ * of an earlier one as its basis.  When all of them are stored and are what they should be, they become visible:
+ *
+ *                 namespace that is missing     that is there       checkpoint
+ *   running KVS   made, with its root           root is replaced    cannot be written, and is told
+ *   rank without  only primary: a checkpoint                        written
+ *   state dir     recorded                      root is replaced    written
+ *
+ * Other namespaces stay as they are.
+ */
+#include "restore_all.h"
+#include "archive_reader.h"
+#include "clock.h"
+#include "summary.h"
+#include "xmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PRIMARY "primary"
+
+static const char *
+name_of(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* ---- one section ---- */
+
+/* The tree that a section is different from. */
+static const struct restored *
+find_base(const struct restore_all *a, const struct section *s)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct section *other = &a->list[i].section;
+
+        if (other->alg == s->alg && digest_equal(&other->root, &s->since))
+            return &a->list[i];
+    }
+    return NULL;
+}
+
+static bool
+is_twice(const struct restore_all *a, const struct section *s)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct section *other = &a->list[i].section;
+
+        if (other->kind == s->kind && other->index == s->index && strcmp(other->ns, s->ns) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int
+end_section(struct restore_all *a, struct err *err)
+{
+    struct restored *last = a->list + a->count - 1;
+    int rc;
+
+    if (!a->is_making)
+        return 0;
+    rc = layers_finish(&a->layers, &last->tree, err);
+    last->is_same = digest_equal(&last->tree.root, &last->section.root);
+    a->keys += a->layers.result.keys;
+    a->bytes += a->layers.result.bytes;
+    layers_fini(&a->layers);
+    a->intake.on_entry = NULL; // was for the layers
+    a->is_making = false;
+    return rc;
+}
+
+/* What a namespace is now, and whether one of the name can be there at all. */
+static int
+look_at_namespace(const struct restore_all *a, struct restored *r, struct err *err)
+{
+    int rc;
+
+    if (!a->has_kvs && a->job.depot->is_live)
+        return strcmp(r->section.ns, PRIMARY) == 0
+                   ? 0
+                   : err_set(err, -ENOSYS,
+                             "only a running key-value store, or --statedir, has namespaces");
+    rc = depot_root(a->job.depot, r->section.ns, &r->before, err);
+    r->is_there = rc == 0;
+    return rc == -ENOTSUP ? 0 : rc;
+}
+
+static int
+begin_section(struct restore_all *a, const struct section *s, struct err *err)
+{
+    const struct restored *base = s->has_since ? find_base(a, s) : NULL;
+    struct digest base_root = base ? base->tree.root : s->root;
+    struct restored *r;
+
+    if (s->has_since && !base)
+        return err_set(err, -EPROTO, "what it is different from is not in front of it");
+    a->list = xrealloc(a->list, (a->count + 1) * sizeof(*a->list));
+    r = &a->list[a->count++];
+    *r = (struct restored){.section = *s};
+    layers_init(&a->layers, a->job.depot, &a->upload, &a->intake);
+    a->layers.is_checkpoint = s->kind == SECTION_CHECKPOINT;
+    a->is_making = true;
+    if (s->has_since)
+        layers_set_basis(&a->layers, &base_root);
+    return s->kind == SECTION_NAMESPACE ? look_at_namespace(a, r, err) : 0;
+}
+
+static int
+on_section(void *arg, const char *json, size_t size, struct err *err)
+{
+    struct restore_all *a = arg;
+    struct section s;
+    int rc = end_section(a, err);
+
+    if (rc == 0)
+        rc = section_decode(json, size, &s, err);
+    if (rc < 0)
+        return rc;
+    if (is_twice(a, &s))
+        return err_set(err, -EPROTO, "it is there twice");
+    if (s.kind == SECTION_CHECKPOINT && a->has_kvs) {
+        a->intake.skip_section = true;
+        a->checkpoints++;
+        return 0;
+    }
+    return begin_section(a, &s, err);
+}
+
+/* ---- reading ---- */
+
+static int
+open_archive(struct restore_all *a, const char *path, struct err *err)
+{
+    const struct archive_header *h;
+    int rc;
+
+    a->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (a->fd < 0)
+        return err_set(err, -errno, "%s", err_name(errno));
+    rc = archive_reader_open(&a->intake.archive, a->fd, err);
+    h = rc == 0 ? archive_reader_header(a->intake.archive) : NULL;
+    if (rc == 0 && (!h || h->kind != ARCHIVE_ALL))
+        rc = err_set(err, -EINVAL, "not an archive of all namespaces: restore it with --key");
+    return rc;
+}
+
+static int
+find_kvs(struct restore_all *a, struct err *err)
+{
+    struct depot_root root;
+    int rc;
+
+    if (!a->job.depot->ops->change)
+        return err_set(err, -EROFS, "it can only be read");
+    if (!a->job.depot->is_live)
+        return 0;
+    rc = depot_root(a->job.depot, PRIMARY, &root, err);
+    a->has_kvs = rc == 0;
+    return rc == -ENOSYS ? 0 : rc;
+}
+
+static int
+open_depot(struct restore_all *a, struct err *err)
+{
+    const struct archive_header *h = archive_reader_header(a->intake.archive);
+    struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
+    struct archive_reader *reader = a->intake.archive;
+    const struct layout *layout;
+    int rc;
+
+    a->job.layout = &archived; // of a state directory that is made
+    rc = job_open(&a->job, err);
+    a->job.layout = NULL;
+    if (rc < 0)
+        return rc;
+    layout = &a->job.depot->layout;
+    if (!layout_equal(layout, &archived))
+        a->not_verified = "this instance makes other blobs of the same keys";
+    upload_init(&a->upload, a->job.depot, layout->alg, a->maxreqs);
+    intake_init(&a->intake, NULL, &a->upload, &a->job.progress);
+    a->intake.archive = reader;
+    a->intake.blob_size = (size_t)layout->blob_size;
+    a->intake.on_section = on_section;
+    a->intake.section_arg = a;
+    progress_watch_file(&a->job.progress, a->fd);
+    return find_kvs(a, err);
+}
+
+static int
+refuse(const struct restored *r, struct err *err)
+{
+    AUTO(buf) struct buf path = BUF_INIT;
+    char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
+
+    section_format_path(&r->section, &path);
+    return err_set(err, -EIO,
+                   "the archive was changed after it was written: %s is of root %s, but what is "
+                   "in it gives %s",
+                   buf_str(&path), blobref_format(r->section.alg, &r->section.root, should_be),
+                   blobref_format(r->section.alg, &r->tree.root, is));
+}
+
+static int
+compare_roots(struct restore_all *a, struct err *err)
+{
+    const struct archive_end *end = archive_reader_end(a->intake.archive);
+
+    if (a->no_verify)
+        return 0;
+    if (!end)
+        return err_set(err, -EIO, "its end is missing: it was changed after it was written");
+    if (!a->not_verified && a->intake.skipped > 0)
+        a->not_verified = "not all of it was restored as it is";
+    for (size_t i = 0; i < a->count && !a->not_verified; i++) {
+        if (a->list[i].is_same)
+            continue;
+        if (end->is_exact)
+            return refuse(&a->list[i], err);
+        a->not_verified = "the archive is not exact";
+    }
+    return 0;
+}
+
+static int
+read_all(struct restore_all *a, const char *path, struct err *err)
+{
+    int rc = open_archive(a, path, err);
+
+    if (rc < 0)
+        return err_prefix(err, rc, "%s", name_of(path));
+    if ((rc = open_depot(a, err)) < 0)
+        return rc;
+    rc = intake_run(&a->intake, err);
+    if (rc == 0)
+        rc = end_section(a, err);
+    if (rc == 0)
+        rc = compare_roots(a, err);
+    return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
+}
+
+/* ---- making it visible ---- */
+
+static int
+create(struct restore_all *a, const struct restored *r, const struct digest *tree, struct err *err)
+{
+    struct depot_root root = {
+        .owner = r->section.owner, .sequence = r->section.sequence, .root = *tree};
+    int rc;
+
+    strcpy(root.ns, r->section.ns);
+    rc = depot_create(a->job.depot, &root, err);
+    if (rc != -EPERM || root.owner == geteuid())
+        return rc;
+    root.owner = geteuid();
+    rc = depot_create(a->job.depot, &root, err);
+    if (rc == 0)
+        progress_warn(&a->job.progress, "namespace %s: the owner is %u, not %u", root.ns,
+                      root.owner, r->section.owner);
+    return rc;
+}
+
+static int
+change(struct restore_all *a, const struct restored *r, struct err *err)
+{
+    struct depot_change c = {
+        .ns = r->section.ns,
+        .key = ".",
+        .tree = r->tree.root,
+        .dir = r->tree.dir.data,
+        .dir_size = r->tree.dir.size,
+        .expected = r->is_there ? &r->before.root : NULL,
+        .wide = r->tree.wide,
+        .nwide = r->tree.nwide,
+    };
+    enum digest_alg alg = a->job.depot->layout.alg;
+    struct depot_root root;
+    char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
+    int rc = depot_change(a->job.depot, &c, &root, err);
+
+    if (rc == 0 && !digest_equal(&root.root, &r->tree.root))
+        progress_warn(&a->job.progress,
+                      "namespace %s: the key-value store has made root %s of the keys of %s",
+                      r->section.ns, blobref_format(alg, &root.root, is),
+                      blobref_format(alg, &r->tree.root, should_be));
+    return rc;
+}
+
+/* Its large directories come with a transaction, which needs a namespace. */
+static int
+create_and_change(struct restore_all *a, const struct restored *r, struct err *err)
+{
+    AUTO(treeobj) struct treeobj *dir = treeobj_new_dir();
+    AUTO(buf) struct buf json = BUF_INIT;
+    struct digest empty;
+    int rc;
+
+    treeobj_encode(a->job.depot->layout.alg, dir, &json);
+    digest_compute(a->job.depot->layout.alg, json.data, json.size, &empty);
+    rc = upload_store(&a->upload, json.data, json.size, NULL, NULL, 0, err);
+    if (rc == 0)
+        rc = upload_finish(&a->upload, err);
+    if (rc == 0)
+        rc = create(a, r, &empty, err);
+    return rc == 0 || rc == -EEXIST ? change(a, r, err) : rc;
+}
+
+/* In a state directory a primary of which nothing is recorded is there, and can be made. */
+static int
+write_namespace(struct restore_all *a, const struct restored *r, struct err *err)
+{
+    int rc;
+
+    if (r->is_there && a->has_kvs)
+        return change(a, r, err);
+    if (r->tree.nwide > 0)
+        return create_and_change(a, r, err);
+    rc = create(a, r, &r->tree.root, err);
+    return rc == -EEXIST && r->is_there ? change(a, r, err) : rc;
+}
+
+static int
+write_namespaces(struct restore_all *a, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < a->count && rc == 0; i++) {
+        if (a->list[i].section.kind == SECTION_NAMESPACE)
+            rc = write_namespace(a, &a->list[i], err);
+    }
+    return rc;
+}
+
+static int
+write_checkpoint(struct restore_all *a, const struct restored *r, struct err *err)
+{
+    struct checkpoint c = {
+        .root = r->tree.root, .sequence = r->section.sequence, .timestamp = r->section.timestamp};
+
+    return depot_put_checkpoint(a->job.depot, &c, err);
+}
+
+/* The last one in the archive is the oldest. */
+static int
+write_checkpoints(struct restore_all *a, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = a->count; i-- > 0 && rc == 0;) {
+        if (a->list[i].section.kind == SECTION_CHECKPOINT)
+            rc = write_checkpoint(a, &a->list[i], err);
+    }
+    return rc;
+}
+
+static const struct restored *
+find_section(const struct restore_all *a, enum section_kind kind, const char *ns, uint64_t index)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct section *s = &a->list[i].section;
+
+        if (s->kind == kind && s->index == index && strcmp(s->ns, ns) == 0)
+            return &a->list[i];
+    }
+    return NULL;
+}
+
+/* A key-value store that is started there begins with the newest checkpoint. */
+static int
+write_primary_checkpoint(struct restore_all *a, struct err *err)
+{
+    const struct restored *primary = find_section(a, SECTION_NAMESPACE, PRIMARY, 0);
+    const struct restored *newest = find_section(a, SECTION_CHECKPOINT, "", 1);
+    struct checkpoint c;
+
+    if (!primary || (newest && digest_equal(&newest->tree.root, &primary->tree.root)))
+        return 0;
+    c = (struct checkpoint){.root = primary->tree.root,
+                            .sequence = primary->section.sequence,
+                            .timestamp = (double)primary->tree.newest};
+    return depot_put_checkpoint(a->job.depot, &c, err);
+}
+
+static int
+write_all(struct restore_all *a, struct err *err)
+{
+    bool only_checkpoints = a->job.depot->is_live && !a->has_kvs;
+    int rc = only_checkpoints ? 0 : write_namespaces(a, err);
+
+    if (rc == 0)
+        rc = write_checkpoints(a, err);
+    if (rc == 0 && only_checkpoints)
+        rc = write_primary_checkpoint(a, err);
+    return rc < 0 ? rc : depot_flush(a->job.depot, err);
+}
+
+/* ---- the program ---- */
+
+static void
+close_all(struct restore_all *a)
+{
+    depot_close(&a->job.depot);
+    upload_fini(&a->upload);
+    archive_reader_free(&a->intake.archive);
+    intake_fini(&a->intake);
+    if (a->is_making)
+        layers_fini(&a->layers);
+    for (size_t i = 0; i < a->count; i++)
+        target_tree_fini(&a->list[i].tree);
+    free(a->list);
+    if (a->fd > STDIN_FILENO)
+        close(a->fd);
+}
+
+static size_t
+count_kind(const struct restore_all *a, enum section_kind kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->count; i++)
+        n += a->list[i].section.kind == kind;
+    return n;
+}
+
+static void
+tell(struct restore_all *a)
+{
+    struct progress *p = &a->job.progress;
+
+    if (a->intake.skipped > 0)
+        progress_warn(p, "skipped %" PRIu64 " entries", a->intake.skipped);
+    if (a->checkpoints > 0)
+        progress_warn(p, "left out %" PRIu64 " checkpoints, for the key-value store is running",
+                      a->checkpoints);
+    if (p->quiet || a->as_json)
+        return;
+    progress_warn(p, "%zu namespaces and %zu checkpoints", count_kind(a, SECTION_NAMESPACE),
+                  count_kind(a, SECTION_CHECKPOINT));
+    if (a->not_verified)
+        progress_warn(p, "not verified: %s", a->not_verified);
+    else if (!a->no_verify)
+        progress_warn(p, "verified: the trees are those that were archived");
+}
+
+static int
+report(struct restore_all *a)
+{
+    const struct archive_header *h = archive_reader_header(a->intake.archive);
+    const struct restored *primary = find_section(a, SECTION_NAMESPACE, PRIMARY, 0);
+    enum digest_alg alg = primary ? a->job.depot->layout.alg : h->alg;
+    char ref[BLOBREF_MAX];
+    struct summary summary = {
+        .keys = a->keys,
+        .bytes = a->bytes,
+        .root = blobref_format(alg, primary ? &primary->tree.root : &h->root, ref),
+        .kind = archive_kind_name(h->kind),
+        .failed = a->intake.skipped,
+        .verified = a->no_verify || a->not_verified ? SUMMARY_NO : SUMMARY_YES,
+        .started_ms = a->started_ms,
+    };
+
+    tell(a);
+    if (a->as_json)
+        return summary_print(&summary, stdout) < 0 ? 1 : 0;
+    progress_finish(&a->job.progress, a->keys, a->bytes, ref);
+    return 0;
+}
+
+int
+restore_all(struct restore_all *a, const char *path)
+{
+    struct err err;
+    int status = 1;
+    int rc = read_all(a, path, &err);
+
+    if (rc == 0)
+        rc = write_all(a, &err);
+    progress_end(&a->job.progress, rc);
+    if (rc < 0)
+        progress_warn(&a->job.progress, "%s", err.text);
+    else
+        status = report(a);
+    close_all(a);
+    return status;
+}
