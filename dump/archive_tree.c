@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_tree.c - intake without a depot behind its upload, and a build whose blobs are kept by name. */
 #include "archive_tree.h"
+#include "section.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -15,6 +16,9 @@ struct trial {
     struct upload upload;      // to nowhere
     struct intake intake;      // the archive
     struct content *content;   // owned; of all entries
+    struct section section;    // of an archive of all: whose tree is being read
+    bool is_section;           // is there one yet?
+    struct section_pick pick;  // the only one that is wanted
 };
 
 struct dir {
@@ -138,18 +142,91 @@ find_layout(struct archive_tree *t, const struct layout *layout, struct err *err
 }
 
 static void
+open_build(struct trial *trial)
+{
+    const struct layout *layout = &trial->tree->layout;
+    struct hdir_form form = hdir_form(layout->alg, layout->maxdirent);
+
+    trial->build = trial->intake.build = build_new(layout->alg);
+    build_set_form(trial->build, &form);
+}
+
+static int
+finish_build(struct trial *trial, struct err *err)
+{
+    static const struct build_ops ops = {on_directory, on_dangling_link, NULL};
+    struct build_result *sum = &trial->tree->result;
+    struct build_result result;
+    int rc = build_finish(trial->build, &ops, trial, &result, err);
+
+    sum->root = result.root;
+    sum->keys += result.keys;
+    sum->bytes += result.bytes;
+    return rc;
+}
+
+/* Of what is only different from another tree, the root tells nothing. */
+static void
+check_section(struct trial *trial)
+{
+    struct archive_tree *t = trial->tree;
+    const struct section *s = &trial->section;
+    char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
+    AUTO(buf) struct buf path = BUF_INIT;
+
+    if (!trial->is_section || s->has_since || t->wrong_root.code ||
+        (s->alg == t->layout.alg && digest_equal(&s->root, &t->result.root)))
+        return;
+    section_format_path(s, &path);
+    err_set(&t->wrong_root, -EIO, "%s: its root is %s, but %s was archived", buf_str(&path),
+            blobref_format(t->layout.alg, &t->result.root, is),
+            blobref_format(s->alg, &s->root, should_be));
+}
+
+/* Another tree begins. */
+static int
+on_section(void *arg, const char *json, size_t size, struct err *err)
+{
+    struct trial *trial = arg;
+    int rc = finish_build(trial, err);
+
+    if (rc == 0) {
+        check_section(trial);
+        build_free(&trial->build);
+        open_build(trial);
+        rc = section_decode(json, size, &trial->section, err);
+    }
+    trial->is_section = true;
+    return rc;
+}
+
+static void
+open_sections(struct trial *trial)
+{
+    const struct archive_header *h = archive_tree_header(trial->tree);
+
+    if (!h || h->kind != ARCHIVE_ALL)
+        return;
+    if (trial->tree->keep == ARCHIVE_TREE_ROOT) {
+        trial->intake.on_section = on_section;
+        trial->intake.section_arg = trial;
+    } else {
+        section_pick_init(&trial->pick, "primary", &trial->intake);
+    }
+}
+
+static void
 open_trial(struct trial *trial)
 {
     const struct archive_tree *t = trial->tree;
-    struct hdir_form form = hdir_form(t->layout.alg, t->layout.maxdirent);
 
-    trial->build = build_new(t->layout.alg);
-    build_set_form(trial->build, &form);
     upload_init(&trial->upload, NULL, t->layout.alg, 1);
-    intake_init(&trial->intake, trial->build, &trial->upload, t->progress);
+    intake_init(&trial->intake, NULL, &trial->upload, t->progress);
+    open_build(trial);
     trial->intake.archive = t->reader;
     trial->intake.recut = t->keep == ARCHIVE_TREE_RECUT;
     trial->intake.blob_size = (size_t)t->layout.blob_size;
+    open_sections(trial);
     trial->intake.content = trial->content = content_new(t->layout.alg, trial->intake.blob_size);
 }
 
@@ -165,12 +242,14 @@ close_trial(struct trial *trial)
 static int
 run_trial(struct trial *trial, struct err *err)
 {
-    static const struct build_ops ops = {on_directory, on_dangling_link, NULL};
     struct archive_tree *t = trial->tree;
     int rc = intake_run(&trial->intake, err);
 
     if (rc == 0)
-        rc = build_finish(trial->build, &ops, trial, &t->result, err);
+        rc = finish_build(trial, err);
+    check_section(trial);
+    if (rc == 0 && trial->pick.intake)
+        rc = section_pick_check(&trial->pick, err);
     t->skipped = trial->intake.skipped;
     if (rc == 0)
         content_finish(trial->content, &t->content);

@@ -3,6 +3,8 @@
  * are only the names of their blobs, and directories stay in memory.  No depot is needed.
  *
  *     open, look at the header, read, find directories, close
+ *
+ * Of an archive of all that an instance knows it is the tree of the primary namespace.
  */
 #ifndef XYLEM_ARCHIVE_TREE_H
 #define XYLEM_ARCHIVE_TREE_H
@@ -13,7 +15,7 @@
 #include "map.h"
 
 enum archive_tree_keep {
-    ARCHIVE_TREE_ROOT, // only what the root is called
+    ARCHIVE_TREE_ROOT, // only what the root is called; of an archive of all, every tree in it
     ARCHIVE_TREE_DIRS, // the blobs of all directories, for archive_tree_find()
     ARCHIVE_TREE_RECUT // the same, and values are cut by their size alone, however they were stored
 };
@@ -25,10 +27,12 @@ struct archive_tree {
     struct progress *progress;     // borrowed
     struct layout layout;          // of the tree
     enum archive_tree_keep keep;
-    struct build_result result; // root, and how much is below it
-    struct digest content;      // of all entries (content.h), in this layout
-    uint64_t skipped;           // entries that have no place in a tree, and were told
-    struct map dirs;            // DIRS: owned; by digest
+    struct build_result result; // root, and how much is below it, or in all trees
+    struct err
+        wrong_root; // of all trees: one is not that of the root which is said of it; code 0: none
+    struct digest content; // of all entries (content.h), in this layout
+    uint64_t skipped;      // entries that have no place in a tree, and were told
+    struct map dirs;       // DIRS: owned; by digest
 };
 
 /* path: borrowed.  Also after a failure: archive_tree_close().  -errno with text that names the path. */

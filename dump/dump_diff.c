@@ -60,7 +60,7 @@ check_archive(const struct side *s, struct err *err)
 {
     const struct archive_header *h = archive_tree_header(&s->tree);
 
-    if (!h || h->kind == ARCHIVE_FULL)
+    if (!h || h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_ALL)
         return 0;
     return err_set(err, -EINVAL, "%s: an archive of kind \"%s\" does not hold a whole tree",
                    s->text, archive_kind_name(h->kind));

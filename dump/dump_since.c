@@ -98,7 +98,7 @@ open_archive(struct since *s, struct err *err)
     if (rc < 0)
         return rc;
     s->root = s->old = h->root;
-    s->is_whole = h->kind == ARCHIVE_FULL;
+    s->is_whole = h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_ALL;
     rc = find_end(s, &is_exact, err);
     if (rc < 0 || is_exact)
         return rc;
@@ -169,16 +169,26 @@ write_removed(struct since *s, struct pack *pack, struct err *err)
 }
 
 static int
-add_removed(struct since *s, const struct diff_item *item, struct pack *pack, struct err *err)
+add_removed(struct since *s, const char *path, bool is_dir, struct pack *pack, struct err *err)
 {
-    bool is_dir = diff_is_dir(item->old);
     int rc;
 
-    if (exact_removed_add(&s->removed, item->path, is_dir))
+    if (exact_removed_add(&s->removed, path, is_dir))
         return 0;
     rc = write_removed(s, pack, err);
-    if (rc == 0 && !exact_removed_add(&s->removed, item->path, is_dir))
-        rc = err_set(err, -ENAMETOOLONG, "%.200s...: the key is too long", item->path);
+    if (rc == 0 && !exact_removed_add(&s->removed, path, is_dir))
+        rc = err_set(err, -ENAMETOOLONG, "%.200s...: the key is too long", path);
+    return rc;
+}
+
+/* A key that is left out must not be there with the value of then. */
+static int
+write_item(struct since *s, const struct walk_item *item, struct pack *pack, struct err *err)
+{
+    int rc = pack_item(pack, item, err);
+
+    if (rc == 0 && item->kind == WALK_FAILED)
+        rc = add_removed(s, item->path, false, pack, err);
     return rc;
 }
 
@@ -189,7 +199,7 @@ write_batch(struct since *s, struct pack *pack, struct err *err)
     int rc;
 
     while ((rc = batch_next(&s->batch, &item, err)) == 0 && item->kind != WALK_END) {
-        if ((rc = pack_item(pack, item, err)) < 0)
+        if ((rc = write_item(s, item, pack, err)) < 0)
             return rc;
     }
     return rc;
@@ -233,7 +243,7 @@ take_item(struct since *s, const struct diff_item *item, struct pack *pack, stru
     if (item->kind == DIFF_DIR)
         return tell_form(s, item, pack, err);
     if (!item->new)
-        return add_removed(s, item, pack, err);
+        return add_removed(s, item->path, diff_is_dir(item->old), pack, err);
     batch_add(&s->batch, item->path, item->new);
     return batch_is_full(&s->batch) ? write_batch(s, pack, err) : 0;
 }

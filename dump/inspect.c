@@ -50,6 +50,8 @@ compare_content(const struct archive_tree *t, const struct archive_header *h,
                        "its keys or values were changed: their root is %s, but %s was archived",
                        blobref_format(h->alg, &t->result.root, is),
                        blobref_format(h->alg, &h->root, should_be));
+    if (end->is_exact && t->wrong_root.code)
+        return err_set(err, t->wrong_root.code, "%s", t->wrong_root.text);
     if (!has_root && (end->alg != h->alg || !digest_equal(&t->content, &end->content)))
         return err_set(err, -EIO, "its keys or values were changed");
     return 0;

@@ -193,12 +193,14 @@ take_dir(struct intake *in, const struct archive_item *item, const struct key *k
 static int
 begin_section(struct intake *in, const struct archive_item *item, struct err *err)
 {
+    const char *json = NULL;
     size_t len = strlen(item->path);
     size_t size;
-    const char *json = attribute(in, EXACT_SECTION, &size);
     int rc;
 
-    if (!json || !in->on_section || item->kind != ARCHIVE_DIR)
+    if (in->on_section && item->kind == ARCHIVE_DIR)
+        json = attribute(in, EXACT_SECTION, &size);
+    if (!json)
         return 0;
     if ((rc = upload_finish(in->upload, err)) < 0)
         return rc;
@@ -354,6 +356,8 @@ intake_run(struct intake *in, struct err *err)
     struct archive_item item;
     int rc, more;
 
+    free(TAKE(in->section));
+    in->skip_section = false;
     while ((more = archive_reader_next(in->archive, &item, err)) > 0) {
         rc = take_item(in, &item, err);
         if (rc == 0 && in->on_entry)

@@ -46,9 +46,10 @@ static int
 on_directory(void *arg, const char *path, const void *data, size_t size)
 {
     struct pass *p = arg;
+    const struct depot *d = p->layers->depot;
 
     progress_tick(p->layers->intake->progress);
-    if (size <= p->layers->depot->layout.blob_size)
+    if (size <= d->layout.blob_size || !d->is_live) // in a file a blob may be as large as it is
         return upload_store(p->layers->upload, data, size, NULL, NULL, 0, p->err);
     if (!p->tree || p->layers->is_checkpoint)
         return refuse_wide(p, path, size);

@@ -2,14 +2,8 @@
 /* restore_all.c - section by section.
  *
  * Each section becomes a tree, as any archive does (layers); one that holds only what is different gets the tree
- * of an earlier one as its basis.  When all of them are stored and are what they should be, they become visible:
- *
- *                 namespace that is missing     that is there       checkpoint
- *   running KVS   made, with its root           root is replaced    cannot be written, and is told
- *   rank without  only primary: a checkpoint                        written
- *   state dir     recorded                      root is replaced    written
- *
- * Other namespaces stay as they are.
+ * of an earlier one as its basis.  When all of them are stored and are what they should be, they become visible
+ * (restore_all_write.c).
  */
 #include "restore_all.h"
 #include "archive_reader.h"
@@ -23,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PRIMARY "primary"
-
 static const char *
 name_of(const char *path)
 {
@@ -32,6 +24,19 @@ name_of(const char *path)
 }
 
 /* ---- one section ---- */
+
+const struct restored *
+restore_all_find(const struct restore_all *a, enum section_kind kind, const char *ns,
+                 uint64_t index)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct section *s = &a->list[i].section;
+
+        if (s->kind == kind && s->index == index && strcmp(s->ns, ns) == 0)
+            return &a->list[i];
+    }
+    return NULL;
+}
 
 /* The tree that a section is different from. */
 static const struct restored *
@@ -44,18 +49,6 @@ find_base(const struct restore_all *a, const struct section *s)
             return &a->list[i];
     }
     return NULL;
-}
-
-static bool
-is_twice(const struct restore_all *a, const struct section *s)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        const struct section *other = &a->list[i].section;
-
-        if (other->kind == s->kind && other->index == s->index && strcmp(other->ns, s->ns) == 0)
-            return true;
-    }
-    return false;
 }
 
 static int
@@ -83,7 +76,7 @@ look_at_namespace(const struct restore_all *a, struct restored *r, struct err *e
     int rc;
 
     if (!a->has_kvs && a->job.depot->is_live)
-        return strcmp(r->section.ns, PRIMARY) == 0
+        return strcmp(r->section.ns, RESTORE_ALL_PRIMARY) == 0
                    ? 0
                    : err_set(err, -ENOSYS,
                              "only a running key-value store, or --statedir, has namespaces");
@@ -123,7 +116,7 @@ on_section(void *arg, const char *json, size_t size, struct err *err)
         rc = section_decode(json, size, &s, err);
     if (rc < 0)
         return rc;
-    if (is_twice(a, &s))
+    if (restore_all_find(a, s.kind, s.ns, s.index))
         return err_set(err, -EPROTO, "it is there twice");
     if (s.kind == SECTION_CHECKPOINT && a->has_kvs) {
         a->intake.skip_section = true;
@@ -161,7 +154,7 @@ find_kvs(struct restore_all *a, struct err *err)
         return err_set(err, -EROFS, "it can only be read");
     if (!a->job.depot->is_live)
         return 0;
-    rc = depot_root(a->job.depot, PRIMARY, &root, err);
+    rc = depot_root(a->job.depot, RESTORE_ALL_PRIMARY, &root, err);
     a->has_kvs = rc == 0;
     return rc == -ENOSYS ? 0 : rc;
 }
@@ -245,161 +238,6 @@ read_all(struct restore_all *a, const char *path, struct err *err)
     return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
 }
 
-/* ---- making it visible ---- */
-
-static int
-create(struct restore_all *a, const struct restored *r, const struct digest *tree, struct err *err)
-{
-    struct depot_root root = {
-        .owner = r->section.owner, .sequence = r->section.sequence, .root = *tree};
-    int rc;
-
-    strcpy(root.ns, r->section.ns);
-    rc = depot_create(a->job.depot, &root, err);
-    if (rc != -EPERM || root.owner == geteuid())
-        return rc;
-    root.owner = geteuid();
-    rc = depot_create(a->job.depot, &root, err);
-    if (rc == 0)
-        progress_warn(&a->job.progress, "namespace %s: the owner is %u, not %u", root.ns,
-                      root.owner, r->section.owner);
-    return rc;
-}
-
-static int
-change(struct restore_all *a, const struct restored *r, struct err *err)
-{
-    struct depot_change c = {
-        .ns = r->section.ns,
-        .key = ".",
-        .tree = r->tree.root,
-        .dir = r->tree.dir.data,
-        .dir_size = r->tree.dir.size,
-        .expected = r->is_there ? &r->before.root : NULL,
-        .wide = r->tree.wide,
-        .nwide = r->tree.nwide,
-    };
-    enum digest_alg alg = a->job.depot->layout.alg;
-    struct depot_root root;
-    char is[BLOBREF_MAX], should_be[BLOBREF_MAX];
-    int rc = depot_change(a->job.depot, &c, &root, err);
-
-    if (rc == 0 && !digest_equal(&root.root, &r->tree.root))
-        progress_warn(&a->job.progress,
-                      "namespace %s: the key-value store has made root %s of the keys of %s",
-                      r->section.ns, blobref_format(alg, &root.root, is),
-                      blobref_format(alg, &r->tree.root, should_be));
-    return rc;
-}
-
-/* Its large directories come with a transaction, which needs a namespace. */
-static int
-create_and_change(struct restore_all *a, const struct restored *r, struct err *err)
-{
-    AUTO(treeobj) struct treeobj *dir = treeobj_new_dir();
-    AUTO(buf) struct buf json = BUF_INIT;
-    struct digest empty;
-    int rc;
-
-    treeobj_encode(a->job.depot->layout.alg, dir, &json);
-    digest_compute(a->job.depot->layout.alg, json.data, json.size, &empty);
-    rc = upload_store(&a->upload, json.data, json.size, NULL, NULL, 0, err);
-    if (rc == 0)
-        rc = upload_finish(&a->upload, err);
-    if (rc == 0)
-        rc = create(a, r, &empty, err);
-    return rc == 0 || rc == -EEXIST ? change(a, r, err) : rc;
-}
-
-/* In a state directory a primary of which nothing is recorded is there, and can be made. */
-static int
-write_namespace(struct restore_all *a, const struct restored *r, struct err *err)
-{
-    int rc;
-
-    if (r->is_there && a->has_kvs)
-        return change(a, r, err);
-    if (r->tree.nwide > 0)
-        return create_and_change(a, r, err);
-    rc = create(a, r, &r->tree.root, err);
-    return rc == -EEXIST && r->is_there ? change(a, r, err) : rc;
-}
-
-static int
-write_namespaces(struct restore_all *a, struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < a->count && rc == 0; i++) {
-        if (a->list[i].section.kind == SECTION_NAMESPACE)
-            rc = write_namespace(a, &a->list[i], err);
-    }
-    return rc;
-}
-
-static int
-write_checkpoint(struct restore_all *a, const struct restored *r, struct err *err)
-{
-    struct checkpoint c = {
-        .root = r->tree.root, .sequence = r->section.sequence, .timestamp = r->section.timestamp};
-
-    return depot_put_checkpoint(a->job.depot, &c, err);
-}
-
-/* The last one in the archive is the oldest. */
-static int
-write_checkpoints(struct restore_all *a, struct err *err)
-{
-    int rc = 0;
-
-    for (size_t i = a->count; i-- > 0 && rc == 0;) {
-        if (a->list[i].section.kind == SECTION_CHECKPOINT)
-            rc = write_checkpoint(a, &a->list[i], err);
-    }
-    return rc;
-}
-
-static const struct restored *
-find_section(const struct restore_all *a, enum section_kind kind, const char *ns, uint64_t index)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        const struct section *s = &a->list[i].section;
-
-        if (s->kind == kind && s->index == index && strcmp(s->ns, ns) == 0)
-            return &a->list[i];
-    }
-    return NULL;
-}
-
-/* A key-value store that is started there begins with the newest checkpoint. */
-static int
-write_primary_checkpoint(struct restore_all *a, struct err *err)
-{
-    const struct restored *primary = find_section(a, SECTION_NAMESPACE, PRIMARY, 0);
-    const struct restored *newest = find_section(a, SECTION_CHECKPOINT, "", 1);
-    struct checkpoint c;
-
-    if (!primary || (newest && digest_equal(&newest->tree.root, &primary->tree.root)))
-        return 0;
-    c = (struct checkpoint){.root = primary->tree.root,
-                            .sequence = primary->section.sequence,
-                            .timestamp = (double)primary->tree.newest};
-    return depot_put_checkpoint(a->job.depot, &c, err);
-}
-
-static int
-write_all(struct restore_all *a, struct err *err)
-{
-    bool only_checkpoints = a->job.depot->is_live && !a->has_kvs;
-    int rc = only_checkpoints ? 0 : write_namespaces(a, err);
-
-    if (rc == 0)
-        rc = write_checkpoints(a, err);
-    if (rc == 0 && only_checkpoints)
-        rc = write_primary_checkpoint(a, err);
-    return rc < 0 ? rc : depot_flush(a->job.depot, err);
-}
-
 /* ---- the program ---- */
 
 static void
@@ -452,7 +290,7 @@ static int
 report(struct restore_all *a)
 {
     const struct archive_header *h = archive_reader_header(a->intake.archive);
-    const struct restored *primary = find_section(a, SECTION_NAMESPACE, PRIMARY, 0);
+    const struct restored *primary = restore_all_find(a, SECTION_NAMESPACE, RESTORE_ALL_PRIMARY, 0);
     enum digest_alg alg = primary ? a->job.depot->layout.alg : h->alg;
     char ref[BLOBREF_MAX];
     struct summary summary = {
@@ -480,7 +318,7 @@ restore_all(struct restore_all *a, const char *path)
     int rc = read_all(a, path, &err);
 
     if (rc == 0)
-        rc = write_all(a, &err);
+        rc = restore_all_write(a, &err);
     progress_end(&a->job.progress, rc);
     if (rc < 0)
         progress_warn(&a->job.progress, "%s", err.text);

@@ -8,6 +8,8 @@
 #include "section.h"
 #include "target.h"
 
+#define RESTORE_ALL_PRIMARY "primary"
+
 /* What a section has become. */
 struct restored {
     struct section section;
@@ -40,5 +42,13 @@ struct restore_all {
 /* The members before started_ms are set; the job is initialised.  Returns the exit status, after a message if it
  * is not 0. */
 int restore_all(struct restore_all *a, const char *path);
+
+/* ---- restore_all.c and restore_all_write.c ---- */
+
+/* ns: "" for a checkpoint; index: 0 for a namespace.  NULL: it is not in the archive. */
+const struct restored *restore_all_find(const struct restore_all *a, enum section_kind kind,
+                                        const char *ns, uint64_t index);
+/* Make all visible.  -errno with text. */
+int restore_all_write(struct restore_all *a, struct err *err);
 
 #endif

@@ -170,6 +170,7 @@ connect(struct flux_store *s, struct err *err)
     static const char pragmas[] = "PRAGMA cell_size_check = ON;"
                                   "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA query_only = ON;"
+                                  "PRAGMA cache_size = -65536;"
                                   "PRAGMA mmap_size = 0;";
     int rc = connect_file(s);
 

@@ -16,6 +16,8 @@
 
 #define WAL_KEPT_BYTES (64 << 20)
 #define CACHE_KIBIBYTES 8192
+/* Of a reader: keys in their order are blobs in none, and some hundred are on a page. */
+#define READER_CACHE_KIBIBYTES 65536
 /* For readers and shells that hold a lock now and then. */
 #define BUSY_MS 2000
 
@@ -36,17 +38,17 @@ store_db_synchronous(enum store_durability durability)
 static int
 set_pragmas(struct store_db *db, const struct store_conf *conf)
 {
-    char *text =
-        sqlite3_mprintf("PRAGMA cell_size_check = ON;"
-                        "PRAGMA trusted_schema = OFF;"
-                        "PRAGMA secure_delete = OFF;"
-                        "PRAGMA synchronous = %s;"
-                        "PRAGMA wal_autocheckpoint = 0;" // store_db_wal.c does that
-                        "PRAGMA journal_size_limit = %d;"
-                        "PRAGMA cache_size = -%d;"
-                        /* A mapped file that gets shorter is SIGBUS, not EIO. */
-                        "PRAGMA mmap_size = 0;",
-                        store_db_synchronous(conf->durability), WAL_KEPT_BYTES, CACHE_KIBIBYTES);
+    char *text = sqlite3_mprintf("PRAGMA cell_size_check = ON;"
+                                 "PRAGMA trusted_schema = OFF;"
+                                 "PRAGMA secure_delete = OFF;"
+                                 "PRAGMA synchronous = %s;"
+                                 "PRAGMA wal_autocheckpoint = 0;" // store_db_wal.c does that
+                                 "PRAGMA journal_size_limit = %d;"
+                                 "PRAGMA cache_size = -%d;"
+                                 /* A mapped file that gets shorter is SIGBUS, not EIO. */
+                                 "PRAGMA mmap_size = 0;",
+                                 store_db_synchronous(conf->durability), WAL_KEPT_BYTES,
+                                 conf->read_only ? READER_CACHE_KIBIBYTES : CACHE_KIBIBYTES);
     int rc = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
 
     sqlite3_free(text);

@@ -46,7 +46,7 @@ set_busy(int fd, const char *statedir, struct err *err)
     long pid = n > 0 ? strtol(text, NULL, 10) : 0;
 
     if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-        return err_set(err, -EBUSY, "%s: in use: being checked by xylem fsck or gc --dry-run",
+        return err_set(err, -EBUSY, "%s: in use: being read by xylem fsck, dump or gc --dry-run",
                        statedir);
     if (pid > 0)
         return err_set(err, -EBUSY, "%s: in use by another broker (pid %ld)", statedir, pid);

@@ -10,6 +10,7 @@ compare() { dump --diff "$@"; }
 # without a rank
 offline() { (unset XYLEM_URI && xylem-dump --diff "$@"); }
 kvs_diff() { here diff "$@"; }
+root_now() { here getroot -b; }
 nothing=blake2b-$(printf '0%.0s' {1..64})
 head -c 3000000 /dev/urandom >"$TEMP/large"
 { head -c 2999999 "$TEMP/large"; echo; } >"$TEMP/large2"
@@ -103,6 +104,24 @@ here get -r copy | here put grown=-
 check_output 'put at once is no difference to appended' '' compare --include=grown \
     "$TEMP/log2.tar" "$(here getroot -b)"
 check_output 'to roots it is, as kvs diff says' '~ grown' compare "$now" "$(here getroot -b)"
+
+# ---- archives that tell more ----
+root=$(root_now)
+check 'an exact archive is made' dump --exact -q "$TEMP/exact.tar"
+check_output 'it is as its root' '' compare "$TEMP/exact.tar" "$root"
+check_output 'and as a plain one of it' '' eval 'dump -q "$TEMP/plain.tar" && offline "$TEMP/exact.tar" "$TEMP/plain.tar"'
+here unlink void
+here mkdir hollow
+check_output 'it tells of empty directories' '+ hollow.
+- void.' compare "$TEMP/exact.tar" "$(root_now)"
+check_output 'which a plain one cannot' '' compare "$TEMP/plain.tar" "$(root_now)"
+here namespace create other
+here put -N other only.here=1
+check 'all that the instance knows is archived' dump --all -q "$TEMP/all.tar"
+here put late=1
+check_output 'of that the primary namespace is compared' '+ late' compare "$TEMP/all.tar" "$(root_now)"
+check_output 'also with another archive' '+ hollow.
+- void.' offline "$TEMP/exact.tar" "$TEMP/all.tar"
 
 # ---- what cannot be compared ----
 check 'a part is dumped' dump -q --prefix=a "$TEMP/part.tar"

@@ -37,9 +37,9 @@ o = json.loads(sys.argv[1]); assert eval(sys.argv[2]), o' "$@"; }
 
 fill()
 {
-    xylem kvs put a=1 b.c.d=2 b.c.src%2Eh=three none= "größe=5" large="$(seq 1 30000)" &&
+    xylem kvs put a=1 b.c.d=2 b.c.src%2Eh=three none= "größe=5" && seq 1 30000 | xylem kvs put -r large=- &&
         xylem kvs put -t "deep.$(printf 'n%.0s' {1..90}).$(printf 'm%.0s' {1..90}).x={\"ver\":1,\"type\":\"val\",\"data\":\"bG9uZw==\"}" &&
-        xylem kvs link b.c.d link && xylem kvs link -T other x.y far && xylem kvs put wide.{1..2000}=v
+        xylem kvs link b.c.d link && xylem kvs link -T other x.y far && xylem kvs put wide.{1..1100}=v
 }
 check 'keys are put' fill
 settle
@@ -52,11 +52,11 @@ printf 2 >"$tree/b/c/d"
 printf three >"$tree/b/c/src.h"
 : >"$tree/none"
 printf 5 >"$tree/größe"
-printf %s "$(seq 1 30000)" >"$tree/large"
+seq 1 30000 >"$tree/large"
 printf long >"$tree/deep/$(printf 'n%.0s' {1..90})/$(printf 'm%.0s' {1..90})/x"
 ln -s b.c.d "$tree/link"
 ln -s other::x.y "$tree/far"
-for i in {1..2000}; do printf v >"$tree/wide/$i"; done
+for i in {1..1100}; do printf v >"$tree/wide/$i"; done
 # unpacks COMMAND...: in an empty folder; what comes out is the tree
 unpacks()
 {
@@ -153,11 +153,9 @@ format()
     check "a .$2 is dumped" dump -q "$TEMP/all.$2"
     check "xylem-restore brings the .$2 back" comes_back "$TEMP/all.$2"
     absent "$3" "$3 unpacks the .$2" || check "$3 unpacks the .$2" unpacks "${@:3}"
-    if [ "$3" != bsdtar ]; then
-        absent bsdtar "bsdtar unpacks the .$2" || check "bsdtar unpacks the .$2" unpacks bsdtar -xf "$TEMP/all.$2"
-    fi
 }
 format 8 tar tar -xf "$TEMP/all.tar"
+absent bsdtar 'bsdtar unpacks the .tar' || check 'bsdtar unpacks the .tar' unpacks bsdtar -xf "$TEMP/all.tar"
 check 'Python unpacks the .tar' unpacks python3 -c 'import sys, tarfile
 tarfile.open(sys.argv[1]).extractall()' "$TEMP/all.tar"
 format 9 tgz tar -xzf "$TEMP/all.tgz"
@@ -203,19 +201,21 @@ loads_with()
     leaf xylem content dropcache
     leaf xylem kvs ls -R >"$TEMP/keys"
     kill -s STOP "$(rank_pid 1)"
-    dump -q --prefix=many "$@" "$TEMP/many.tar" &
+    dump -q --root="$(cat "$TEMP/root")" --prefix=many "$@" "$TEMP/many.tar" &
     wait_until '[ "$(pending)" -gt 0 ]'
     wait_until 'n=$(pending); [ "$n" = "$last" ] || { last=$n; sleep 0.2; false; }'
     kill -s CONT "$(rank_pid 1)"
     wait $!
     echo $last
 }
+xylem kvs getroot -b >"$TEMP/root"
 one=$(loads_with --maxreqs=1)
 two=$(loads_with --maxreqs=2)
 default=$(loads_with)
 eight=$(loads_with --maxreqs=8)
-check "with 8 more is asked for than with 1 ($one, $two, $eight)" [ "$eight" = $((8 * one)) ]
-check 'and twice as much with 2' [ "$two" = $((2 * one)) ]
+check "with 1 request something is asked for ($one)" [ "$one" -gt 0 ]
+check "with 8 it is eight times as much ($eight)" [ "$eight" = $((8 * one)) ]
+check "and with 2 twice as much ($two)" [ "$two" = $((2 * one)) ]
 sentence 22
 check 'the default is 2' [ "$default" = "$two" ]
 for wrong in 0 -1 x; do
@@ -274,15 +274,15 @@ sentence 26
 python3 -c 'import os, subprocess, sys
 dump = subprocess.Popen(["xylem-dump", "-q", "--maxreqs=1", "-"], stdout=subprocess.PIPE)
 begin = os.read(dump.stdout.fileno(), 512)
-subprocess.check_call(["xylem", "kvs", "put", "a=new", "z=new", "wide.2000=new"])
-subprocess.check_call(["xylem", "kvs", "unlink", "wide.1999"])
+subprocess.check_call(["xylem", "kvs", "put", "a=new", "z=new", "wide.1100=new"])
+subprocess.check_call(["xylem", "kvs", "unlink", "wide.1099"])
 open(sys.argv[1], "wb").write(begin + dump.stdout.read())
 sys.exit(dump.wait())' "$TEMP/live.tar"
 check 'a dump during commits succeeds' [ $? = 0 ]
 values() { for key in "$@"; do tar -xOf "$TEMP/live.tar" $key; done; }
-check_output 'it shows the values from before' 1vv values a wide/2000 wide/1999
+check_output 'it shows the values from before' 1vv values a wide/1100 wide/1099
 check 'and no key that came later' eval '! tar -tf "$TEMP/live.tar" | grep -x z'
-check_output 'they were committed' new xylem kvs get wide.2000
+check_output 'they were committed' new xylem kvs get wide.1100
 check 'its root is the one from before' xylem-dump -q --verify "$TEMP/live.tar"
 
 sentence 28

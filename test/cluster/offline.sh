@@ -43,6 +43,7 @@ other --namespace=other
 checkpoint --checkpoint
 old --root=$old --exact
 since --since=$old
+all --all
 END
 }
 start_cluster 1 --statedir "$state"
@@ -137,6 +138,14 @@ check_fails 'a namespace that is not there' 'no such namespace' \
     offline_restore --statedir "$new" --namespace=none --key=. "$TEMP/other.tar"
 check 'fsck still finds nothing' xylem-fsck --statedir "$new"
 
+# ---- all namespaces and checkpoints ----
+check 'all of it is restored' says 'verified' \
+    offline_restore --all --statedir "$TEMP/all" "$TEMP/all.tar"
+check 'what is dumped of it are the same bytes' \
+    eval 'xylem-dump -q --all --statedir "$TEMP/all" - | cmp - "$TEMP/all.tar"'
+check 'fsck finds nothing' xylem-fsck --statedir "$TEMP/all"
+check_output 'a broker has all of it' 1 launch "$TEMP/all" xylem kvs get -N other a.b
+
 # ---- to a checkpoint ----
 check 'a checkpoint is restored' offline_restore --statedir "$new" --checkpoint "$TEMP/old.tar"
 check_output 'a broker goes on from it' "$old" root_of "$new"
@@ -155,11 +164,16 @@ check 'which is empty again' [ -z "$(ls -A "$TEMP/half")" ]
 check_fails 'and in one with keys' 'cut.tar' \
     offline_restore --statedir "$new" --key=. "$TEMP/cut.tar"
 check_output 'which are there still' "$old" root_of "$new"
-offline_restore -q --statedir "$TEMP/killed" --key=. <(cat "$TEMP/cut.tar"; sleep 100) &
+mkfifo "$TEMP/pipe"
+env -u XYLEM_URI xylem-restore -q --statedir "$TEMP/killed" --key=. - <"$TEMP/pipe" &
 restoring=$!
+exec 9>"$TEMP/pipe"
+cat "$TEMP/cut.tar" >&9
 wait_until '[ -s "$TEMP/killed/content.sqlite" ]'
 kill -KILL $restoring
 wait $restoring 2>/dev/null
+check 'a restore is killed' [ $? = 137 ]
+exec 9>&-
 check 'after one that was killed nothing is there' \
     eval '[ -z "$(launch "$TEMP/killed" xylem kvs dir)" ]'
 

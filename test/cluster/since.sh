@@ -6,8 +6,9 @@
 state=$TEMP/state
 mkdir "$state"
 start_cluster 4 2 --statedir "$state"
-here() { on_rank 3 xylem kvs "$@"; }
-dump() { on_rank 3 xylem-dump -q "$@"; }
+leaf=3
+here() { on_rank $leaf xylem kvs "$@"; }
+dump() { on_rank $leaf xylem-dump -q "$@"; }
 restore() { on_rank 2 xylem-restore -q "$@"; }
 settle() { local v; v=$(here version); for rank in 0 1 2; do on_rank $rank xylem kvs wait "$v" || return; done; }
 root() { here getroot -b; }
@@ -195,6 +196,34 @@ echo "# $((after - before)) loads"
 check 'with a few loads' [ $((after - before)) -le 24 ]
 check 'but more than none' [ $((after - before)) -ge 8 ]
 
+# ---- an archive of all that the instance knows ----
+check 'all is archived' dump --all "$TEMP/every.tar"
+here put every.key=1
+here unlink cost.new
+all=$(root)
+check 'what is different in the primary namespace since then' dump --since="$TEMP/every.tar" "$TEMP/every1.tar"
+check_output 'is one key more and one less' 'cost.new removed
+every.key 1' eval 'listed "$TEMP/every1.tar" | sort'
+settle
+check 'both are a chain' comes_to "$all" "$TEMP/every.tar" "$TEMP/every1.tar"
+deepest=$(seq -s . 1 128)
+here put "$deepest=1"
+check 'all is archived, with a key of as many names as there can be' dump --all "$TEMP/deepest.tar"
+check 'which is what was archived' xylem-dump -q --verify="$TEMP/deepest.tar"
+here unlink -R 1
+wrong_root() # the archive, where the first root that a section names ends with other digits, of the same length
+{
+    python3 -c 'import re, sys
+data = open(sys.argv[1], "rb").read()
+at = data.index(b"user.xylem.section=")
+at = data.index(b"root\":\"blake2b-", at) + 15
+sys.stdout.buffer.write(data[:at + 8] + bytes(b"01"[b == 48] for b in data[at + 8:at + 16]) + data[at + 16:])' "$1"
+}
+wrong_root "$TEMP/deepest.tar" >"$TEMP/bad.tar"
+check 'a root is changed in it' eval '! cmp -s "$TEMP/deepest.tar" "$TEMP/bad.tar"'
+check_fails 'that is noticed, and where' 'bad\.tar: namespaces/[a-z]*/: its root is blake2b' \
+    xylem-dump -q --verify="$TEMP/bad.tar"
+
 # ---- the usage ----
 check_usage 'of a part there is no difference' 'excludes' dump --since="$base" --prefix=cost "$TEMP/no.tar"
 check_usage 'nor with patterns' 'excludes' dump --since="$base" --include='a*' "$TEMP/no.tar"
@@ -217,8 +246,7 @@ check 'no file is left behind' eval '[ -z "$(find "$TEMP" -name "no.*")" ]'
 # ---- the old root is not stored any more: here it never was ----
 stop_cluster
 start_cluster 3
-here() { on_rank 2 xylem kvs "$@"; }
-dump() { on_rank 2 xylem-dump -q "$@"; }
+leaf=2
 spaces=0
 check 'another instance gets the chain' restore --key=. "$TEMP/full.tar" "$TEMP/1.tar" "$TEMP/2.tar.zst" \
     "$TEMP/3.tar"
@@ -282,3 +310,30 @@ for step in "1 $one" "2 $two" "3 $three"; do
     check "onto what is there, ${step% *}" restore --namespace step --key=. "$TEMP/forms${step% *}.tar"
     check_output 'gives the root of then' "${step#* }" on_rank 2 xylem kvs getroot -b -N step
 done
+
+# ---- a value that is lost ----
+here put lost.value="$(seq 1 100)" lost.other=1
+base=$(root)
+check 'a root is archived' dump --exact "$TEMP/whole.tar"
+here put lost.value="$(seq 2 101)" lost.other=2
+here put lost.new="$(seq 3 102)"
+stop_cluster
+remove_blob()
+{
+    python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+assert db.execute("DELETE FROM blob WHERE digest = ?", (bytes.fromhex(sys.argv[2]),)).rowcount == 1
+' "$state/content.sqlite" "$(seq "$1" "$2" | head -c -1 | b2sum -l 256 | cut -d ' ' -f 1)"
+}
+check 'the blob of a new value is lost' remove_blob 2 101
+check 'and another one' remove_blob 3 102
+start_cluster 3 --statedir "$state"
+check_fails 'that is an error' 'lost\.new: .*No such file' dump --since="$base" "$TEMP/no.tar"
+check 'unless it is to be left out' dump --ignore-failed-read --since="$base" "$TEMP/left.tar"
+check_output 'then it counts as removed' 'lost.new removed
+lost.other 1
+lost.value removed' eval 'listed "$TEMP/left.tar" | sort'
+check_fails 'nothing can follow that' 'left\.tar: .*not exact' dump --since="$TEMP/left.tar" "$TEMP/no.tar"
+on_rank 2 xylem kvs namespace create left
+check 'what is left can be restored' restore --namespace left --key=. "$TEMP/whole.tar" "$TEMP/left.tar"
+check_output 'without values of another time' 'lost.other = 2' on_rank 2 xylem kvs dir -R -N left lost

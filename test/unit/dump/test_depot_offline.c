@@ -527,7 +527,8 @@ directories_too_large_for_a_blob_are_stored(void **state)
     struct depot *d = open_depot(s, true);
     AUTO(buf) struct buf json = BUF_INIT;
     AUTO(treeobj) struct treeobj *dir = NULL;
-    struct depot_wide wide = {.key = (char *)"", .json = NULL};
+    char top[] = "";
+    struct depot_wide wide = {.key = top, .json = NULL};
     struct depot_change c = {.ns = "primary", .key = ".", .wide = &wide, .nwide = 1};
     struct depot_root root;
 

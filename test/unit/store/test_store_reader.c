@@ -243,7 +243,7 @@ nobody_writes_while_it_is_read_at_rest(void **state)
     reader = open_reader(s);
     assert_int_equal(store_db_open(&writer, &s->conf, &err), -EBUSY);
     assert_null(writer);
-    assert_non_null(strstr(err.text, "in use: being checked"));
+    assert_non_null(strstr(err.text, "in use: being read"));
     store_db_close(&reader);
     writer = open_db(s);
     store_db_close(&writer);
