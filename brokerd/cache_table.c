@@ -62,17 +62,20 @@ static void
 forget_request(struct cache_table *t, struct cache_entry *e)
 {
     uint64_t tag = e->tag;
+    struct request *r;
 
     if (!tag)
         return;
-    free(map_remove(&t->requests, &tag));
+    r = map_remove(&t->requests, &tag);
+    assert(r); /* I2 */
+    spares_give(&t->spare_requests, r);
     e->tag = 0;
 }
 
 uint32_t
 cache_table_add_request(struct cache_table *t, struct cache_entry *e)
 {
-    struct request *r = xmalloc(sizeof(*r));
+    struct request *r = spares_take(&t->spare_requests, sizeof(*r));
 
     forget_request(t, e); /* I2 */
     do {
@@ -247,6 +250,7 @@ cache_table_fini(struct cache_table *t)
     assert(t->entries.count == 0 && t->requests.count == 0);
     map_fini(&t->entries);
     map_fini(&t->requests);
+    spares_fini(&t->spare_requests);
 }
 
 struct cache_entry *

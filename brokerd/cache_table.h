@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "list.h"
 #include "map.h"
+#include "spares.h"
 #include "waitq.h"
 
 enum cache_state { CACHE_LOADING, CACHE_CLEAN, CACHE_DIRTY, CACHE_STORING, CACHE_STATES };
@@ -28,6 +29,7 @@ struct cache_table {
     size_t limit;                    // bytes; clean entries are evicted above it
     struct map entries;              // struct cache_entry by digest, owned
     struct map requests;             // live requests by tag, owned
+    struct spares spare_requests;    // of them
     struct list lists[CACHE_STATES]; // entries by state; CLEAN: most recently used first
     struct list failed;              // DIRTY entries with an error
     struct cache_stats stats;        // sizes and evictions are counted here, requests in cache.c

@@ -38,7 +38,7 @@ struct pending {
     struct content_waiter waiter;
     struct validate_waiter validate;
     struct content *content; // borrowed
-    struct request *request; // owned
+    struct request request;  // owned
     struct digest digest;    // of a store: what is answered
     bool verified;           // of a store: the bytes were hashed
 };
@@ -93,11 +93,11 @@ static struct pending *
 new_pending(struct content *c, struct request *req,
             void (*fn)(struct content_waiter *w, int rc, const struct blob *b))
 {
-    struct pending *p = xmalloc(sizeof(*p));
+    struct pending *p = spares_take(&c->pendings, sizeof(*p));
 
     p->waiter.fn = fn;
     p->content = c;
-    p->request = request_keep(req);
+    request_keep_in(&p->request, req);
     list_init(&p->node);
     return p;
 }
@@ -105,8 +105,8 @@ new_pending(struct content *c, struct request *req,
 static void
 free_pending(struct pending *p)
 {
-    request_free(&p->request);
-    free(p);
+    request_finish(&p->request);
+    spares_give(&p->content->pendings, p);
 }
 
 static void
@@ -123,9 +123,9 @@ on_loaded(struct content_waiter *w, int rc, const struct blob *b)
     struct pending *p = container_of(w, struct pending, waiter);
 
     if (rc == 0)
-        respond_blob(p->content, p->request, b);
+        respond_blob(p->content, &p->request, b);
     else
-        respond_rc(p->content, p->request, rc);
+        respond_rc(p->content, &p->request, rc);
     free_pending(p);
 }
 
@@ -181,9 +181,9 @@ on_stored(struct content_waiter *w, int rc, const struct blob *none)
     if (rc == 0) {
         struct blob *digest = blob_new(p->digest.bytes, digest_size(c->conf.alg));
 
-        router_respond(c->router, p->request, &digest);
+        router_respond(c->router, &p->request, &digest);
     } else {
-        respond_rc(c, p->request, rc);
+        respond_rc(c, &p->request, rc);
     }
     free_pending(p);
 }
@@ -200,7 +200,7 @@ store_pending(struct pending *p)
         c->stats.held++;
         return;
     }
-    b = take_blob(p->request);
+    b = take_blob(&p->request);
     cache_store(c->cache, &p->digest, b, p->verified, &p->waiter);
 }
 
@@ -225,7 +225,7 @@ serve_store(void *arg, struct request *req)
         return;
     p = new_pending(c, req, on_stored);
     p->verified = true;
-    digest_compute(c->conf.alg, msg_data(&p->request->msg), msg_size(&p->request->msg), &p->digest);
+    digest_compute(c->conf.alg, msg_data(&p->request.msg), msg_size(&p->request.msg), &p->digest);
     store_pending(p);
 }
 
@@ -235,7 +235,7 @@ on_done(struct content_waiter *w, int rc, const struct blob *none)
     struct pending *p = container_of(w, struct pending, waiter);
 
     (void)none;
-    respond_rc(p->content, p->request, rc);
+    respond_rc(p->content, &p->request, rc);
     free_pending(p);
 }
 
@@ -363,7 +363,7 @@ on_validated(struct validate_waiter *w, int rc)
 {
     struct pending *p = container_of(w, struct pending, validate);
 
-    respond_rc(p->content, p->request, rc);
+    respond_rc(p->content, &p->request, rc);
     free_pending(p);
 }
 
@@ -457,6 +457,8 @@ content_free(struct content **content)
     loop_timer_stop(&c->age);
     content_cancel(c);
     salvage_free(&c->salvage);
+    spares_fini(&c->pendings);
+    spares_fini(&c->belows);
     free(c);
 }
 

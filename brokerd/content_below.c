@@ -20,7 +20,7 @@ struct below {
 static struct below *
 new_below(struct content *c, uint32_t tag)
 {
-    struct below *b = xmalloc(sizeof(*b));
+    struct below *b = spares_take(&c->belows, sizeof(*b));
 
     *b = (struct below){c, tag};
     return b;
@@ -35,7 +35,7 @@ on_fetch_answer(void *arg, struct msg *response)
     if (response->errnum == 0 && !b)
         b = blob_empty();
     cache_fetched(below->content->cache, below->tag, -(int)response->errnum, b, false);
-    free(below);
+    spares_give(&below->content->belows, below);
 }
 
 static void
@@ -66,7 +66,7 @@ on_put_answer(void *arg, struct msg *response)
     struct below *below = arg;
 
     cache_stored(below->content->cache, below->tag, -(int)response->errnum);
-    free(below);
+    spares_give(&below->content->belows, below);
 }
 
 static void

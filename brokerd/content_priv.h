@@ -10,6 +10,7 @@
 #include "content.h"
 #include "list.h"
 #include "salvage.h"
+#include "spares.h"
 
 #define CONTENT_PUT_TOPIC "content.put."
 #define CONTENT_VERIFY_TOPIC "content.verify"
@@ -25,6 +26,8 @@ struct content {
     struct loop_timer age;      // of the cache's trust
     unsigned flushes;           // under way
     struct list held;           // stores that wait for their end: struct pending
+    struct spares pendings;     // struct pending
+    struct spares belows;       // struct below
     void (*on_drop)(void *arg); // may be NULL
     void *on_drop_arg;          // borrowed
     struct content_stats stats;

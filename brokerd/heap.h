@@ -16,7 +16,8 @@ void heap_init(void);
 /* All zero before heap_watch(). */
 struct heap {
     struct loop *loop; // borrowed
-    int64_t looked_at; // ms
+    int64_t look_at;   // ms: not before
+    size_t holes;      // bytes that are free and given back
 };
 /* Give back what is too much while that loop turns.  As long as the loop. */
 void heap_watch(struct heap *h, struct loop *loop);

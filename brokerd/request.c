@@ -29,17 +29,23 @@ origin_is_same(const struct origin *a, const struct origin *b)
     return true;
 }
 
-struct request *
-request_keep(struct request *req)
+void
+request_keep_in(struct request *kept, struct request *req)
 {
-    struct request *kept = xmalloc(sizeof(*kept));
-
     msg_move(&kept->msg, &req->msg);
     kept->from = req->from;
     kept->began = req->began;
     kept->waited = true;
     kept->charge = req->charge;
     req->charge = (struct credit_charge){0};
+}
+
+struct request *
+request_keep(struct request *req)
+{
+    struct request *kept = xmalloc(sizeof(*kept));
+
+    request_keep_in(kept, req);
     return kept;
 }
 

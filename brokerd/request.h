@@ -36,8 +36,10 @@ struct request {
 /* Move a request to the heap, to answer it later; *req is finished.  Answer with router_respond...()
  * and then request_free(), which is fine after an answer and before. */
 struct request *request_keep(struct request *req);
+/* The same into memory of the caller, which is not initialised; it ends with request_finish(). */
+void request_keep_in(struct request *kept, struct request *req);
 void request_free(struct request **req);
-/* It has been answered, or will not be: give up what it holds. */
+/* It has been answered, or will not be: give up what it holds.  Fine also when it was finished. */
 void request_finish(struct request *req);
 
 /* The same asker, be it another connection of the same child. */

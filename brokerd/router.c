@@ -51,6 +51,8 @@ router_free(struct router **router)
     router_forget_quiet(r);
     router_remotes_fini(&r->remotes);
     rpc_table_free(&r->rpcs);
+    spares_fini(&r->spare_calls);
+    spares_fini(&r->spare_passes);
     free(r);
 }
 

@@ -30,7 +30,7 @@ free_call(struct call *c)
 {
     list_remove(&c->node);
     msg_fini(&c->request);
-    free(c);
+    spares_give(&c->router->spare_calls, c);
 }
 
 static void
@@ -62,11 +62,11 @@ answer_too_many(rpc_fn fn, void *arg)
 static uint32_t
 add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn fn, void *arg)
 {
-    struct call *c = xcalloc(1, sizeof(*c));
+    struct call *c = spares_take(&r->spare_calls, sizeof(*c));
 
     c->tag = rpc_add(r->rpcs, (request->flags & MSG_STREAMING) != 0, on_answer, c);
     if (c->tag == 0) {
-        free(c);
+        spares_give(&r->spare_calls, c);
         msg_fini(request);
         answer_too_many(fn, arg);
         return 0;
@@ -82,6 +82,8 @@ add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn 
     request->matchtag = c->tag;
     if (flags & ROUTER_REPLAY)
         msg_copy(&c->request, request);
+    else
+        msg_init(&c->request, MSG_REQUEST);
     r->stats.calls++;
     return c->tag;
 }

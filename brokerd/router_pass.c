@@ -18,8 +18,8 @@ struct quiet {
 };
 
 struct pass {
-    struct router *router;   // borrowed
-    struct request *request; // owned
+    struct router *router;  // borrowed
+    struct request request; // owned
     void (*look)(void *arg, const struct msg *response);
     void *arg; // of look
 };
@@ -28,15 +28,15 @@ static void
 on_answer(void *arg, struct msg *response)
 {
     struct pass *p = arg;
-    bool goes_on = (p->request->msg.flags & MSG_STREAMING) && msg_is_more(response);
+    bool goes_on = (p->request.msg.flags & MSG_STREAMING) && msg_is_more(response);
 
     if (p->look)
         p->look(p->arg, response);
-    router_relay(p->router, p->request, response);
+    router_relay(p->router, &p->request, response);
     if (goes_on)
         return;
-    request_free(&p->request);
-    free(p);
+    request_finish(&p->request);
+    spares_give(&p->router->spare_passes, p);
 }
 
 static void
@@ -173,8 +173,11 @@ router_pass_on(struct router *r, struct request *req, const struct router_pass *
         request_finish(req);
         return;
     }
-    p = xmalloc(sizeof(*p));
-    *p = (struct pass){r, request_keep(req), how->look, how->arg};
+    p = spares_take(&r->spare_passes, sizeof(*p));
+    p->router = r;
+    p->look = how->look;
+    p->arg = how->arg;
+    request_keep_in(&p->request, req);
     if (how->rank == TOPO_NONE)
         router_call_parent(r, &onward, how->flags, on_answer, p);
     else

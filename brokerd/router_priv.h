@@ -15,6 +15,7 @@
 #include "list.h"
 #include "map.h"
 #include "router.h"
+#include "spares.h"
 
 /* router_remote.c */
 struct remotes {
@@ -30,6 +31,8 @@ struct router {
     struct connector *connector;          // borrowed; may be NULL
     struct rpc_table *rpcs;               // owned: match tag -> struct call
     struct list calls;                    // every struct call, in the order they were made
+    struct spares spare_calls;            // struct call
+    struct spares spare_passes;           // struct pass
     struct list lots;                     // requests that wait for their asker, by asker
     struct remotes remotes;               // accounts of remote clients
     struct list quiet;                    // requests without answer that wait for their hop
