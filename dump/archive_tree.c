@@ -178,8 +178,9 @@ check_section(struct trial *trial)
         (s->alg == t->layout.alg && digest_equal(&s->root, &t->result.root)))
         return;
     section_format_path(s, &path);
-    err_set(&t->wrong_root, -EIO, "%s: its root is %s, but %s was archived", buf_str(&path),
-            blobref_format(t->layout.alg, &t->result.root, is),
+    err_set(&t->wrong_root, -EIO,
+            "%s: its keys or values were changed: their root is %s, but %s was archived",
+            buf_str(&path), blobref_format(t->layout.alg, &t->result.root, is),
             blobref_format(s->alg, &s->root, should_be));
 }
 

@@ -81,7 +81,7 @@ set_container(struct archive *a, enum archive_container container)
     case CONTAINER_ISO:
         if (archive_write_set_format_iso9660(a) != ARCHIVE_OK)
             return ARCHIVE_FATAL;
-        return archive_write_set_options(a, "rockridge,!joliet,iso-level=3");
+        return archive_write_set_options(a, "rockridge=strict,!joliet,iso-level=3");
     }
     assert(false);
 }

@@ -336,6 +336,8 @@ check_usage(int operands)
         opt_usage_error(&program, "--checkpoint excludes --namespace and --root");
     if (since && !is_full())
         opt_usage_error(&program, "--since excludes --prefix, --include and --exclude");
+    if (since && strcmp(since, "-") == 0)
+        opt_usage_error(&program, "--since needs a file that can be read twice");
     if (is_all && (use_checkpoint || ns || rootref || since || !is_full()))
         opt_usage_error(&program, "--all archives all there is");
     is_exact = is_exact || is_all || since; // an increment is of no use otherwise

@@ -4,7 +4,7 @@
  * section             what is in it
  * each namespace      all of its tree, by name
  * checkpoint 1        what is different from primary
- * checkpoint N        what is different from checkpoint N - 1
+ * checkpoint N        what is different from checkpoint N - 1, or the last one before that is complete
  * Checkpoints are mostly of trees that have most in common, and what trees have in common is not even read.
  */
 #include "dump_all.h"
@@ -55,12 +55,6 @@ find_primary(const struct dump_all *a)
 static void
 add_checkpoints(struct dump_all *a, const struct checkpoint *list, size_t count)
 {
-    const struct section *primary = find_primary(a);
-    struct digest since;
-    bool has_since = primary != NULL;
-
-    if (primary)
-        since = primary->root;
     for (size_t i = 0; i < count; i++) {
         struct section *s = add_section(a, SECTION_CHECKPOINT);
 
@@ -68,10 +62,6 @@ add_checkpoints(struct dump_all *a, const struct checkpoint *list, size_t count)
         s->sequence = list[i].sequence;
         s->timestamp = list[i].timestamp;
         s->root = list[i].root;
-        if ((s->has_since = has_since))
-            s->since = since;
-        since = s->root;
-        has_since = true;
     }
 }
 
@@ -203,30 +193,68 @@ write_changes(struct dump_all *a, const struct section *s, struct pack *pack, st
 }
 
 static int
-write_section(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
+write_entries(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
 {
     AUTO(buf) struct buf json = BUF_INIT;
-    AUTO(buf) struct buf path = BUF_INIT;
     int rc;
 
     section_encode(s, &json);
+    rc = pack_mark(pack, "", EXACT_SECTION, json.data, json.size, err);
+    if (rc < 0)
+        return rc;
+    return s->has_since ? write_changes(a, s, pack, err) : write_whole(a, s, pack, err);
+}
+
+/* A checkpoint of which directories are lost can be done without. */
+static bool
+may_leave_out(const struct pack *pack, const struct section *s, int rc)
+{
+    bool is_damage = rc == -ENOENT || rc == -EIO || rc == -EPROTO;
+
+    return pack->ignore_failed_read && is_damage && s->kind == SECTION_CHECKPOINT;
+}
+
+/* 1: it is complete; 0: not, which was told. */
+static int
+write_section(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
+{
+    AUTO(buf) struct buf path = BUF_INIT;
+    uint64_t failed = pack->done.failed;
+    int rc;
+
     section_format_path(s, &path);
     pack->below = buf_str(&path);
-    rc = pack_mark(pack, "", EXACT_SECTION, json.data, json.size, err);
-    if (rc == 0 && s->has_since)
-        rc = write_changes(a, s, pack, err);
-    else if (rc == 0)
-        rc = write_whole(a, s, pack, err);
+    rc = write_entries(a, s, pack, err);
     pack->below = NULL;
-    return rc < 0 ? err_prefix(err, rc, "%s", buf_str(&path)) : 0;
+    if (rc == 0)
+        return pack->done.failed == failed;
+    if (!may_leave_out(pack, s, rc))
+        return err_prefix(err, rc, "%s", buf_str(&path));
+    progress_warn(pack->progress, "%s: left out: %s", buf_str(&path), err->text);
+    pack->done.failed++;
+    pack->done.is_exact = false;
+    since_close(&a->since);
+    return 0;
 }
 
 int
 dump_all_write(struct dump_all *a, struct pack *pack, struct err *err)
 {
-    int rc = 0;
+    const struct section *base = NULL; // the last one that is complete, of primary's history
 
-    for (size_t i = 0; i < a->count && rc == 0; i++)
-        rc = write_section(a, &a->sections[i], pack, err);
-    return rc;
+    for (size_t i = 0; i < a->count; i++) {
+        struct section *s = &a->sections[i];
+        int rc;
+
+        if (s->kind == SECTION_CHECKPOINT && base) {
+            s->has_since = true;
+            s->since = base->root;
+        }
+        rc = write_section(a, s, pack, err);
+        if (rc < 0)
+            return rc;
+        if (rc > 0 && (s->kind == SECTION_CHECKPOINT || s == find_primary(a)))
+            base = s;
+    }
+    return 0;
 }

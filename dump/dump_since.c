@@ -219,14 +219,16 @@ form_of(const struct since *s, const struct diff_form *f)
     return f->is_wide ? EXACT_HDIR : EXACT_DIR;
 }
 
-/* Also of one that is no more: there may be another one of that name some day. */
+/* All that a restore has to know of the directories it goes through, and of those that are no more: there may
+ * be others of these names some day. */
 static int
 tell_form(const struct since *s, const struct diff_item *item, struct pack *pack, struct err *err)
 {
-    enum exact_form form = form_of(s, &item->form[DIFF_NEW]);
-    const char *name = exact_form_name(form);
+    enum exact_form old = form_of(s, &item->form[DIFF_OLD]);
+    enum exact_form new = form_of(s, &item->form[DIFF_NEW]);
+    const char *name = exact_form_name(new);
 
-    if (form == form_of(s, &item->form[DIFF_OLD]))
+    if (old == EXACT_AS_LAID_OUT && new == EXACT_AS_LAID_OUT)
         return 0;
     return pack_mark(pack, item->path, EXACT_FORM, name, strlen(name), err);
 }

@@ -123,7 +123,7 @@ on_entry(void *arg, struct err *err)
     int rc;
 
     if (build_memory(l->build) < l->notes_max || !build_is_plain(l->build) ||
-        l->depot->layout.maxdirent == 0)
+        (l->depot->is_live && l->depot->layout.maxdirent == 0))
         return 0;
     rc = make_layer(l, NULL, err);
     build_free(&l->build);

@@ -200,10 +200,24 @@ refuse(const struct restored *r, struct err *err)
                    blobref_format(r->section.alg, &r->tree.root, is));
 }
 
+/* A namespace without the keys that were lost is better than none, but a checkpoint has to be what it was. */
+static void
+leave_out(struct restore_all *a, struct restored *r)
+{
+    AUTO(buf) struct buf path = BUF_INIT;
+
+    if (r->section.kind != SECTION_CHECKPOINT)
+        return;
+    section_format_path(&r->section, &path);
+    progress_warn(&a->job.progress, "%s: left out: the archive has not all of it", buf_str(&path));
+    r->is_left_out = true;
+}
+
 static int
 compare_roots(struct restore_all *a, struct err *err)
 {
     const struct archive_end *end = archive_reader_end(a->intake.archive);
+    bool is_less = false;
 
     if (a->no_verify)
         return 0;
@@ -216,8 +230,11 @@ compare_roots(struct restore_all *a, struct err *err)
             continue;
         if (end->is_exact)
             return refuse(&a->list[i], err);
-        a->not_verified = "the archive is not exact";
+        is_less = true;
+        leave_out(a, &a->list[i]);
     }
+    if (is_less)
+        a->not_verified = "the archive is not exact";
     return 0;
 }
 
@@ -262,7 +279,7 @@ count_kind(const struct restore_all *a, enum section_kind kind)
     size_t n = 0;
 
     for (size_t i = 0; i < a->count; i++)
-        n += a->list[i].section.kind == kind;
+        n += a->list[i].section.kind == kind && !a->list[i].is_left_out;
     return n;
 }
 

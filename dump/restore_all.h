@@ -15,6 +15,7 @@ struct restored {
     struct section section;
     struct target_tree tree;
     bool is_same;             // its root is what it should be
+    bool is_left_out;         // CHECKPOINT: it is not, and does not become visible
     bool is_there;            // NAMESPACE: there is one of that name already
     struct depot_root before; // NAMESPACE: its root, if is_there
 };

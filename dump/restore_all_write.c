@@ -125,7 +125,7 @@ write_checkpoints(struct restore_all *a, struct err *err)
     int rc = 0;
 
     for (size_t i = a->count; i-- > 0 && rc == 0;) {
-        if (a->list[i].section.kind == SECTION_CHECKPOINT)
+        if (a->list[i].section.kind == SECTION_CHECKPOINT && !a->list[i].is_left_out)
             rc = write_checkpoint(a, &a->list[i], err);
     }
     return rc;
@@ -139,7 +139,8 @@ write_primary_checkpoint(struct restore_all *a, struct err *err)
     const struct restored *newest = restore_all_find(a, SECTION_CHECKPOINT, "", 1);
     struct checkpoint c;
 
-    if (!primary || (newest && digest_equal(&newest->tree.root, &primary->tree.root)))
+    if (!primary ||
+        (newest && !newest->is_left_out && digest_equal(&newest->tree.root, &primary->tree.root)))
         return 0;
     c = (struct checkpoint){.root = primary->tree.root,
                             .sequence = primary->section.sequence,

@@ -145,8 +145,67 @@ check 'and the checkpoints' eval \
 stop_cluster
 check 'all is restored over it' says 'verified' offline_restore --all --statedir "$TEMP/new" "$TEMP/all.tar"
 
+# ---- what is lost ----
+section() { python3 -c 'import json, sys, tarfile
+for member in tarfile.open(sys.argv[1]):
+    text = member.pax_headers.get("SCHILY.xattr.user.xylem.section")
+    if text and member.name == sys.argv[2]:
+        print(json.loads(text)[sys.argv[3]])' "$@"; }
+third=$(section "$TEMP/all.tar" checkpoints/3 root)
+check 'a section tells what it is different from' \
+    [ "$(section "$TEMP/all.tar" checkpoints/4 since)" = "$third" ]
+check 'the root of a checkpoint is lost' python3 "$ROOT/test/lib/rows.py" "$TEMP/new" delete "$third"
+check_fails 'which is told with its section' "checkpoints/3/:.*$third" \
+    offline_dump --all --statedir "$TEMP/new" "$TEMP/lost.tar"
+check 'it can be left out' says 'checkpoints/3/: left out' \
+    offline_dump --all --ignore-failed-read --statedir "$TEMP/new" "$TEMP/lost.tar"
+check 'the next one is different from the one before' \
+    [ "$(section "$TEMP/lost.tar" checkpoints/4 since)" = "$(section "$TEMP/all.tar" checkpoints/2 root)" ]
+check 'and is not restored' says 'checkpoints/3/: left out' \
+    offline_restore --all --statedir "$TEMP/found" "$TEMP/lost.tar"
+check 'all else is' eval 'offline_dump -q --all --statedir "$TEMP/found" "$TEMP/found.tar" &&
+    [ "$(section "$TEMP/found.tar" checkpoints/2 root)" = "$(section "$TEMP/all.tar" checkpoints/2 root)" ] &&
+    [ "$(section "$TEMP/found.tar" checkpoints/3 root)" = "$(section "$TEMP/all.tar" checkpoints/4 root)" ] &&
+    [ "$(section "$TEMP/found.tar" namespaces/other root)" = "$(section "$TEMP/all.tar" namespaces/other root)" ]'
+
 # ---- a rank without a key-value store ----
 start_cluster 1 --statedir "$TEMP/plain" -o no-kvs
 check_fails 'it has no namespaces' 'namespaces/.*/: only a running key-value store, or --statedir' \
     xylem-restore --all "$TEMP/all.tar"
+check_fails 'nor a checkpoint after that' '' xylem-dump -q --checkpoint "$TEMP/none.tar"
 stop_cluster
+start_cluster 1 --statedir "$TEMP/single"
+check 'there is only primary' eval \
+    'xylem kvs put a=1 && xylem kvs sync && xylem kvs put b=2 && xylem kvs sync && xylem kvs put c=3'
+primary=$(roots primary)
+check 'all of it is dumped' xylem-dump -q --all "$TEMP/single.tar"
+stop_cluster
+start_cluster 1 --statedir "$TEMP/plain" -o no-kvs
+check 'checkpoints are restored without a key-value store' \
+    says '1 namespaces and 2 checkpoints' xylem-restore --all "$TEMP/single.tar"
+check 'the newest is what primary was' [ "primary $(xylem-dump --checkpoint --json "$TEMP/c.tar" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["root"])')" = "$primary" ]
+check 'without it all can be dumped again' eval \
+    '[ "$(xylem-dump -q --all - | tar -t | grep "^checkpoints/[0-9]*/$" | sort -u | wc -l)" = 3 ]'
+stop_cluster
+start_cluster 1 --statedir "$TEMP/plain"
+check 'a key-value store starts from there' [ "$(roots primary)" = "$primary" ]
+stop_cluster
+
+# ---- directories larger than a blob may be ----
+wide() { seq -f 'dir.k%06g=some_value_of_this_key_that_is_not_so_short' 15000 | xargs xylem kvs put "$@"; }
+start_cluster 1 --statedir "$TEMP/wide" -o maxdirent=0
+check 'there are such directories' eval \
+    'xylem kvs namespace create big && wide && xylem kvs sync && xylem kvs put more=1 && xylem kvs sync &&
+     xylem kvs put dir.more=1 && wide -N big'
+wide=$(roots primary big)
+check 'they are dumped' xylem-dump -q --all "$TEMP/wide.tar"
+stop_cluster
+start_cluster 1 -o maxdirent=0
+check 'they are restored in another instance' says verified xylem-restore --all "$TEMP/wide.tar"
+check 'the roots are the same' [ "$(roots primary big)" = "$wide" ]
+stop_cluster
+check 'and in a state directory' \
+    says '2 namespaces and 2 checkpoints' offline_restore --all --statedir "$TEMP/wide2" "$TEMP/wide.tar"
+check 'a dump of it has the same bytes' \
+    eval 'offline_dump -q --all --statedir "$TEMP/wide2" - | cmp - "$TEMP/wide.tar"'

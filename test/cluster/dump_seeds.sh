@@ -189,26 +189,35 @@ check 'a quiet dump says nothing' [ ! -s "$TEMP/said" ]
 
 sentence 20
 # How many loads the leaf has asked for while its parent does not answer.  It has the directories already.
-pending() { leaf xylem stats --json | python3 -c 'import json, sys
-print(json.load(sys.stdin)["cache"]["loading"])'; }
+cat >"$TEMP/loading.py" <<'END'
+import json, os, signal, subprocess, sys, threading, time
+parent, command = int(sys.argv[1]), sys.argv[2:]
+def loading():
+    stats = json.loads(subprocess.check_output(["xylem", "stats", "--json"]))
+    return stats["cache"]["loading"]
+dump = subprocess.Popen(["xylem-dump", "-q", "--prefix=many", *command, "-"], stdout=subprocess.PIPE)
+os.read(dump.stdout.fileno(), 512)  # it is at work, and has to wait until we read the rest
+os.kill(parent, signal.SIGSTOP)
+reader = threading.Thread(target=dump.stdout.read)
+reader.start()
+seen, end = [loading()], time.monotonic() + 20
+while (len(seen) < 4 or set(seen[-4:]) != {seen[-1]} or seen[-1] == 0) and time.monotonic() < end:
+    time.sleep(0.1)
+    seen.append(loading())
+os.kill(parent, signal.SIGCONT)
+reader.join()
+assert dump.wait() == 0
+print(seen[-1])
+END
 many() { for i in $(seq 3000); do printf '%s=%070d\n' "many.k$i" "$i"; done | xargs -d '\n' xylem kvs put; }
 check 'values are put' many
 settle
 loads_with()
 {
-    local last=-1
-
     leaf xylem content dropcache
     leaf xylem kvs ls -R >"$TEMP/keys"
-    kill -s STOP "$(rank_pid 1)"
-    dump -q --root="$(cat "$TEMP/root")" --prefix=many "$@" "$TEMP/many.tar" &
-    wait_until '[ "$(pending)" -gt 0 ]'
-    wait_until 'n=$(pending); [ "$n" = "$last" ] || { last=$n; sleep 0.2; false; }'
-    kill -s CONT "$(rank_pid 1)"
-    wait $!
-    echo $last
+    leaf python3 "$TEMP/loading.py" "$(rank_pid 1)" "$@"
 }
-xylem kvs getroot -b >"$TEMP/root"
 one=$(loads_with --maxreqs=1)
 two=$(loads_with --maxreqs=2)
 default=$(loads_with)

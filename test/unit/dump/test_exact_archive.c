@@ -277,6 +277,37 @@ any_tree_comes_back_with_its_root(void **state UNUSED)
     }
 }
 
+/* KEY_DEPTH_MAX names of 120 bytes: an empty directory, and one in place, in the last one but one. */
+static void
+the_deepest_directories_come_back(void **state UNUSED)
+{
+    char name[121] = {0};
+    struct treeobj *dir = treeobj_new_dir();
+    struct treeobj *sub = treeobj_new_dir();
+    struct digest root;
+    struct rig r;
+
+    memset(name, 'n', sizeof(name) - 1);
+    rig_init(&r);
+    memstore_link_dir(&r.store, dir, "empty", &sub);
+    put(dir, "inline", treeobj_new_dir());
+    put(dir, "value", memstore_value(&r.store, 1, 3, 7));
+    for (int i = 0; i + 1 < KEY_DEPTH_MAX; i++) {
+        struct treeobj *parent = treeobj_new_dir();
+
+        memstore_link_dir(&r.store, parent, name, &dir);
+        dir = parent;
+    }
+    memstore_put_obj(&r.store, dir, &root);
+    treeobj_unref(&dir);
+    dump(&r, &root, true);
+    restore(&r, r.fd);
+    assert_true(r.end.is_exact);
+    assert_int_equal(r.skipped, 0);
+    assert_true(digest_equal(&r.result.root, &root));
+    rig_fini(&r);
+}
+
 /* What an archive that is not exact says of itself is true, too. */
 static void
 without_attributes_an_archive_knows_whether_it_is_exact(void **state UNUSED)
@@ -333,7 +364,7 @@ runs_in_silence(const struct rig *r, const char *what)
 
     assert_non_null(mkdtemp(dir));
     command =
-        xasprintf("cd %s && FILE=/proc/%d/fd/%d && said=$(%s 2>&1); status=$?; "
+        xasprintf("cd %s && FILE=/proc/%d/fd/%d && said=$({ %s; } 2>&1); status=$?; "
                   "chmod -R u+w .; cd / && rm -r %s; [ $status -eq 0 ] && [ -z \"$said\" ] || "
                   "{ echo \"$status $said\"; false; }",
                   dir, (int)getpid(), r->fd, what, dir);
@@ -377,7 +408,7 @@ tar_programs_unpack_it_without_a_word(void **state UNUSED)
         {"python3", "python3 -W error -c 'import sys, tarfile\n"
                     "t = tarfile.open(sys.argv[1])\n"
                     "assert len(t.getmembers()) == 6\n"
-                    "t.extractall()' $FILE && test -d empty && test -s inline/x"},
+                    "t.extractall(); t.close()' $FILE && test -d empty && test -s inline/x"},
     };
     struct digest root;
     struct rig r;
@@ -445,6 +476,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_tree_comes_back_with_its_root),
+        cmocka_unit_test(the_deepest_directories_come_back),
         cmocka_unit_test(without_attributes_an_archive_knows_whether_it_is_exact),
         cmocka_unit_test(what_no_instance_could_store_is_not_exact),
         cmocka_unit_test(tar_programs_unpack_it_without_a_word),

@@ -113,7 +113,7 @@ try_start(struct cluster *c, uint32_t rank, struct err *err)
                                 .listen = &c->endpoints[rank],
                                 .nlisten = 1,
                                 .heartbeat_ms = BEAT_MS,
-                                .timeout_ms = TIMEOUT_MS,
+                                .timeout_ms = c->timeout_ms ? c->timeout_ms : TIMEOUT_MS,
                                 .client_ms = c->client_ms,
                                 .max_payload = PAYLOAD_MAX};
     struct node *n = &c->nodes[rank];

@@ -36,7 +36,8 @@ struct cluster {
     struct node nodes[NODES_MAX];
     const char *instance; // for the ranks started next
     const char *hash;
-    int64_t client_ms; // likewise
+    int64_t client_ms;  // likewise
+    int64_t timeout_ms; // likewise; 0: TIMEOUT_MS
 };
 
 /* The overlays append to the traces: "got", "joined", "cut", "gone:RANK", "drained:KIND", a status,

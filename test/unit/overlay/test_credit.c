@@ -24,6 +24,14 @@ join(struct cluster *c, uint32_t size, uint32_t fanout)
         buf_reset(&c->nodes[r].trace);
 }
 
+/* Where nobody is to be lost: also not when the machine has other things to do. */
+static void
+join_for_long(struct cluster *c, uint32_t size, uint32_t fanout)
+{
+    c->timeout_ms = PATIENCE_MS;
+    join(c, size, fanout);
+}
+
 /* --- along the tree --- */
 
 static void
@@ -31,7 +39,7 @@ children_share_16_mib(void **state)
 {
     struct cluster *c = *state;
 
-    join(c, 4, 3);
+    join_for_long(c, 4, 3);
     assert_int_equal(fill(c->nodes[0].overlay, &to_child1), messages_in(16 * MIB / 3));
     assert_false(overlay_is_full(c->nodes[0].overlay, &to_child2));
     assert_int_equal(fill(c->nodes[2].overlay, &to_parent), messages_in(16 * MIB / 3));
@@ -45,7 +53,7 @@ full_child_that_reads_has_room_again(void **state)
     struct cluster *c = *state;
     uint64_t count;
 
-    join(c, 3, 2);
+    join_for_long(c, 3, 2);
     count = fill(c->nodes[0].overlay, &to_child1);
     for (int i = 0; i < 10; i++)
         turn(c, 1 << 0);
@@ -65,7 +73,7 @@ full_parent_that_reads_has_room_again(void **state)
 {
     struct cluster *c = *state;
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     fill(c->nodes[1].overlay, &to_parent);
     turn_until_traced(c, ALL, 1, "drained:parent ");
     assert_false(overlay_is_full(c->nodes[1].overlay, &to_parent));
@@ -79,7 +87,7 @@ credit_comes_each_quarter_not_each_message(void **state)
     struct cluster *c = *state;
     uint64_t count;
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     count = fill(c->nodes[0].overlay, &to_child1);
     fill(c->nodes[1].overlay, &to_parent);
     turn_until_all_is_acked(c, 0, OVERLAY_CHILD);
@@ -105,7 +113,7 @@ idle_tree_sends_no_credits(void **state)
 {
     struct cluster *c = *state;
 
-    join(c, 3, 2);
+    join_for_long(c, 3, 2);
     idle(c);
     for (uint32_t r = 0; r < 3; r++) {
         for (int kind = OVERLAY_PARENT; kind <= OVERLAY_CLIENT; kind++) {
@@ -120,7 +128,7 @@ small_traffic_is_acknowledged_with_a_heartbeat_and_once(void **state)
 {
     struct cluster *c = *state;
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     assert_int_equal(send_to(c->nodes[1].overlay, &to_parent), 0);
     turn_until_all_is_acked(c, 1, OVERLAY_PARENT);
     idle(c);
@@ -133,7 +141,7 @@ traffic_is_counted_in_both_directions(void **state)
 {
     struct cluster *c = *state;
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     for (int i = 0; i < 3; i++)
         assert_int_equal(send_to(c->nodes[1].overlay, &to_parent), 0);
     turn_until_all_is_acked(c, 1, OVERLAY_PARENT);
@@ -150,7 +158,7 @@ events_need_no_credit(void **state)
     struct cluster *c = *state;
     AUTO(msg) struct msg m = large(PAYLOAD_MAX);
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     m.type = MSG_EVENT;
     overlay_send_down(c->nodes[0].overlay, &m);
     turn_until_traced(c, ALL, 1, "got ");
@@ -169,7 +177,7 @@ payload_beyond_the_limit_is_acknowledged_but_not_passed_on(void **state)
     struct cluster *c = *state;
     struct msg m = large(PAYLOAD_MAX + 1);
 
-    join(c, 2, 2);
+    join_for_long(c, 2, 2);
     assert_int_equal(overlay_send_child(c->nodes[0].overlay, 1, &m), 0);
     turn_until_all_is_acked(c, 0, OVERLAY_CHILD);
     assert_true(c->nodes[1].oversized);
