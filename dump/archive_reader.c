@@ -12,6 +12,10 @@
  * Only the formats that xylem-dump writes are switched on, and only filters that run in this
  * process: libarchive's security history is in the rest.  Nothing is ever unpacked to disk.
  *
+ * libarchive gives names of pax headers back in Unicode's form C, so that two keys could become one; but in a
+ * locale that has no other characters than ASCII it cannot, and gives them back as they are.  So a tar archive
+ * is read in that locale.  (zip and 7zip have no such way.)
+ *
  * libarchive takes the end of the file between two entries for the end of a tar archive, so one cut
  * off there would be restored in part without a word.  A complete archive ends with zero blocks;
  * this reader therefore keeps the last bytes that it has read.  (Compressed archives have
@@ -24,6 +28,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +40,7 @@ struct archive_reader {
     struct archive *filters;      // FILTERED: owned; NULL = DIRECT
     struct archive_entry *entry;  // borrowed from archive; the current one
     int fd;                       // borrowed
+    locale_t raw;                 // owned; tar: to be read in; else none
     bool is_compressed;           // fd has other bytes than archive
     bool has_header;              // is there a header?
     bool has_end;                 // and an end?
@@ -191,6 +197,13 @@ open_filters(struct archive_reader *r, struct err *err)
     return 0;
 }
 
+/* One that can have pax headers. */
+static bool
+is_tar(const struct buf *head)
+{
+    return head->size >= TAR_BLOCK && memcmp(head->data + 257, "ustar", 5) == 0;
+}
+
 /* So much from the start as a header can be long.  An error shows again when archive gets there. */
 static int
 look_at_head(struct archive_reader *r, struct err *err)
@@ -206,6 +219,8 @@ look_at_head(struct archive_reader *r, struct err *err)
         buf_add(&r->head, data, (size_t)n);
     }
     archive_clear_error(r->archive);
+    if (is_tar(&r->head))
+        r->raw = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
     rc = archive_header_decode(r->head.data, r->head.size, &r->header, err);
     r->has_header = rc == 1;
     return rc < 0 ? rc : 0;
@@ -345,14 +360,25 @@ describe_entry(struct archive_reader *r, struct archive_item *ret)
     ret->mtime = archive_entry_mtime_is_set(e) ? (int64_t)archive_entry_mtime(e) : 0;
 }
 
-int
-archive_reader_next(struct archive_reader *r, struct archive_item *ret, struct err *err)
+static int
+next_header(struct archive_reader *r)
 {
+    locale_t before = r->raw ? uselocale(r->raw) : (locale_t)0;
     int rc;
 
     do {
         rc = archive_read_next_header(r->archive, &r->entry);
     } while (rc == ARCHIVE_RETRY);
+    if (before)
+        uselocale(before);
+    return rc;
+}
+
+int
+archive_reader_next(struct archive_reader *r, struct archive_item *ret, struct err *err)
+{
+    int rc = next_header(r);
+
     if (rc == ARCHIVE_EOF)
         return finish_reading(r, err);
     /* A warning is about a name that is not text in this locale: the caller checks names. */
@@ -431,5 +457,7 @@ archive_reader_free(struct archive_reader **rp)
         archive_read_free(r->filters);
     archive_header_fini(&r->header);
     buf_fini(&r->head);
+    if (r->raw)
+        freelocale(r->raw);
     free(r);
 }

@@ -8,7 +8,7 @@
 
 struct rank_call;
 
-#define KEPT_MAX 8 // trees that are read at the same time; more are not kept
+#define KEPT_MAX 256 // trees that are read at the same time; more are not kept
 
 struct depot_rank {
     struct depot base;

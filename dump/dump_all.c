@@ -97,6 +97,8 @@ find_sections(struct dump_all *a, struct err *err)
     rc = find_namespaces(a, list, count, err);
     if (rc == 0)
         add_checkpoints(a, list, count);
+    for (size_t i = 0; rc == 0 && i < a->count; i++)
+        depot_keep(a->depot, &a->sections[i].root);
     return rc;
 }
 

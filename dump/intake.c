@@ -299,7 +299,7 @@ take_wanted(struct intake *in, const struct archive_item *item, struct key *key,
         in->filtered += item->kind != ARCHIVE_DIR;
         return 0;
     }
-    if (rename_key(in->rename, key, &why) < 0) {
+    if (rename_key(in->rename, key, &why) < 0 || rename_check_room(in->target, key, &why) < 0) {
         intake_skip(in, item->path, why.text);
         return 0;
     }

@@ -21,6 +21,7 @@ struct intake {
     struct progress *progress;      // borrowed
     const struct filter *filter;    // borrowed; NULL = everything
     const struct rename *rename;    // borrowed; NULL = keys are as in the archive
+    const struct key *target;       // borrowed; where the tree goes, NULL = the root
     struct content *content;      // borrowed; with an upload to nowhere: gets all entries; or NULL
     bool recut;                   // values are cut by their size alone, whatever the archive tells
     intake_section_fn on_section; // NULL: sections are directories like others

@@ -110,3 +110,12 @@ rename_key(const struct rename *r, struct key *key, struct err *err)
     }
     return 0;
 }
+
+int
+rename_check_room(const struct key *top, const struct key *key, struct err *err)
+{
+    if (!top || (top->count + key->count <= KEY_DEPTH_MAX &&
+                 text_size(top) + text_size(key) <= KEY_TEXT_MAX))
+        return 0;
+    return err_set(err, -ENAMETOOLONG, "the key below the target is too long");
+}

@@ -24,4 +24,7 @@ void rename_fini(struct rename *r);
  * key can have; the key is as before then. */
 int rename_key(const struct rename *r, struct key *key, struct err *err);
 
+/* Is there room for the key below `top` (NULL: the root)?  -ENAMETOOLONG with text. */
+int rename_check_room(const struct key *top, const struct key *key, struct err *err);
+
 #endif

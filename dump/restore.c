@@ -23,6 +23,7 @@ static const char *target_key, *ns;
 static struct filter filter;
 static struct opt_list rename_texts;
 static struct rename rename_rules;
+static struct key target_names; // of --key
 static uint64_t size_limit;
 static long maxreqs = 256;
 
@@ -165,6 +166,7 @@ open_depot(struct restore *r, struct err *err)
     r->intake.blob_size = (size_t)layout->blob_size;
     r->intake.filter = &filter;
     r->intake.rename = &rename_rules;
+    r->intake.target = &target_names;
     return target_check(&r->target, r->job.depot, err);
 }
 
@@ -249,6 +251,7 @@ close_all(struct restore *r)
     layers_fini(&r->layers);
     target_tree_fini(&r->tree);
     rename_fini(&rename_rules);
+    key_fini(&target_names);
     filter_fini(&filter);
     free(rename_texts.values);
 }
@@ -308,7 +311,6 @@ restore(char *const *paths, size_t count)
 static void
 check_usage(int operands)
 {
-    struct key key;
     struct err err;
 
     if (operands < 1)
@@ -327,11 +329,8 @@ check_usage(int operands)
         opt_usage_error(&program, "a checkpoint has no --namespace");
     if (rename_parse(&rename_texts, &rename_rules, &err) < 0)
         opt_usage_error(&program, "--rename: %s", err.text);
-    if (!target_key)
-        return;
-    if (key_parse(target_key, &key, &err) < 0)
+    if (target_key && key_parse(target_key, &target_names, &err) < 0)
         opt_usage_error(&program, "--key: %s", err.text);
-    key_fini(&key);
 }
 
 static int

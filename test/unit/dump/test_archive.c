@@ -234,6 +234,37 @@ a_cut_archive_is_an_error_wherever_it_was_cut(void **state UNUSED)
     }
 }
 
+/* Composed or not, and of jamo: other bytes are another key. */
+static void
+names_in_tar_are_not_normalised(void **state UNUSED)
+{
+    static const char *const names[] = {"\xc3\xa9", "e\xcc\x81", "\xe1\x84\x80\xe1\x85\xa1",
+                                        "\xea\xb0\x80", "\xe2\x84\xab"};
+    static const char *const kinds[] = {".tar", ".tar.gz"};
+
+    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+        int fd = memory_file();
+        struct archive_writer *w = open_writer(kinds[k], fd);
+        struct archive_reader *r;
+        struct archive_item item;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+            assert_int_equal(archive_writer_symlink(w, names[i], names[i], NULL), 0);
+        assert_int_equal(archive_writer_close(w, NULL, NULL), 0);
+        archive_writer_free(&w);
+        lseek(fd, 0, SEEK_SET);
+        assert_int_equal(archive_reader_open(&r, fd, NULL), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+            assert_int_equal(archive_reader_next(r, &item, NULL), 1);
+            assert_string_equal(item.path, names[i]);
+            assert_string_equal(item.target, names[i]);
+        }
+        assert_int_equal(archive_reader_next(r, &item, NULL), 0);
+        archive_reader_free(&r);
+        close(fd);
+    }
+}
+
 static void
 what_is_no_archive_is_refused(void **state UNUSED)
 {
@@ -426,6 +457,7 @@ main(void)
         cmocka_unit_test(same_entries_give_the_same_bytes),
         cmocka_unit_test(plain_tar_is_ustar_with_plain_ownership),
         cmocka_unit_test(a_cut_archive_is_an_error_wherever_it_was_cut),
+        cmocka_unit_test(names_in_tar_are_not_normalised),
         cmocka_unit_test(what_is_no_archive_is_refused),
         cmocka_unit_test(names_a_format_cannot_hold_are_errors),
         cmocka_unit_test(a_size_beyond_the_format_is_an_error),

@@ -316,6 +316,25 @@ without_a_rank_blobs_only_get_their_names(void **state UNUSED)
 }
 
 static void
+a_key_that_would_be_too_deep_is_skipped(void **state UNUSED)
+{
+    for (size_t depth = 126; depth < 128; depth++) {
+        char *names[128];
+        const struct key target = {.count = depth, .names = names};
+        struct rig r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+            names[i] = (char *)(uintptr_t) "n";
+        rig_init(&r);
+        r.intake.target = &target;
+        put_entry(&r, '0', "a/b", NULL, 1);
+        assert_int_equal(run_intake(&r), 0);
+        assert_int_equal(r.intake.skipped, depth - 126);
+        rig_fini(&r);
+    }
+}
+
+static void
 the_size_limit_skips_larger_values(void **state UNUSED)
 {
     struct rig r;
@@ -378,6 +397,7 @@ main(void)
         cmocka_unit_test(dots_and_slashes_in_paths_do_not_matter),
         cmocka_unit_test(what_is_not_asked_for_is_left_out_and_the_rest_renamed),
         cmocka_unit_test(without_a_rank_blobs_only_get_their_names),
+        cmocka_unit_test(a_key_that_would_be_too_deep_is_skipped),
         cmocka_unit_test(the_size_limit_skips_larger_values),
         cmocka_unit_test(a_failed_store_ends_the_intake),
         cmocka_unit_test(a_lost_rank_ends_the_reading),

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define NOBODY 65534
@@ -90,6 +91,7 @@ start_flux(struct flux *flux, const struct statedir *s, const char *journal,
     assert_int_equal(pipe(ready), 0);
     flux->pid = fork();
     if (flux->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // also when the test fails
         work(flux_open(s->database, journal));
         if (write(ready[1], "", 1) == 1)
             poll(NULL, 0, -1);
