@@ -17,9 +17,8 @@
  * is read in that locale.  (zip and 7zip have no such way.)
  *
  * libarchive takes the end of the file between two entries for the end of a tar archive, so one cut
- * off there would be restored in part without a word.  A complete archive ends with zero blocks;
- * this reader therefore keeps the last bytes that it has read.  (Compressed archives have
- * an end mark of their own, which the filters check.)
+ * off there would be restored in part without a word.  A complete archive ends with zero blocks,
+ * which libarchive takes: so behind the last entry it has to have taken something.
  */
 #include "archive_reader.h"
 #include "tar_block.h"
@@ -50,6 +49,7 @@ struct archive_reader {
     bool at_eof;                  // there are no more bytes
     char tail[ARCHIVE_END_SIZE];  // the last bytes that archive has got
     size_t tail_size;             // of them
+    la_int64_t entry_end;         // bytes that archive had taken when the last entry was over
     uint64_t left;                // bytes of the current entry still to come, if has_size
     bool has_size;                // of the current entry
     char block[BLOCK_SIZE];       // what read_block() gets from fd
@@ -285,16 +285,6 @@ archive_reader_end(const struct archive_reader *r)
 
 /* ---- entries ---- */
 
-static size_t
-count_zeros(const struct archive_reader *r)
-{
-    size_t n = 0;
-
-    while (n < r->tail_size && r->tail[r->tail_size - 1 - n] == 0)
-        n++;
-    return n;
-}
-
 /* The checksums of a compressed file are at its end, and so is the end of an archive with a header. */
 static int
 read_rest(struct archive_reader *r, struct err *err)
@@ -318,7 +308,7 @@ finish_reading(struct archive_reader *r, struct err *err)
 {
     bool is_tar = (archive_format(r->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
 
-    if (is_tar && !r->is_compressed && r->at_eof && count_zeros(r) < TAR_BLOCK)
+    if (is_tar && archive_filter_bytes(r->archive, 0) < r->entry_end + TAR_BLOCK)
         return err_set(err, -EIO, "the archive ends without an end mark: it was cut off");
     return r->has_header ? read_rest(r, err) : 0;
 }
@@ -366,6 +356,9 @@ next_header(struct archive_reader *r)
     locale_t before = r->raw ? uselocale(r->raw) : (locale_t)0;
     int rc;
 
+    if (r->entry)
+        archive_read_data_skip(r->archive); // what is wrong shows in the next step
+    r->entry_end = archive_filter_bytes(r->archive, 0);
     do {
         rc = archive_read_next_header(r->archive, &r->entry);
     } while (rc == ARCHIVE_RETRY);

@@ -75,6 +75,14 @@ find_object(struct intake *in, const struct archive_item *item, struct treeobj *
     return true;
 }
 
+/* What was there before would be of another moment. */
+static void
+skip_key(struct intake *in, const struct archive_item *item, const struct key *key, const char *why)
+{
+    intake_skip(in, item->path, why);
+    build_add_removed(in->build, key, false);
+}
+
 static void
 take_symlink(struct intake *in, const struct archive_item *item, const struct key *key)
 {
@@ -82,7 +90,7 @@ take_symlink(struct intake *in, const struct archive_item *item, const struct ke
     struct err why;
 
     if (!find_object(in, item, &obj) && link_text_parse(item->target, &obj, &why) < 0) {
-        intake_skip(in, item->path, why.text);
+        skip_key(in, item, key, why.text);
         return;
     }
     progress_key(in->progress, item->path);
@@ -112,7 +120,7 @@ take_hardlink(struct intake *in, const struct archive_item *item, const struct k
 
     if (!path || key_from_path(path, &target, NULL) < 0 || target.count == 0 ||
         rename_key(in->rename, &target, NULL) < 0) {
-        intake_skip(in, item->path, "the target of the hard link is no key");
+        skip_key(in, item, key, "the target of the hard link is no key");
         return 0;
     }
     build_add_hardlink(in->build, key, &target);
@@ -245,7 +253,7 @@ take_keyed(struct intake *in, const struct archive_item *item, const struct key 
         take_dir(in, item, key);
         return 0;
     case ARCHIVE_OTHER:
-        intake_skip(in, item->path, "neither file, directory nor link");
+        skip_key(in, item, key, "neither file, directory nor link");
         return 0;
     }
     assert(false);

@@ -36,10 +36,12 @@ struct value {
     bool is_dropped;     // do not restore it: a blob could not be stored, or it is too large
 };
 
+/* What was there before would be of another moment. */
 static void
-skip_large(struct intake *in, const char *path, uint64_t size)
+skip_large(struct intake *in, const char *path, const struct key *key, uint64_t size)
 {
     in->skipped++;
+    build_add_removed(in->build, key, false);
     progress_warn(in->progress, "%s size %" PRIu64 " exceeds %" PRIu64 " limit, skipping", path,
                   size, in->size_limit);
 }
@@ -127,7 +129,8 @@ is_too_large(const struct intake *in, uint64_t size)
 
 /* From the first piece, which is in in->bytes, to the end of the entry or of our patience. */
 static int
-cut_by_size(struct intake *in, struct value *v, const char *path, struct err *err)
+cut_by_size(struct intake *in, struct value *v, const char *path, const struct key *key,
+            struct err *err)
 {
     int rc;
 
@@ -138,7 +141,7 @@ cut_by_size(struct intake *in, struct value *v, const char *path, struct err *er
             return 0;
         if (is_too_large(in, v->size + in->bytes.size)) {
             v->is_dropped = true;
-            skip_large(in, path, v->size + in->bytes.size);
+            skip_large(in, path, key, v->size + in->bytes.size);
             return 0;
         }
     }
@@ -161,7 +164,8 @@ cut_as_told(struct intake *in, struct value *v, struct cut *cut, const char *pat
 }
 
 static int
-store_blobs(struct intake *in, const char *path, size_t place, struct cut *cut, struct err *err)
+store_blobs(struct intake *in, const char *path, const struct key *key, size_t place,
+            struct cut *cut, struct err *err)
 {
     struct value *v = xcalloc(1, sizeof(*v));
     int rc;
@@ -171,7 +175,7 @@ store_blobs(struct intake *in, const char *path, size_t place, struct cut *cut, 
     if (cut->how == CUT_AS_TOLD)
         rc = cut_as_told(in, v, cut, path, err);
     else
-        rc = cut_by_size(in, v, path, err);
+        rc = cut_by_size(in, v, path, key, err);
     if (rc < 0)
         v->is_dropped = true;
     if (in->content && !v->is_dropped)
@@ -207,14 +211,14 @@ take_content(struct intake *in, const char *path, const struct key *key, struct 
     if (rc < 0)
         return err_prefix(err, rc, "%s", path);
     if (cut->how != CUT_AS_TOLD && is_too_large(in, in->bytes.size)) {
-        skip_large(in, path, in->bytes.size);
+        skip_large(in, path, key, in->bytes.size);
         return 0;
     }
     place = build_add(in->build, key);
     if (cut->how == CUT_BY_SIZE && base64_encoded_size(in->bytes.size) <= TREEOBJ_INLINE_MAX)
         cut->how = CUT_INLINE;
     if (cut->how != CUT_INLINE)
-        return store_blobs(in, path, place, cut, err);
+        return store_blobs(in, path, key, place, cut, err);
     set_inline(in, path, place);
     return 0;
 }
@@ -264,7 +268,7 @@ intake_value_take(struct intake *in, const struct archive_item *item, const stru
     int rc;
 
     if (item->has_size && is_too_large(in, item->size)) {
-        skip_large(in, item->path, item->size);
+        skip_large(in, item->path, key, item->size);
         return 0;
     }
     progress_key(in->progress, item->path);

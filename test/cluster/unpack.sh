@@ -105,6 +105,29 @@ tar -C "$TEMP" -Scf "$TEMP/sparse.tar" sparse
 check 'a sparse file is restored' restore -q --key=t "$TEMP/sparse.tar"
 check 'with its holes' eval 'here get -r t.sparse | cmp - "$TEMP/sparse"'
 
+# ---- cut off behind content that looks like an end mark; what is skipped is not what it was before ----
+head -c 1024 /dev/zero >"$TEMP/zeros"
+echo hello >"$TEMP/hello"
+tar --format=ustar -C "$TEMP" -cf "$TEMP/z.tar" zeros hello
+head -c 1536 "$TEMP/z.tar" >"$TEMP/zc.tar"
+check 'it is restored when it is whole' restore -q --key=whole "$TEMP/z.tar"
+check_fails 'it is refused when it is cut off' 'zc.tar: the archive ends without an end mark' \
+    restore -q --key=cut "$TEMP/zc.tar"
+gzip -c "$TEMP/zc.tar" >"$TEMP/zc.tar.gz"
+check_fails 'also compressed' 'without an end mark' restore -q --key=cut "$TEMP/zc.tar.gz"
+check_fails 'or from a pipe' 'without an end mark' eval 'cat "$TEMP/zc.tar" | restore -q --key=cut -'
+here put v.a=small v.b=1
+settle
+check 'a small value is dumped' dump -q --exact "$TEMP/small.tar"
+here put v.a="$(seq 1 1000)"
+settle
+check 'and what it is later' dump -q --since "$TEMP/small.tar" "$TEMP/later.tar"
+check 'the chain is restored with a limit' \
+    restore -q --size-limit 100 --key=limited "$TEMP/small.tar" "$TEMP/later.tar"
+settle
+check_fails 'the value that is skipped is not the one of before' 'No such' here get limited.v.a
+check_output 'and the others are there' 1 here get limited.v.b
+
 # ---- checkpoints ----
 export SOURCE_DATE_EPOCH=1700000000
 here unlink -R t

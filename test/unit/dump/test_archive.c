@@ -266,6 +266,31 @@ names_in_tar_are_not_normalised(void **state UNUSED)
 }
 
 static void
+zeros_at_the_end_of_a_value_are_no_end_mark(void **state UNUSED)
+{
+    static const size_t sizes[] = {512, 1024, 3 << 20};
+    AUTO(free) char *zeros = xcalloc(1, 3 << 20);
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        int fd = memory_file();
+        struct archive_writer *w = open_writer(".tar", fd);
+        struct err err = {0};
+
+        assert_int_equal(archive_writer_file(w, "a", sizes[i], NULL), 0);
+        assert_int_equal(archive_writer_data(w, zeros, sizes[i], NULL), 0);
+        assert_int_equal(archive_writer_close(w, NULL, NULL), 0);
+        archive_writer_free(&w);
+        assert_int_equal(read_all(fd, NULL), 0);
+        assert_int_equal(ftruncate(fd, (off_t)(512 + sizes[i] + 512)), 0); // one block is enough
+        assert_int_equal(read_all(fd, NULL), 0);
+        assert_int_equal(ftruncate(fd, (off_t)(512 + sizes[i])), 0);
+        if (read_all(fd, &err) >= 0 || !strstr(err.text, "cut off"))
+            fail_msg("%zu zeros: %s", sizes[i], err.text);
+        close(fd);
+    }
+}
+
+static void
 what_is_no_archive_is_refused(void **state UNUSED)
 {
     static const char text[] = "This is not an archive at all, whatever it may look like.\n";
@@ -458,6 +483,7 @@ main(void)
         cmocka_unit_test(plain_tar_is_ustar_with_plain_ownership),
         cmocka_unit_test(a_cut_archive_is_an_error_wherever_it_was_cut),
         cmocka_unit_test(names_in_tar_are_not_normalised),
+        cmocka_unit_test(zeros_at_the_end_of_a_value_are_no_end_mark),
         cmocka_unit_test(what_is_no_archive_is_refused),
         cmocka_unit_test(names_a_format_cannot_hold_are_errors),
         cmocka_unit_test(a_size_beyond_the_format_is_an_error),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* test_depot_offline.c - depots in files: what is visible when, and who is kept away. */
-#include "storetest.h"
+#include "damagetest.h"
 
 #include "blobref.h"
 #include "depot.h"
@@ -10,7 +10,7 @@
 static const struct layout layout = {DIGEST_BLAKE2B, 1024, 4096};
 
 static int
-setup(void **state)
+setup_dir(void **state)
 {
     struct statedir *s = xcalloc(1, sizeof(*s));
 
@@ -20,7 +20,7 @@ setup(void **state)
 }
 
 static int
-teardown(void **state)
+teardown_dir(void **state)
 {
     struct statedir *s = *state;
 
@@ -651,6 +651,48 @@ a_damaged_blob_is_told_and_stored_again(void **state)
     depot_close(&d);
 }
 
+/* What was in the transaction that came upon them is written again. */
+static void
+a_blob_whose_pages_are_lost_is_stored_again(void **state)
+{
+    struct statedir *s = *state;
+    AUTO(free) void *data = NULL;
+    struct digest lost, other;
+    struct err err = {0};
+    struct depot *d;
+    char *text;
+    size_t size;
+
+    need_dbstat();
+    text = xmalloc(100001);
+    for (uint32_t i = 0, x = 1; i < 100000; i++) {
+        x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+        text[i] = (char)(x | 1);
+    }
+    text[100000] = '\0';
+    d = open_depot(s, true);
+    lost = store(d, text);
+    assert_int_equal(depot_flush(d, NULL), 0);
+    depot_close(&d);
+    break_chain(s);
+    d = open_depot(s, false);
+    assert_int_equal(depot_load(d, &lost, &data, &size, &err), -EIO);
+    depot_close(&d);
+    d = open_depot(s, true);
+    other = store(d, "other");
+    store(d, text);
+    if (depot_flush(d, &err) < 0)
+        fail_msg("%s", err.text);
+    depot_close(&d);
+    d = open_depot(s, false);
+    assert_int_equal(depot_load(d, &lost, &data, &size, NULL), 0);
+    assert_int_equal(size, 100000);
+    free(TAKE(data));
+    assert_int_equal(depot_load(d, &other, &data, &size, NULL), 0);
+    depot_close(&d);
+    free(text);
+}
+
 static void
 a_store_with_a_lost_root_can_be_read(void **state)
 {
@@ -741,7 +783,7 @@ a_directory_of_flux_without_a_checkpoint(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_dir, teardown_dir)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_visible_before_flush),
         TEST(a_directory_is_made_and_removed_with_what_is_in_it),
@@ -766,6 +808,7 @@ main(void)
         TEST(a_broker_is_refused_meanwhile),
         TEST(what_only_reads_cannot_write),
         TEST(a_damaged_blob_is_told_and_stored_again),
+        TEST(a_blob_whose_pages_are_lost_is_stored_again),
         TEST(a_store_with_a_lost_root_can_be_read),
         TEST(a_directory_of_flux_is_read),
         TEST(a_directory_of_flux_without_a_checkpoint),
