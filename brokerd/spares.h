@@ -9,6 +9,8 @@
 
 #include "xmem.h"
 
+#include <string.h>
+
 /* Objects kept; more are freed. */
 #ifdef __SANITIZE_ADDRESS__
 #define SPARES_MAX 0 // so that the use of one that was freed is found
@@ -38,7 +40,7 @@ spares_take(struct spares *s, size_t size)
 static inline void
 spares_give(struct spares *s, void *object)
 {
-    if (s->count >= SPARES_MAX) {
+    if (s->count + 1 > SPARES_MAX) {
         free(object);
         return;
     }

@@ -2,8 +2,9 @@
 /* layers.c - see layers.h.
  *
  * A layer is ended between two entries of an archive, when its notes have become many.  Not while something
- * has been noted that is about other notes (hard links, forms of directories); nor where directories can be
- * larger than a blob, for these are not stored before the end.
+ * has been noted that is about other notes (hard links, forms of directories); nor in what is different from
+ * another tree, for a value that has become a directory is noted before it is removed as a value; nor where
+ * directories can be larger than a blob, for these are not stored before the end.
  */
 #include "layers.h"
 #include "basis.h"
@@ -116,14 +117,24 @@ make_layer(struct layers *l, struct target_tree *tree, struct err *err)
     return 0;
 }
 
+static bool
+may_end_layer(const struct layers *l)
+{
+    const struct archive_header *h =
+        l->intake->archive ? archive_reader_header(l->intake->archive) : NULL;
+    bool is_difference = l->is_difference || (h && h->kind == ARCHIVE_INCREMENTAL);
+
+    return build_is_plain(l->build) && !is_difference &&
+           (!l->depot->is_live || l->depot->layout.maxdirent > 0);
+}
+
 static int
 on_entry(void *arg, struct err *err)
 {
     struct layers *l = arg;
     int rc;
 
-    if (build_memory(l->build) < l->notes_max || !build_is_plain(l->build) ||
-        (l->depot->is_live && l->depot->layout.maxdirent == 0))
+    if (build_memory(l->build) < l->notes_max || !may_end_layer(l))
         return 0;
     rc = make_layer(l, NULL, err);
     build_free(&l->build);

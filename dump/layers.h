@@ -11,18 +11,16 @@
 #define LAYERS_NOTES_MAX (64 * 1024 * 1024) // bytes of notes
 
 struct layers {
-    struct depot *depot;   // borrowed; where directories are stored
-    struct upload *upload; // borrowed; the way there
-    struct intake *intake; // borrowed; notes into `build`, and counts what is left out
-    struct build *build;   // owned; the layer that is being noted
-    size_t notes_max;      // bytes of notes that make a layer
-    bool
-        is_checkpoint; // directories larger than a blob may be are an error, for only a transaction
-                       // could bring them
-    bool has_basis;    // is there something below?
-    struct digest basis; // root of it
-    struct build_result
-        result; // of all layers so far; a key that is in more than one counts in each
+    struct depot *depot;        // borrowed; where directories are stored
+    struct upload *upload;      // borrowed; the way there
+    struct intake *intake;      // borrowed; notes into `build`, and counts what is left out
+    struct build *build;        // owned; the layer that is being noted
+    size_t notes_max;           // bytes of notes that make a layer
+    bool is_checkpoint;         // no transaction could bring a directory larger than a blob
+    bool is_difference;         // what is read is what is different from the basis
+    bool has_basis;             // is there something below?
+    struct digest basis;        // root of it
+    struct build_result result; // of all layers so far; a key in more than one counts in each
 };
 
 /* intake: has been initialised, its build comes from here. */

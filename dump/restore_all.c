@@ -100,6 +100,7 @@ begin_section(struct restore_all *a, const struct section *s, struct err *err)
     layers_init(&a->layers, a->job.depot, &a->upload, &a->intake);
     a->layers.is_checkpoint = s->kind == SECTION_CHECKPOINT;
     a->is_making = true;
+    a->layers.is_difference = s->has_since;
     if (s->has_since)
         layers_set_basis(&a->layers, &base_root);
     return s->kind == SECTION_NAMESPACE ? look_at_namespace(a, r, err) : 0;

@@ -40,11 +40,11 @@ check 'at the end only the last line is there' shows \
 
 # ---- a file: its size is known ----
 # The program is stopped now and then, so that it takes long enough to be looked at.
-held() { python3 "$ROOT/test/lib/terminal.py" --hold 0.11,3000000 100 "$TEMP/trace" "$@"; }
+held() { python3 "$ROOT/test/lib/terminal.py" --hold "${HOLD:-0.11},3000000" 100 "$TEMP/trace" "$@"; }
 mkdir "$TEMP/big"
 for i in $(seq 20); do head -c 2000000 /dev/urandom >"$TEMP/big/file$i"; done
 tar -C "$TEMP" -cf "$TEMP/big.tar" big
-check 'a restore of a file succeeds' held xylem-restore --key=big "$TEMP/big.tar"
+HOLD=0.25 check 'a restore of a file succeeds' held xylem-restore --key=big "$TEMP/big.tar"
 check 'it shows a bar with the share of the file' shows \
     'any(re.match("xylem-restore: [0-9]+% \\[#*\\.*\\] restored [0-9]+ keys, [0-9.]+ MiB", p[2]) for p in s.painted)'
 check 'the share grows' shows '(lambda n: len(n) > 2 and n == sorted(n) and n[-1] > n[0])(
