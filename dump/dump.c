@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP_LOADS 32           // blobs that one request brings, at most
+#define GROUP_LOADS 256          // blobs that one request brings, at most
 #define GROUP_BYTES (512 * 1024) // and their bytes, about
 
 static bool use_checkpoint, ignore_failed_read, as_json, is_diff, is_exact, is_all;

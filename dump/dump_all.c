@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PRIMARY "primary"
-#define GROUP_LOADS 32           // blobs that one request brings, at most
+#define GROUP_LOADS 256          // blobs that one request brings, at most
 #define GROUP_BYTES (512 * 1024) // and their bytes, about
 
 /* ---- what there is ---- */

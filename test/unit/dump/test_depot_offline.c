@@ -160,7 +160,8 @@ a_directory_is_made_and_removed_with_what_is_in_it(void **state)
     struct depot *d;
     struct err err = {0};
 
-    snprintf(below.path, sizeof(below.path), "%s/new", s->path);
+    assert_true(snprintf(below.path, sizeof(below.path), "%s/new", s->path) <
+                (int)sizeof(below.path));
     d = open_depot(&below, true);
     store(d, "blob");
     depot_close(&d);

@@ -156,7 +156,7 @@ new_walk(enum digest_alg alg, size_t maxreqs)
     w->alg = alg;
     w->maxreqs = maxreqs;
     w->group_loads = 1;
-    w->typical = TYPICAL;
+    w->typical_dir = w->typical_data = TYPICAL;
     w->item.kind = WALK_WAIT;
     w->is_canonical = true;
     list_init(&w->nodes);

@@ -48,6 +48,7 @@ struct walk_load {
     struct node *node; // borrowed; NULL = the node is gone, drop the answer
     enum load_state state;
     struct digest digest; // what to load
+    size_t expected;      // OUT: bytes
     void *data;           // HERE: owned
     size_t size;          // HERE: bytes of data
     struct err *err;      // BAD: owned
@@ -59,7 +60,10 @@ struct walk {
     size_t maxreqs;              // groups of loads out at most
     size_t group_loads;          // loads in a group at most
     size_t group_bytes;          // bytes in a group, about; one load may have more
-    size_t typical;              // bytes: no load is expected to bring more
+    size_t typical_dir;          // bytes: no load of a directory, or of a part of one, is expected
+                                 // to bring more
+    size_t typical_data;         // bytes: no load of a piece of a value, likewise
+    size_t expected;             // bytes of the loads out
     size_t out;                  // loads out
     size_t held;                 // bytes of loads that are HERE
     size_t node_count;           // on nodes

@@ -13,16 +13,24 @@
 #define LOADS_MAX ((size_t)512)     // out, unless maxreqs is larger: more make nothing faster
 #define BYTES_MAX ((size_t)4 << 20) // of them, likewise
 
+/* Directories are one by one much larger than most values, or much smaller. */
+static size_t *
+typical(struct walk *w, const struct node *n)
+{
+    return n->state == NODE_VALUE ? &w->typical_data : &w->typical_dir;
+}
+
 static struct walk_load *
 new_load(struct walk *w, struct node *n, const struct digest *d)
 {
     struct list *spare = list_pop_front(&w->spare_loads);
     struct walk_load *l = spare ? list_entry(spare, struct walk_load, link) : xmalloc(sizeof(*l));
 
-    *l = (struct walk_load){.walk = w, .node = n, .digest = *d};
+    *l = (struct walk_load){.walk = w, .node = n, .digest = *d, .expected = *typical(w, n)};
     list_init(&l->link);
     list_push_back(&n->loads, &l->link);
     w->out++;
+    w->expected += l->expected;
     return l;
 }
 
@@ -37,19 +45,31 @@ may_look_at(const struct walk *w, const struct node *n)
 
 /* I2 */
 static bool
-may_load(const struct walk *w)
+may_load(struct walk *w, const struct node *n)
 {
     size_t loads = MIN(w->maxreqs * w->group_loads, LOADS_MAX);
     size_t bytes = MIN(w->maxreqs * w->group_bytes, BYTES_MAX);
 
-    return w->out < w->maxreqs || (w->out < loads && (w->out + 1) * w->typical <= bytes);
+    return w->out < w->maxreqs || (w->out < loads && w->expected + *typical(w, n) <= bytes);
 }
 
 /* The largest so far, and slowly less. */
 static void
-learn_size(struct walk *w, size_t size)
+learn_size(struct walk *w, const struct node *n, size_t size)
 {
-    w->typical = MAX(size, w->typical - w->typical / 16);
+    size_t *t = typical(w, n);
+
+    *t = MAX(size, *t - *t / 16);
+}
+
+static void
+take_in(struct walk_load *l)
+{
+    struct walk *w = l->walk;
+
+    assert(l->state == LOAD_OUT && w->out > 0);
+    w->out--;
+    w->expected -= l->expected;
 }
 
 /* One thing the node at the frontier wants; NULL when it wants no more. */
@@ -72,11 +92,11 @@ want_from(struct walk *w, struct node *n)
 struct walk_load *
 walk_want(struct walk *w)
 {
-    while (may_load(w) && w->frontier != &w->nodes) {
+    while (w->frontier != &w->nodes) {
         struct node *n = node_of(w->frontier);
         struct walk_load *l;
 
-        if (!may_look_at(w, n))
+        if (!may_look_at(w, n) || (n->state != NODE_RANGE && !may_load(w, n)))
             return NULL;
         if (n->state == NODE_RANGE)
             walk_expand_range(w, n);
@@ -220,9 +240,9 @@ keep_bytes(struct walk_load *l, const void *data, size_t size)
 void
 walk_give(struct walk_load *l, const void *data, size_t size)
 {
-    assert(l->state == LOAD_OUT && l->walk->out > 0);
-    l->walk->out--;
-    learn_size(l->walk, size);
+    take_in(l);
+    if (l->node)
+        learn_size(l->walk, l->node, size);
     if (!l->node)
         walk_recycle_load(l);
     else if (l->node->state == NODE_LOADING)
@@ -238,8 +258,7 @@ walk_fail(struct walk_load *l, int errnum, const char *text)
 {
     struct err *err;
 
-    assert(l->state == LOAD_OUT && l->walk->out > 0);
-    l->walk->out--;
+    take_in(l);
     if (!l->node) {
         walk_recycle_load(l);
         return;
