@@ -282,5 +282,7 @@ archive_tree_skim(struct archive_tree *t, struct err *err)
     do {
         more = archive_reader_next(t->reader, &item, err);
     } while (more > 0);
+    if (more == 0)
+        more = archive_reader_check_header(t->reader, err);
     return more < 0 ? err_prefix(err, more, "%s", name_of(t)) : 0;
 }

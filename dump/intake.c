@@ -130,6 +130,32 @@ take_hardlink(struct intake *in, const struct archive_item *item, const struct k
     return 0;
 }
 
+/* ---- other names ---- */
+
+static bool
+is_at_or_below(const struct key *key, const struct key *top)
+{
+    for (size_t i = 0; i < top->count; i++) {
+        if (i >= key->count || strcmp(key->names[i], top->names[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static int
+give_name(struct intake *in, struct key *key, struct err *err)
+{
+    size_t count = in->rename && in->fitted ? in->rename->count : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_at_or_below(key, &in->rename->rules[i].old)) {
+            in->fitted[i] = true;
+            break;
+        }
+    }
+    return rename_key(in->rename, key, err);
+}
+
 /* ---- directories ---- */
 
 static void
@@ -162,7 +188,7 @@ take_removed(struct intake *in, const struct key *dir, const char *path, bool is
     if (in->filter && !filter_is_empty(in->filter) &&
         !filter_wants_key(in->filter, buf_str(&whole)))
         return;
-    if (rename_key(in->rename, &key, &why) < 0)
+    if (give_name(in, &key, &why) < 0)
         intake_skip(in, path, why.text);
     else if (key.count > 0)
         build_add_removed(in->build, &key, is_dir);
@@ -304,10 +330,11 @@ take_wanted(struct intake *in, const struct archive_item *item, struct key *key,
         return 0;
     }
     if (!is_wanted(in, item, key)) {
-        in->filtered += item->kind != ARCHIVE_DIR;
+        in->filtered++;
         return 0;
     }
-    if (rename_key(in->rename, key, &why) < 0 || rename_check_room(in->target, key, &why) < 0) {
+    in->wanted += item->kind != ARCHIVE_DIR;
+    if (give_name(in, key, &why) < 0 || rename_check_room(in->target, key, &why) < 0) {
         intake_skip(in, item->path, why.text);
         return 0;
     }
@@ -373,5 +400,7 @@ intake_run(struct intake *in, struct err *err)
         if (rc < 0)
             return rc;
     }
+    if (more == 0 && !in->no_verify)
+        more = archive_reader_check_header(in->archive, err);
     return more < 0 ? more : upload_finish(in->upload, err);
 }

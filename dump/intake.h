@@ -23,6 +23,7 @@ struct intake {
     const struct rename *rename;    // borrowed; NULL = keys are as in the archive
     const struct key *target;       // borrowed; where the tree goes, NULL = the root
     struct content *content;      // borrowed; with an upload to nowhere: gets all entries; or NULL
+    bool no_verify;               // the header may have been changed
     bool recut;                   // values are cut by their size alone, whatever the archive tells
     intake_section_fn on_section; // NULL: sections are directories like others
     void *section_arg;            // of on_section
@@ -30,8 +31,10 @@ struct intake {
     uint64_t size_limit;          // larger values are skipped; 0 = no limit
     size_t blob_size;             // values above this many bytes are cut into blobs
     uint64_t skipped;             // entries that were not restored, and told
-    uint64_t filtered;            // values and links that were not asked for
-    int64_t newest;               // latest mtime of all entries, seconds since the epoch
+    uint64_t filtered;            // entries that were not asked for
+    uint64_t wanted;              // values and links that were
+    bool *fitted;   // borrowed; of each rule of `rename`: has it fitted a key? or NULL
+    int64_t newest; // latest mtime of all entries, seconds since the epoch
     int (*on_entry)(void *arg, struct err *err); // between two entries, may put another build into
     void *on_entry_arg; // `build`; a negative return ends intake_run(); or NULL
     struct buf bytes;   // scratch: the blob being read

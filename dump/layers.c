@@ -117,15 +117,26 @@ make_layer(struct layers *l, struct target_tree *tree, struct err *err)
     return 0;
 }
 
+/* Could a directory be larger than what the depot stores as a blob? */
 static bool
-may_end_layer(const struct layers *l)
+fits(struct layers *l)
 {
-    const struct archive_header *h =
-        l->intake->archive ? archive_reader_header(l->intake->archive) : NULL;
+    const struct layout *layout = &l->depot->layout;
+    uint64_t entries = MAX(layout->maxdirent, HDIR_BUCKET);
+
+    l->largest_entry = MAX(l->largest_entry, build_largest_entry(l->build));
+    return !l->depot->is_live ||
+           (layout->maxdirent > 0 && l->largest_entry <= layout->blob_size / entries);
+}
+
+static bool
+may_end_layer(struct layers *l)
+{
+    const struct archive_reader *archive = l->intake->archive;
+    const struct archive_header *h = archive ? archive_reader_header(archive) : NULL;
     bool is_difference = l->is_difference || (h && h->kind == ARCHIVE_INCREMENTAL);
 
-    return build_is_plain(l->build) && !is_difference &&
-           (!l->depot->is_live || l->depot->layout.maxdirent > 0);
+    return build_is_plain(l->build) && !is_difference && fits(l);
 }
 
 static int

@@ -16,6 +16,7 @@ struct layers {
     struct intake *intake;      // borrowed; notes into `build`, and counts what is left out
     struct build *build;        // owned; the layer that is being noted
     size_t notes_max;           // bytes of notes that make a layer
+    size_t largest_entry;       // bytes of one in a directory, at most, in all layers so far
     bool is_checkpoint;         // no transaction could bring a directory larger than a blob
     bool is_difference;         // what is read is what is different from the basis
     bool has_basis;             // is there something below?

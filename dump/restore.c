@@ -23,6 +23,7 @@ static const char *target_key, *ns;
 static struct filter filter;
 static struct opt_list rename_texts;
 static struct rename rename_rules;
+static bool *rename_fitted;     // owned; of each of them
 static struct key target_names; // of --key
 static uint64_t size_limit;
 static long maxreqs = 256;
@@ -30,7 +31,8 @@ static long maxreqs = 256;
 static const struct opt options[] = {
     JOB_OPTION_VERBOSE("restored"),
     JOB_OPTION_QUIET,
-    {0, "key", "KEY", OPT_STRING, &target_key, "restore to this key; . is the whole root", 0, 0},
+    {0, "key", "KEY", OPT_STRING, &target_key,
+     "restore to this key, replacing what is there; . is the whole root", 0, 0},
     {0, "checkpoint", NULL, OPT_FLAG, &use_checkpoint,
      "restore to a checkpoint, while no key-value store is running", 0, 0},
     {0, "all", NULL, OPT_FLAG, &is_all,
@@ -162,10 +164,12 @@ open_depot(struct restore *r, struct err *err)
     intake_init(&r->intake, NULL, &r->upload, &r->job.progress);
     layers_init(&r->layers, r->job.depot, &r->upload, &r->intake);
     r->layers.is_checkpoint = use_checkpoint;
+    r->intake.no_verify = no_verify;
     r->intake.size_limit = size_limit;
     r->intake.blob_size = (size_t)layout->blob_size;
     r->intake.filter = &filter;
     r->intake.rename = &rename_rules;
+    r->intake.fitted = rename_fitted;
     r->intake.target = &target_names;
     return target_check(&r->target, r->job.depot, err);
 }
@@ -199,6 +203,17 @@ find_base(struct restore *r, struct err *err)
                    blobref_format(alg, &r->tree.base, is));
 }
 
+/* A pattern that is mistyped must not make what is there empty. */
+static int
+check_filter(const struct restore *r, struct err *err)
+{
+    if (r->intake.wanted > 0 || r->intake.filtered == 0)
+        return 0;
+    return err_set(err, -ENOENT,
+                   "nothing in the archive matches --include and --exclude (patterns have '/' "
+                   "between names): nothing was restored");
+}
+
 /* A key-value store may give a directory another form than the archive has. */
 static void
 check_written(struct restore *r)
@@ -229,6 +244,8 @@ restore_from(struct restore *r, char *const *paths, size_t count, struct err *er
     if (rc == 0)
         rc = chain_run(&r->chain, err);
     if (rc == 0)
+        rc = check_filter(r, err);
+    if (rc == 0)
         rc = layers_finish(&r->layers, &r->tree, err);
     if (rc == 0 && (rc = compare_roots(r, err)) < 0)
         err_prefix(err, rc, "%s", paths[count - 1]);
@@ -251,9 +268,19 @@ close_all(struct restore *r)
     layers_fini(&r->layers);
     target_tree_fini(&r->tree);
     rename_fini(&rename_rules);
+    free(rename_fitted);
     key_fini(&target_names);
     filter_fini(&filter);
     free(rename_texts.values);
+}
+
+static void
+tell_rules(struct progress *p)
+{
+    for (size_t i = 0; i < rename_rules.count; i++) {
+        if (!rename_fitted[i])
+            progress_warn(p, "no key in the archive fits --rename=%s", rename_texts.values[i]);
+    }
 }
 
 static int
@@ -275,6 +302,7 @@ report(struct restore *r, const char *kind, int64_t started_ms)
 
     if (r->intake.skipped > 0)
         progress_warn(p, "skipped %" PRIu64 " entries", r->intake.skipped);
+    tell_rules(p);
     if (as_json)
         return summary_print(&summary, stdout) < 0 ? 1 : 0;
     if (r->is_verified && !p->quiet)
@@ -309,6 +337,24 @@ restore(char *const *paths, size_t count)
 }
 
 static void
+check_all(int operands)
+{
+    const struct job_given given[] = {
+        {target_key, "--key"},
+        {use_checkpoint, "--checkpoint"},
+        {ns, "--namespace"},
+        {filter.include.count > 0, "--include"},
+        {filter.exclude.count > 0, "--exclude"},
+        {rename_texts.count > 0, "--rename"},
+        {size_limit > 0, "--size-limit"},
+    };
+
+    job_exclude(&program, "--all", given, ARRAY_SIZE(given));
+    if (operands != 1)
+        opt_usage_error(&program, "--all restores one archive");
+}
+
+static void
 check_usage(int operands)
 {
     struct err err;
@@ -318,9 +364,8 @@ check_usage(int operands)
     if (!target_key && !use_checkpoint && !is_all)
         opt_usage_error(&program,
                         "please specify a restore target: --key=KEY, --checkpoint or --all");
-    if (is_all && (target_key || use_checkpoint || ns || !filter_is_empty(&filter) ||
-                   rename_texts.count > 0 || size_limit > 0 || operands != 1))
-        opt_usage_error(&program, "--all restores all of one archive as it is");
+    if (is_all)
+        check_all(operands);
     if (target_key && use_checkpoint)
         opt_usage_error(&program, "--key and --checkpoint exclude each other");
     if (job_options.statedir && job_options.uri)
@@ -329,6 +374,7 @@ check_usage(int operands)
         opt_usage_error(&program, "a checkpoint has no --namespace");
     if (rename_parse(&rename_texts, &rename_rules, &err) < 0)
         opt_usage_error(&program, "--rename: %s", err.text);
+    rename_fitted = xcalloc(rename_rules.count + 1, sizeof(*rename_fitted));
     if (target_key && key_parse(target_key, &target_names, &err) < 0)
         opt_usage_error(&program, "--key: %s", err.text);
 }

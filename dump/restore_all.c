@@ -248,6 +248,7 @@ read_all(struct restore_all *a, const char *path, struct err *err)
         return err_prefix(err, rc, "%s", name_of(path));
     if ((rc = open_depot(a, err)) < 0)
         return rc;
+    a->intake.no_verify = a->no_verify;
     rc = intake_run(&a->intake, err);
     if (rc == 0)
         rc = end_section(a, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_format.h - which archive format a file name asks for.  Pure: knows names, not libarchive.
- * man page: xylem-dump(1), "Formats". */
+ * man page: xylem-dump(1), the list behind OUTFILE. */
 #ifndef XYLEM_ARCHIVE_FORMAT_H
 #define XYLEM_ARCHIVE_FORMAT_H
 

@@ -30,16 +30,15 @@ archive_kind_name(enum archive_header_kind kind)
 
 /* ---- writing ---- */
 
-static void
-add_comment(const char *magic, json_t *json, struct buf *out)
+/* "MAGIC{JSON}" */
+static char *
+format_comment(const char *magic, json_t *json)
 {
     AUTO(free) char *text = json_dumps(json, JSON_COMPACT);
-    AUTO(free) char *comment = NULL;
 
     assert(text); // all texts are UTF-8
-    comment = xasprintf("%s%s", magic, text);
-    tar_add_comment(comment, out);
     json_decref(json);
+    return xasprintf("%s%s", magic, text);
 }
 
 static void
@@ -51,8 +50,9 @@ set(json_t *json, const char *name, json_t *value)
 }
 
 void
-archive_header_encode(const struct archive_header *h, struct buf *out)
+archive_header_encode(const struct archive_header *h, struct buf *out, struct digest *ret)
 {
+    AUTO(free) char *comment = NULL;
     char ref[BLOBREF_MAX];
     json_t *json = json_object();
 
@@ -72,13 +72,16 @@ archive_header_encode(const struct archive_header *h, struct buf *out)
         set(json, "exact", json_true());
     if (h->kind == ARCHIVE_INCREMENTAL)
         set(json, "since", json_string(blobref_format(h->alg, &h->since, ref)));
-    add_comment(HEADER_MAGIC, json, out);
+    comment = format_comment(HEADER_MAGIC, json);
+    tar_add_comment(comment, out);
+    digest_compute(h->alg, comment, strlen(comment), ret);
 }
 
 void
 archive_end_encode(const struct archive_end *e, struct buf *out)
 {
     static const char zeros[TAR_END];
+    AUTO(free) char *comment = NULL;
     char ref[BLOBREF_MAX];
     json_t *json = json_object();
 
@@ -87,7 +90,9 @@ archive_end_encode(const struct archive_end *e, struct buf *out)
     set(json, "failed", json_integer((json_int_t)e->failed));
     set(json, "exact", json_boolean(e->is_exact));
     set(json, "content", json_string(blobref_format(e->alg, &e->content, ref)));
-    add_comment(END_MAGIC, json, out);
+    set(json, "header", json_string(blobref_format(e->alg, &e->header, ref)));
+    comment = format_comment(END_MAGIC, json);
+    tar_add_comment(comment, out);
     buf_add(out, zeros, sizeof(zeros));
 }
 
@@ -177,6 +182,8 @@ archive_header_decode(const void *data, size_t size, struct archive_header *ret,
                      (long long)json_integer_value(version));
     else if ((rc = read_header(json, ret)) < 0)
         err_set(err, rc, "the header of the archive is damaged");
+    else
+        digest_compute(ret->alg, comment, strlen(comment), &ret->digest);
     json_decref(json);
     return rc < 0 ? rc : 1;
 }
@@ -185,18 +192,22 @@ static int
 read_end(json_t *json, struct archive_end *ret)
 {
     json_int_t keys, bytes, failed;
-    const char *content;
+    const char *content, *header;
+    enum digest_alg alg;
     int is_exact;
 
-    if (json_unpack(json, "{s:I,s:I,s:I,s:b,s:s}", "keys", &keys, "bytes", &bytes, "failed",
-                    &failed, "exact", &is_exact, "content", &content) < 0 ||
+    if (json_unpack(json, "{s:I,s:I,s:I,s:b,s:s,s:s}", "keys", &keys, "bytes", &bytes, "failed",
+                    &failed, "exact", &is_exact, "content", &content, "header", &header) < 0 ||
         keys < 0 || bytes < 0 || failed < 0)
         return -ENOENT;
     ret->keys = (uint64_t)keys;
     ret->bytes = (uint64_t)bytes;
     ret->failed = (uint64_t)failed;
     ret->is_exact = is_exact != 0;
-    return blobref_parse(content, &ret->alg, &ret->content) < 0 ? -ENOENT : 0;
+    if (blobref_parse(content, &ret->alg, &ret->content) < 0 ||
+        blobref_parse(header, &alg, &ret->header) < 0 || alg != ret->alg)
+        return -ENOENT;
+    return 0;
 }
 
 int

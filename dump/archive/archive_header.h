@@ -35,6 +35,7 @@ struct archive_header {
     char *prefix;             // owned; PARTIAL: key below which there is everything, or NULL
     bool is_exact;            // it is meant to tell all that makes the root what it is
     struct digest since;      // INCREMENTAL: root of the tree that it is the difference from
+    struct digest digest;     // of the text, when it was read
 };
 
 struct archive_end {
@@ -43,6 +44,7 @@ struct archive_end {
     uint64_t failed; // keys that could not be read
     bool is_exact;   // the archive holds all that makes the root what it is
     enum digest_alg alg;
+    struct digest header;  // of the text of the header
     struct digest content; // of all that is in the archive (content.h)
 };
 
@@ -51,8 +53,8 @@ void archive_header_fini(struct archive_header *h);
 /* "full" ... */
 const char *archive_kind_name(enum archive_header_kind kind);
 
-/* Append the blocks, all that is told of the end with its end mark. */
-void archive_header_encode(const struct archive_header *h, struct buf *out);
+/* Append the blocks, all that is told of the end with its end mark.  *ret: the digest of the header's text. */
+void archive_header_encode(const struct archive_header *h, struct buf *out, struct digest *ret);
 void archive_end_encode(const struct archive_end *e, struct buf *out);
 
 /* The first bytes of an archive: 1 and the header, 0: it has none; -EPROTO with text: it is damaged or

@@ -283,6 +283,15 @@ archive_reader_end(const struct archive_reader *r)
     return r->has_end ? &r->end : NULL;
 }
 
+int
+archive_reader_check_header(const struct archive_reader *r, struct err *err)
+{
+    if (!r->has_header || !r->has_end ||
+        (r->header.alg == r->end.alg && digest_equal(&r->header.digest, &r->end.header)))
+        return 0;
+    return err_set(err, -EIO, "its header was changed after it was written");
+}
+
 /* ---- entries ---- */
 
 /* The checksums of a compressed file are at its end, and so is the end of an archive with a header. */
@@ -405,9 +414,7 @@ archive_reader_data(struct archive_reader *r, void *data, size_t size, struct er
     while (got < size) {
         la_ssize_t n = archive_read_data(r->archive, to + got, size - got);
 
-        if (n == ARCHIVE_RETRY)
-            continue;
-        if (n < 0)
+        if (n < 0) // also RETRY, which for regions of a sparse file that overlap would come for ever
             return set_error(r->archive, err);
         if (n == 0) {
             got += fill_hole(r, to + got, size - got);

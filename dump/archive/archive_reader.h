@@ -33,6 +33,9 @@ const struct archive_header *archive_reader_header(const struct archive_reader *
  * so the archive was changed since it was written. */
 const struct archive_end *archive_reader_end(const struct archive_reader *r);
 
+/* After the last entry.  -EIO with text: the header is not the one that was written, as the end says. */
+int archive_reader_check_header(const struct archive_reader *r, struct err *err);
+
 /* 1 and the next entry, valid until the next call; 0 at the end; -errno with text: damaged or
  * truncated. */
 int archive_reader_next(struct archive_reader *r, struct archive_item *ret, struct err *err);

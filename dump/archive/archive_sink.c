@@ -5,6 +5,7 @@
  * filter.  The same bytes in give the same bytes out: no time stamp in the gzip header, no padding.
  */
 #include "archive_sink.h"
+#include "output.h"
 #include "buf.h"
 #include "xmem.h"
 
@@ -29,7 +30,7 @@ set_error(const struct archive_sink *s, struct err *err)
     int errnum = archive_errno(s->archive);
     const char *text = archive_error_string(s->archive);
 
-    return err_set(err, errnum > 0 ? -errnum : -EIO, "write: %s",
+    return err_set(err, errnum > 0 ? -errnum : -EIO, "%s: %s", output_name(s->fd),
                    text ? text : "compression failed");
 }
 
@@ -146,7 +147,7 @@ write_both(struct archive_sink *s, const char *data, size_t size, struct err *er
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_set(err, -errno, "write: %s", err_name(errno));
+            return err_set(err, -errno, "%s: %s", output_name(s->fd), err_name(errno));
         for (; i < ARRAY_SIZE(parts) && (size_t)n >= parts[i].iov_len; i++)
             n -= (ssize_t)parts[i].iov_len;
         if (i < ARRAY_SIZE(parts)) {

@@ -14,6 +14,7 @@
  */
 #include "archive_writer.h"
 #include "archive_sink.h"
+#include "output.h"
 #include "tar_block.h"
 #include "xmem.h"
 
@@ -30,6 +31,7 @@
 struct archive_writer {
     struct archive_sink *sink;           // tar: owned; where the blocks go
     struct buf block;                    // tar: headers being made
+    struct digest header;                // tar: of the text of the archive's header
     struct buf records;                  // tar: attributes of the next entry
     struct archive *archive;             // not tar: owned
     struct archive_entry *entry;         // not tar: owned; used for every header
@@ -38,14 +40,21 @@ struct archive_writer {
     uint64_t left;                       // bytes of the current entry still to come
     uint64_t size;                       // bytes of the current entry
     int fd;                              // borrowed; -1 = the rest goes nowhere
+    int write_errno;                     // not tar: why a write(2) failed; 0 = none did
 };
 
+/* what: NULL = the archive. */
 static int
 set_error(struct archive_writer *w, const char *what, struct err *err)
 {
     int errnum = archive_errno(w->archive);
     const char *text = archive_error_string(w->archive);
 
+    if (w->write_errno) // whichever entry it came with
+        return err_set(err, -w->write_errno, "%s: %s", output_name(w->fd),
+                       err_name(w->write_errno));
+    if (!what)
+        what = output_name(w->fd);
     return err_set(err, errnum > 0 ? -errnum : -EINVAL, "%s: %s", what,
                    text ? text : "archive format error");
 }
@@ -61,8 +70,10 @@ write_block(struct archive *a, void *arg, const void *data, size_t size)
     do {
         n = write(w->fd, data, size);
     } while (n < 0 && errno == EINTR);
-    if (n < 0)
+    if (n < 0) {
+        w->write_errno = errno;
         archive_set_error(a, errno, "%s", err_name(errno));
+    }
     return n;
 }
 
@@ -106,7 +117,7 @@ open_container(struct archive_writer *w, struct err *err)
     w->archive = archive_write_new();
     w->entry = archive_entry_new();
     assert(w->archive && w->entry && w->format->filter == FILTER_NONE);
-    return open_archive(w) == ARCHIVE_OK ? 0 : set_error(w, w->format->extension, err);
+    return open_archive(w) == ARCHIVE_OK ? 0 : set_error(w, NULL, err);
 }
 
 int
@@ -172,7 +183,7 @@ archive_writer_header(struct archive_writer *w, const struct archive_header *h, 
 {
     if (!w->sink)
         return 0;
-    archive_header_encode(h, &w->block);
+    archive_header_encode(h, &w->block, &w->header);
     return write_blocks(w, err);
 }
 
@@ -180,11 +191,15 @@ static int
 close_tar(struct archive_writer *w, const struct archive_end *end, struct err *err)
 {
     static const char zeros[TAR_END];
+    struct archive_end last;
     int rc;
 
     buf_add(&w->block, zeros, sizeof(zeros));
-    if (end)
-        archive_end_encode(end, &w->block);
+    if (end) {
+        last = *end;
+        last.header = w->header;
+        archive_end_encode(&last, &w->block);
+    }
     rc = write_blocks(w, err);
     return rc < 0 ? rc : archive_sink_close(w->sink, err);
 }
@@ -277,7 +292,7 @@ archive_writer_data(struct archive_writer *w, const void *data, size_t size, str
         la_ssize_t n = archive_write_data(w->archive, from, size);
 
         if (n <= 0)
-            return set_error(w, "write", err);
+            return set_error(w, NULL, err);
         from += n;
         size -= (size_t)n;
         w->left -= (uint64_t)n;
@@ -306,7 +321,7 @@ archive_writer_close(struct archive_writer *w, const struct archive_end *end, st
     if (w->sink)
         return close_tar(w, end, err);
     if (archive_write_close(w->archive) != ARCHIVE_OK)
-        return set_error(w, "write", err);
+        return set_error(w, NULL, err);
     return 0;
 }
 

@@ -6,6 +6,7 @@
  * OPEN        -             renamed: (none)      removed: (none)
  * The name of the temporary file is in a static buffer, because a signal handler must not look at
  * anything else; it is "" in state (none).  Standard output is never removed or renamed.
+ * Messages have PATH, the name that the user knows.
  */
 #include "output.h"
 #include "xmem.h"
@@ -20,7 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char tmp_path[PATH_MAX]; // the temporary file; "" = none
+static char tmp_path[PATH_MAX];            // the temporary file; "" = none
+static struct output current = {.fd = -1}; // OPEN: a copy, for output_name()
 
 static void
 on_signal(int signum)
@@ -83,11 +85,20 @@ output_open(struct output *o, const char *path, struct err *err)
     *o = (struct output){.path = path};
     o->fd = open(tmp_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (o->fd < 0) {
-        rc = err_set(err, -errno, "%s: %s", tmp_path, err_name(errno));
+        rc = err_set(err, -errno, "%s: %s", path, err_name(errno));
         tmp_path[0] = '\0';
         return rc;
     }
+    current = *o;
     return 0;
+}
+
+const char *
+output_name(int fd)
+{
+    if (fd == STDOUT_FILENO)
+        return "standard output";
+    return fd >= 0 && fd == current.fd ? current.path : "output";
 }
 
 static int
@@ -114,7 +125,7 @@ output_commit(struct output *o, struct err *err)
     if (!o->path) // a pipe, or somebody else's file
         return 0;
     failed = fsync(fd) < 0 ? errno : 0;
-    o->fd = -1;
+    current.fd = o->fd = -1;
     if (close(fd) < 0 && !failed)
         failed = errno;
     if (!failed && rename(tmp_path, o->path) < 0)
@@ -130,7 +141,7 @@ output_discard(struct output *o)
 {
     if (o->path && o->fd >= 0)
         close(o->fd);
-    o->fd = -1;
+    current.fd = o->fd = -1;
     if (tmp_path[0])
         unlink(tmp_path);
     tmp_path[0] = '\0';

@@ -16,6 +16,10 @@ struct output {
  * SIGHUP, SIGINT, SIGPIPE and SIGTERM remove it.  -errno with text. */
 int output_open(struct output *o, const char *path, struct err *err);
 
+/* What is written to fd, for messages: the path of output_open(), "standard output", or "output" for one
+ * that was opened elsewhere.  Borrowed until output_commit() or output_discard(). */
+const char *output_name(int fd);
+
 /* fsync, rename, fsync of the directory.  The file is closed whatever happens. */
 int output_commit(struct output *o, struct err *err);
 

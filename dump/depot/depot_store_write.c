@@ -334,7 +334,7 @@ static int
 complete_staged(struct depot_store *s, struct err *err)
 {
     const struct depot_root *primary = depot_store_staged(s, "primary");
-    const struct checkpoint *last = s->staged.checkpoints + s->staged.ncheckpoints - 1;
+    const struct checkpoint *last;
     struct depot_root root;
     int rc;
 
@@ -345,6 +345,7 @@ complete_staged(struct depot_store *s, struct err *err)
     rc = depot_root(&s->offline.base, "primary", &root, err);
     if (rc < 0)
         return rc;
+    last = &s->staged.checkpoints[s->staged.ncheckpoints - 1];
     root.root = last->root;
     root.sequence = MAX(last->sequence, MIN(root.sequence, INT64_MAX - 1) + 1);
     stage_root(s, &root);

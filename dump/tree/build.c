@@ -8,7 +8,7 @@
  *
  * form of a directory    when it is closed
  * AS_LAID_OUT            wide if it has more entries than the layout has in one blob
- * DIR, HDIR              not wide; wide, if wide ones are known to the layout
+ * DIR, HDIR              not wide; wide, also where the layout would make none: there was one
  * INLINE                 becomes an entry of the one below it as it is, and no blob
  */
 #include "build_priv.h"
@@ -173,11 +173,9 @@ emit_wide(const struct build *b, const struct pass *p, const struct open_dir *d)
 static bool
 is_wide(const struct build *b, const struct open_dir *d)
 {
-    uint64_t max = hdir_limit(&b->form, 0);
-
     if (d->form == EXACT_HDIR)
-        return d->count > 0 && max < UINT64_MAX;
-    return d->form != EXACT_DIR && d->count > max;
+        return d->count > 0;
+    return d->form != EXACT_DIR && d->count > hdir_limit(&b->form, 0);
 }
 
 static int

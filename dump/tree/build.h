@@ -75,6 +75,9 @@ enum build_where build_find_notes(const struct build *b, const struct key *key);
 /* Bytes that the notes hold, about. */
 size_t build_memory(const struct build *b);
 
+/* Bytes of the largest entry that a value or link noted is in its directory, at most. */
+size_t build_largest_entry(const struct build *b);
+
 /* Is what was noted only about itself?  Hard links and forms of directories are about other notes. */
 bool build_is_plain(const struct build *b);
 

@@ -14,13 +14,15 @@
  * entries of a directory close in name order, which is the order of their encoding.  For the same
  * reason a value with keys below it is noticed by looking at its neighbour.
  */
+#include "blobref.h"
 #include "build_priv.h"
 #include "xmem.h"
 
 #include <string.h>
 
 #define ARENA_BLOCK (64 * 1024) // bytes of path text allocated at once
-#define HARDLINK_HOPS 16        // links to links to ...; more is a loop
+#define ENTRY_SIZE 256 // bytes of an entry without its name and what it refers to; a dirref is less
+#define HARDLINK_HOPS 16 // links to links to ...; more is a loop
 
 void
 build_notes_fini(struct notes *n)
@@ -107,10 +109,31 @@ build_add(struct build *b, const struct key *key)
     return add_note(&b->notes, key, NOTE_EMPTY)->age;
 }
 
+/* Encoded, at most: all but the name, and references or a target, is short. */
+static size_t
+entry_size(const char *path, const struct treeobj *obj)
+{
+    const char *name = strrchr(path, BUILD_SEPARATOR);
+    size_t size = ENTRY_SIZE + 2 * strlen(name ? name : path);
+    size_t count;
+
+    if (treeobj_type(obj) == TREEOBJ_VALREF) {
+        treeobj_refs(obj, &count);
+        size += count * (BLOBREF_MAX + 3);
+    } else if (treeobj_type(obj) == TREEOBJ_SYMLINK) {
+        size += 2 * strlen(treeobj_link_target(obj));
+    } else if (treeobj_type(obj) == TREEOBJ_VAL) {
+        treeobj_val_base64(obj, &count);
+        size += count;
+    }
+    return size;
+}
+
 static void
 set_leaf(struct notes *notes, struct note *n, struct treeobj **obj, uint64_t size)
 {
     notes->memory += treeobj_memory(*obj);
+    notes->largest = MAX(notes->largest, entry_size(n->path, *obj));
     n->kind = NOTE_LEAF;
     n->obj = TAKE(*obj);
     n->size = size;
@@ -159,6 +182,12 @@ size_t
 build_memory(const struct build *b)
 {
     return b->notes.memory;
+}
+
+size_t
+build_largest_entry(const struct build *b)
+{
+    return b->notes.largest;
 }
 
 bool

@@ -39,6 +39,7 @@ struct notes {
     size_t capacity;     // notes allocated
     size_t sorted;       // the first of them are sorted
     size_t memory;       // bytes that they hold, about
+    size_t largest;      // bytes of an entry of a directory, at most
     bool is_base;        // those that come now are
     bool is_plain;       // see build_is_plain()
     struct block *arena; // owned; the newest block first

@@ -61,6 +61,13 @@ for maxreqs in 1 3 64 1000; do
 done
 
 # ---- is it whole? ----
+check 'a part is dumped' dump -q --prefix=a "$TEMP/header.tar"
+check 'and verified' xylem-dump -q --verify "$TEMP/header.tar"
+sed 's/"prefix":"a"/"prefix":"b"/' "$TEMP/header.tar" >"$TEMP/changed.tar"
+check_fails 'a changed header is noticed' 'header was changed' xylem-dump --verify "$TEMP/changed.tar"
+elsewhere() { xylem-restore -q --statedir "$TEMP/elsewhere" --key=. "$@"; }
+check_fails 'and refused' 'header was changed' elsewhere "$TEMP/changed.tar"
+check 'unless that is wanted' elsewhere --no-verify "$TEMP/changed.tar"
 check 'the archive is verified without a rank' env -u XYLEM_URI xylem-dump --verify "$TEMP/full.tar"
 check 'so are compressed ones' eval \
     'for e in gz xz zst bz2; do xylem-dump -q --verify "$TEMP/full.tar.$e" || exit; done'

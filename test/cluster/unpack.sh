@@ -105,6 +105,19 @@ tar -C "$TEMP" -Scf "$TEMP/sparse.tar" sparse
 check 'a sparse file is restored' restore -q --key=t "$TEMP/sparse.tar"
 check 'with its holes' eval 'here get -r t.sparse | cmp - "$TEMP/sparse"'
 
+# ---- regions of a sparse file that overlap ----
+python3 - "$TEMP/overlap.tar" <<'END'
+import io, sys, tarfile
+body = b"2\n0\n5\n3\n5\n".ljust(512, b"\0") + b"x" * 10
+entry = tarfile.TarInfo("GNUSparseFile.0/s")
+entry.size = len(body)
+entry.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s",
+                     "GNU.sparse.realsize": "10000"}
+with tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT) as tar:
+    tar.addfile(entry, io.BytesIO(body))
+END
+check_fails 'they are an error' 'overlap.tar: s: ' timeout 20 xylem-restore -q --key=s "$TEMP/overlap.tar"
+
 # ---- cut off behind content that looks like an end mark; what is skipped is not what it was before ----
 head -c 1024 /dev/zero >"$TEMP/zeros"
 echo hello >"$TEMP/hello"

@@ -21,7 +21,7 @@ try_header(const uint8_t *data, size_t size)
         assert(rc == 0 || err.text[0]);
         return;
     }
-    archive_header_encode(&h, &blocks);
+    archive_header_encode(&h, &blocks, &h.digest);
     assert(blocks.size % TAR_BLOCK == 0);
     assert(archive_header_decode(blocks.data, blocks.size, &again, &err) == 1);
     assert(again.kind == h.kind && again.alg == h.alg && digest_equal(&again.root, &h.root));

@@ -34,7 +34,7 @@ a_header_comes_back(void **state UNUSED)
     struct archive_header h = make_header();
     struct archive_header got;
 
-    archive_header_encode(&h, &out);
+    archive_header_encode(&h, &out, &h.digest);
     assert_int_equal(archive_header_decode(out.data, out.size, &got, NULL), 1);
     assert_int_equal(got.kind, h.kind);
     assert_int_equal(got.alg, h.alg);
@@ -57,7 +57,7 @@ what_is_not_told_is_not_there(void **state UNUSED)
     struct archive_header h = {.blob_size_limit = 1};
     struct archive_header got;
 
-    archive_header_encode(&h, &out);
+    archive_header_encode(&h, &out, &h.digest);
     assert_int_equal(archive_header_decode(out.data, out.size, &got, NULL), 1);
     assert_null(got.ns);
     assert_null(got.prefix);
@@ -75,7 +75,7 @@ an_incremental_archive_says_since_when(void **state UNUSED)
     struct archive_header got;
 
     h.since.bytes[0] = 7;
-    archive_header_encode(&h, &out);
+    archive_header_encode(&h, &out, &h.digest);
     assert_int_equal(archive_header_decode(out.data, out.size, &got, NULL), 1);
     assert_true(digest_equal(&got.since, &h.since));
     archive_header_fini(&got);
@@ -135,8 +135,8 @@ damaged_headers_are_errors(void **state UNUSED)
 static void
 an_end_comes_back_from_the_last_bytes(void **state UNUSED)
 {
-    const struct archive_end e = {UINT64_C(1) << 60, UINT64_C(1) << 62, 3, true,
-                                  DIGEST_SHA1,       {{7, 8, 9}}};
+    const struct archive_end e = {
+        UINT64_C(1) << 60, UINT64_C(1) << 62, 3, true, DIGEST_SHA1, {{4, 5, 6}}, {{7, 8, 9}}};
     AUTO(buf) struct buf out = BUF_INIT;
     struct archive_end got;
 
@@ -148,6 +148,7 @@ an_end_comes_back_from_the_last_bytes(void **state UNUSED)
     assert_int_equal(got.failed, 3);
     assert_true(got.is_exact);
     assert_int_equal(got.alg, DIGEST_SHA1);
+    assert_int_equal(got.header.bytes[1], 5);
     assert_true(digest_equal(&got.content, &e.content));
     for (size_t size = 0; size < out.size; size += 64)
         assert_int_equal(archive_end_decode(out.data, size, &got), -ENOENT);

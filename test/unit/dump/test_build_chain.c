@@ -245,7 +245,7 @@ forms_are_as_told(void **state UNUSED)
 
 /* Where wide directories are not known, nobody could read one. */
 static void
-no_wide_directory_where_there_are_none(void **state UNUSED)
+a_wide_directory_is_told_where_others_are_none(void **state UNUSED)
 {
     struct hdir_form form = hdir_form(ALG, 0);
     struct rig r;
@@ -253,7 +253,7 @@ no_wide_directory_where_there_are_none(void **state UNUSED)
     rig_init(&r);
     build_set_form(r.build, &form);
     say_all(&r, "a/b=1 a:hdir");
-    finish(&r, "maxdirent 0", "a/b=1 ");
+    finish(&r, "maxdirent 0", "a/[hdir 1] ");
     rig_fini(&r);
 }
 
@@ -316,7 +316,7 @@ main(void)
         cmocka_unit_test(what_is_newer_wins),
         cmocka_unit_test(a_base_is_older_than_all),
         cmocka_unit_test(forms_are_as_told),
-        cmocka_unit_test(no_wide_directory_where_there_are_none),
+        cmocka_unit_test(a_wide_directory_is_told_where_others_are_none),
         cmocka_unit_test(base_entries_are_kept_as_they_are_and_not_counted),
         cmocka_unit_test(it_is_known_where_something_was_said),
     };
