@@ -389,17 +389,22 @@ int
 intake_run(struct intake *in, struct err *err)
 {
     struct archive_item item;
+    bool has_entries = false;
     int rc, more;
 
     free(TAKE(in->section));
     in->skip_section = false;
     while ((more = archive_reader_next(in->archive, &item, err)) > 0) {
+        has_entries = true;
         rc = take_item(in, &item, err);
         if (rc == 0 && in->on_entry)
             rc = in->on_entry(in->on_entry_arg, err);
         if (rc < 0)
             return rc;
     }
+    if (more == 0 && !in->no_verify && !has_entries && !archive_reader_header(in->archive))
+        return err_set(err, -EIO,
+                       "nothing is in it, or it was cut off (--no-verify takes it as it is)");
     if (more == 0 && !in->no_verify)
         more = archive_reader_check_header(in->archive, err);
     return more < 0 ? more : upload_finish(in->upload, err);

@@ -148,5 +148,7 @@ target_write(const struct target *t, struct depot *d, const struct target_tree *
         rc = write_key(t, d, tree, ret, err);
     else
         rc = write_checkpoint(d, tree, ret, err);
-    return rc < 0 ? rc : depot_flush(d, err);
+    if (rc == 0 && (rc = depot_flush(d, err)) < 0 && d->is_live)
+        err_prefix(err, rc, "the new tree is there, but perhaps not on the disk yet");
+    return rc;
 }

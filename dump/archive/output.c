@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 static char tmp_path[PATH_MAX];            // the temporary file; "" = none
+static char target_path[PATH_MAX];         // OPEN: what it will be called
 static struct output current = {.fd = -1}; // OPEN: a copy, for output_name()
 
 static void
@@ -48,13 +49,20 @@ catch_signals(void)
     }
 }
 
+/* What is to be replaced: a file, or the one that a link leads to. */
 static int
 check_path(const char *path, struct err *err)
 {
     struct stat st;
 
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (!realpath(path, target_path))
+        snprintf(target_path, sizeof(target_path), "%s", path);
+    if (stat(path, &st) < 0)
+        return 0;
+    if (S_ISDIR(st.st_mode))
         return err_set(err, -EISDIR, "%s: %s", path, err_name(EISDIR));
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, -EINVAL, "%s: not a regular file: use - and a redirection", path);
     return 0;
 }
 
@@ -77,7 +85,7 @@ output_open(struct output *o, const char *path, struct err *err)
     if ((rc = check_path(path, err)) < 0)
         return rc;
     catch_signals();
-    len = snprintf(tmp_path, sizeof(tmp_path), "%s.tmp.%ld", path, (long)getpid());
+    len = snprintf(tmp_path, sizeof(tmp_path), "%s.tmp.%ld", target_path, (long)getpid());
     if (len < 0 || (size_t)len >= sizeof(tmp_path)) {
         tmp_path[0] = '\0';
         return err_set(err, -ENAMETOOLONG, "%s: %s", path, err_name(ENAMETOOLONG));
@@ -128,12 +136,12 @@ output_commit(struct output *o, struct err *err)
     current.fd = o->fd = -1;
     if (close(fd) < 0 && !failed)
         failed = errno;
-    if (!failed && rename(tmp_path, o->path) < 0)
+    if (!failed && rename(tmp_path, target_path) < 0)
         failed = errno;
     if (failed)
         return err_set(err, -failed, "%s: %s", o->path, err_name(failed));
     tmp_path[0] = '\0';
-    return sync_directory(o->path, err);
+    return sync_directory(target_path, err);
 }
 
 void

@@ -163,6 +163,19 @@ apply_option(const struct opt_program *prog, int code)
     given[row - prog->options] = true;
 }
 
+/* A standard descriptor that is closed would be taken by the next file or socket, and what is printed would
+ * go into that.  What is opened here cannot be used the way it would be: that is an error. */
+static void
+take_standard_descriptors(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+    for (int fd = 0; fd < (int)ARRAY_SIZE(modes); fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
+            exit(2);
+    }
+}
+
 int
 opt_parse(const struct opt_program *prog, int argc, char **argv)
 {
@@ -171,6 +184,7 @@ opt_parse(const struct opt_program *prog, int argc, char **argv)
     AUTO(buf) struct buf letters = BUF_INIT;
     int code;
 
+    take_standard_descriptors();
     free(given);
     given = xcalloc(count, sizeof(*given));
     make_letters(prog, &letters);

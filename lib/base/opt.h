@@ -44,6 +44,7 @@ struct opt_program {
 
 /* Parse argv.  -h/--help and -V/--version are built in: they print and exit(0).  A wrong option
  * prints one line and a hint on stderr and exits with 2.  Returns the index of the first operand.
+ * Standard descriptors that are closed are taken, so that nothing else gets their numbers.
  * Only for program files; operands are moved behind the options unless stop_at_operand. */
 int opt_parse(const struct opt_program *prog, int argc, char **argv);
 

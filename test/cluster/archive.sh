@@ -111,6 +111,19 @@ on_rank 3 xylem kvs unlink -R back
 on_rank 3 xylem kvs unlink formats.far
 check_fails 'a name without a known ending is refused' 'packed' dump 4 -q "$TEMP/packed.what"
 
+# ---- errors name what the user wrote ----
+dump_full() { dump 4 -q - >/dev/full; }
+check_fails 'a full disk behind standard output is told' '^xylem-dump: standard output: No space' \
+    dump_full
+dump_limited() ( trap '' XFSZ; ulimit -f 16; dump 4 -q "$1" )
+for ending in tar tgz zip; do
+    check_fails "a .$ending that cannot grow is told by its name" \
+        "^xylem-dump: $TEMP/limited.$ending: File too large" dump_limited "$TEMP/limited.$ending"
+done
+check_fails 'so is one in a directory that is not there' \
+    '^xylem-dump: /nonexistent/a.tar: No such file' dump 4 -q /nonexistent/a.tar
+check 'nothing is left of them' eval '! ls "$TEMP"/limited.*'
+
 # ---- the whole root ----
 root_before=$(xylem kvs getroot -b)
 check 'the root is replaced by an archive of it' restore 7 -q --key=. "$TEMP/out.tar"
@@ -140,3 +153,22 @@ check 'and dumped' dump 2 -q "$TEMP/wide.tar"
 check 'it is restored under a key' restore 4 -q --key=back "$TEMP/wide.tar"
 check_output 'with the same root' "$(xylem kvs get -t wide)" xylem kvs get -t back.wide
 check_output 'and its values' v29999 on_rank 7 xylem kvs get back.wide.dir.k29999
+
+# ---- what an archive cannot be written to ----
+check_fails 'standard output that is closed is an error' '.' eval 'dump 2 -q --prefix=a - >&-'
+check 'with all closed the archive is written' eval 'dump 2 -v --prefix=wide "$TEMP/closed.tar" <&- >&- 2>&-'
+check 'and nothing else goes into it' xylem-dump -q --verify "$TEMP/closed.tar"
+mkfifo "$TEMP/fifo.tar"
+check_fails 'a FIFO is refused' 'fifo.tar: not a regular file' dump 2 -q "$TEMP/fifo.tar"
+check 'and stays what it is' test -p "$TEMP/fifo.tar"
+ln -s real.tar "$TEMP/link.tar"
+echo old >"$TEMP/real.tar"
+check 'of a link the file is replaced' dump 2 -q --prefix=wide "$TEMP/link.tar"
+check 'and not the link' test -L "$TEMP/link.tar"
+check 'the file is an archive' xylem-dump -q --verify "$TEMP/real.tar"
+
+# ---- nothing but zeros is no archive of nothing ----
+head -c 30720 /dev/zero >"$TEMP/zeros.iso"
+before=$(on_rank 1 xylem kvs getroot -b)
+check_fails 'zeros are refused' 'zeros.iso: nothing is in it' restore 1 --key=. "$TEMP/zeros.iso"
+check_output 'and change nothing' "$before" on_rank 1 xylem kvs getroot -b
