@@ -3,7 +3,8 @@
  *
  * Two stages: `filters` takes compression away, and `archive` finds entries in the bytes that come out.
  * In between they can be looked at: for a header at the start, for the end mark, and for what is behind
- * it.  A file that is not compressed needs no filters, and can be sought in, as 7zip has to.
+ * it.  A file that is not compressed needs no filters, and can be sought in, as zip and 7zip have to; if they
+ * come from a pipe they are put into a file first.
  *
  *   stage      bytes come from
  *   FILTERED   what was looked at first, then `filters`
@@ -21,6 +22,7 @@
  * which libarchive takes: so behind the last entry it has to have taken something.
  */
 #include "archive_reader.h"
+#include "spool.h"
 #include "tar_block.h"
 #include "xmem.h"
 
@@ -45,6 +47,7 @@ struct archive_reader {
     bool has_end;                 // and an end?
     struct archive_header header; // valid if has_header
     struct archive_end end;       // valid if has_end
+    struct spool spool;           // what fd is when it came from a pipe and has to be sought in
     struct buf head;              // FILTERED: the first bytes, until archive has got them
     bool at_eof;                  // there are no more bytes
     char tail[ARCHIVE_END_SIZE];  // the last bytes that archive has got
@@ -171,7 +174,7 @@ static void
 support_formats(struct archive *a)
 {
     archive_read_support_format_tar(a);
-    archive_read_support_format_zip(a);
+    archive_read_support_format_zip_seekable(a); // as a stream it has no links
     archive_read_support_format_cpio(a);
     archive_read_support_format_7zip(a);
     archive_read_support_format_iso9660(a);
@@ -237,6 +240,34 @@ go_direct(struct archive_reader *r, off_t start)
     archive_read_set_seek_callback(r->archive, seek_block);
 }
 
+/* zip and 7zip tell at their end what is in them. */
+static bool
+is_told_at_the_end(const struct buf *head)
+{
+    return head->size >= 4 &&
+           (memcmp(head->data, "PK", 2) == 0 || memcmp(head->data, "7z\xbc\xaf", 4) == 0);
+}
+
+/* From a pipe, or compressed once more: into a temporary file, which can be sought in. */
+static int
+go_through_file(struct archive_reader *r, struct err *err)
+{
+    const void *data = r->head.data;
+    la_ssize_t n = (la_ssize_t)r->head.size;
+    int rc = 0;
+
+    while (n > 0 && (rc = spool_add(&r->spool, data, (size_t)n, err)) == 0)
+        n = read_filters(r, r->filters, &data);
+    if (rc == 0 && n < 0)
+        rc = set_error(r->filters, err);
+    if (rc < 0)
+        return rc;
+    r->fd = r->spool.fd;
+    r->is_compressed = false;
+    go_direct(r, 0);
+    return 0;
+}
+
 static int
 open_stages(struct archive_reader *r, struct err *err)
 {
@@ -248,6 +279,8 @@ open_stages(struct archive_reader *r, struct err *err)
     if (rc < 0)
         return rc;
     go_direct(r, start);
+    if (r->filters && is_told_at_the_end(&r->head) && (rc = go_through_file(r, err)) < 0)
+        return rc;
     support_formats(r->archive);
     archive_read_set_read_callback(r->archive, read_block);
     archive_read_set_callback_data(r->archive, r);
@@ -261,6 +294,7 @@ archive_reader_open(struct archive_reader **ret, int fd, struct err *err)
     int rc;
 
     r->fd = fd;
+    spool_init(&r->spool, 0);
     r->archive = archive_read_new();
     assert(r->archive);
     rc = open_stages(r, err);
@@ -414,7 +448,8 @@ archive_reader_data(struct archive_reader *r, void *data, size_t size, struct er
     while (got < size) {
         la_ssize_t n = archive_read_data(r->archive, to + got, size - got);
 
-        if (n < 0) // also RETRY, which for regions of a sparse file that overlap would come for ever
+        if (n <
+            0) // also RETRY, which for regions of a sparse file that overlap would come for ever
             return set_error(r->archive, err);
         if (n == 0) {
             got += fill_hole(r, to + got, size - got);
@@ -457,6 +492,7 @@ archive_reader_free(struct archive_reader **rp)
         archive_read_free(r->filters);
     archive_header_fini(&r->header);
     buf_fini(&r->head);
+    spool_fini(&r->spool);
     if (r->raw)
         freelocale(r->raw);
     free(r);

@@ -21,8 +21,8 @@ struct archive_item {
     int64_t mtime;          // seconds since the epoch, 0 = not told
 };
 
-/* tar (plain or compressed), zip, cpio, 7zip, iso9660.  fd is borrowed; 7zip needs one that can
- * seek.  LC_CTYPE must be UTF-8.  -errno with text: not an archive of these, or not readable. */
+/* tar (plain or compressed), zip, cpio, 7zip, iso9660.  fd is borrowed; zip and 7zip from one that cannot
+ * seek go into a temporary file first.  LC_CTYPE must be UTF-8.  -errno with text: not an archive of these, or not readable. */
 int archive_reader_open(struct archive_reader **ret, int fd, struct err *err);
 
 /* What the archive says about itself, borrowed; NULL: nothing.  -EPROTO from archive_reader_open() when

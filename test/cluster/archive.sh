@@ -172,3 +172,15 @@ head -c 30720 /dev/zero >"$TEMP/zeros.iso"
 before=$(on_rank 1 xylem kvs getroot -b)
 check_fails 'zeros are refused' 'zeros.iso: nothing is in it' restore 1 --key=. "$TEMP/zeros.iso"
 check_output 'and change nothing' "$before" on_rank 1 xylem kvs getroot -b
+
+# ---- formats that tell at their end what is in them, from a pipe ----
+xylem kvs put piped.a=1 piped.b="$(seq 1 1000)" && xylem kvs link piped.a piped.l
+on_rank 2 xylem kvs wait "$(xylem kvs version)"
+for format in zip 7z; do
+    check "a .$format is dumped" dump 2 -q --prefix=piped "$TEMP/piped.$format"
+    check 'it is restored from a pipe' eval 'cat "$TEMP/piped.$format" | restore 1 -q --key=out.$format -'
+    on_rank 1 xylem kvs wait "$(xylem kvs version)"
+    check_output 'links are links' piped.a on_rank 1 xylem kvs readlink "out.$format.piped.l"
+    head -c "$(($(stat -c %s "$TEMP/piped.$format") - 30))" "$TEMP/piped.$format" >"$TEMP/cut.$format"
+    check_fails 'one that is cut off is refused' '.' restore 1 -q --key=cut "$TEMP/cut.$format"
+done
