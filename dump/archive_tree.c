@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* archive_tree.c - intake without a depot behind its upload, and a build whose blobs are kept by name. */
 #include "archive_tree.h"
+#include "archive_file.h"
 #include "section.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What a restore consists of, while the archive is read. */
 struct trial {
@@ -29,27 +28,19 @@ struct dir {
 
 /* ---- life ---- */
 
-static const char *
-name_of(const struct archive_tree *t)
-{
-    return strcmp(t->path, "-") == 0 ? "standard input" : t->path;
-}
-
 int
 archive_tree_open(struct archive_tree *t, const char *path, struct progress *progress,
                   struct err *err)
 {
-    bool is_stdin = strcmp(path, "-") == 0;
     int rc;
 
     *t = (struct archive_tree){.path = path, .progress = progress};
     map_init(&t->dirs, offsetof(struct dir, digest), sizeof(struct digest));
-    t->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (t->fd < 0)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    if ((rc = archive_file_open(path, &t->fd, err)) < 0)
+        return rc;
     progress_watch_file(progress, t->fd);
     rc = archive_reader_open(&t->reader, t->fd, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(t->path)) : 0;
 }
 
 void
@@ -62,9 +53,7 @@ archive_tree_close(struct archive_tree *t)
         free(dir);
     map_fini(&t->dirs);
     archive_reader_free(&t->reader);
-    if (t->fd > STDIN_FILENO)
-        close(t->fd);
-    t->fd = -1;
+    archive_file_close(&t->fd);
 }
 
 const struct archive_header *
@@ -270,7 +259,7 @@ archive_tree_read(struct archive_tree *t, const struct layout *layout, enum arch
         rc = run_trial(&trial, err);
         close_trial(&trial);
     }
-    return rc < 0 ? err_prefix(err, rc, "%s", name_of(t)) : 0;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(t->path)) : 0;
 }
 
 int
@@ -284,5 +273,5 @@ archive_tree_skim(struct archive_tree *t, struct err *err)
     } while (more > 0);
     if (more == 0)
         more = archive_reader_check_header(t->reader, err);
-    return more < 0 ? err_prefix(err, more, "%s", name_of(t)) : 0;
+    return more < 0 ? err_prefix(err, more, "%s", archive_file_name(t->path)) : 0;
 }

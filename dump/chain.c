@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* chain.c - see chain.h. */
 #include "chain.h"
+#include "archive_file.h"
 #include "blobref.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-static const char *
-name_of(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "standard input" : path;
-}
 
 void
 chain_init(struct chain *c, struct intake *intake, char *const *paths, size_t count)
@@ -26,9 +18,7 @@ static void
 close_reader(struct chain *c)
 {
     archive_reader_free(&c->reader);
-    if (c->fd > STDIN_FILENO)
-        close(c->fd);
-    c->fd = -1;
+    archive_file_close(&c->fd);
 }
 
 void
@@ -58,12 +48,11 @@ open_next(struct chain *c, struct err *err)
     int rc;
 
     close_reader(c);
-    c->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (c->fd < 0)
-        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    if ((rc = archive_file_open(path, &c->fd, err)) < 0)
+        return rc;
     progress_watch_file(c->intake->progress, c->fd);
     rc = archive_reader_open(&c->reader, c->fd, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(path)) : 0;
 }
 
 /* Before it is closed: what the next one has to be made against. */
@@ -105,7 +94,7 @@ read_one(struct chain *c, struct err *err)
     else
         rc = intake_run(c->intake, err);
     if (rc < 0)
-        return err_prefix(err, rc, "%s", name_of(c->paths[c->next - 1]));
+        return err_prefix(err, rc, "%s", archive_file_name(c->paths[c->next - 1]));
     remember(c);
     return 0;
 }
@@ -116,8 +105,8 @@ read_one(struct chain *c, struct err *err)
 static int
 check_order(const struct chain *c, struct err *err)
 {
-    const char *before = name_of(c->paths[c->next - 2]);
-    const char *now = name_of(c->paths[c->next - 1]);
+    const char *before = archive_file_name(c->paths[c->next - 2]);
+    const char *now = archive_file_name(c->paths[c->next - 1]);
     const struct archive_header *h = chain_header(c);
     char since[BLOBREF_MAX], root[BLOBREF_MAX];
 

@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GROUP_LOADS 256          // blobs that one request brings, at most
@@ -145,6 +146,17 @@ archive_tree(struct dump *d, struct err *err)
 /* ---- set-up ---- */
 
 static int
+find_given_root(struct dump *d, struct err *err)
+{
+    int rc = source_root(&d->source, d->job.depot, rootref, ns, err);
+
+    if (rc < 0)
+        return rc;
+    rc = source_check_stored(d->job.depot, &d->source.root, err);
+    return rc < 0 ? err_prefix(err, rc, "--root") : 0;
+}
+
+static int
 find_root(struct dump *d, struct err *err)
 {
     if (is_all)
@@ -152,7 +164,7 @@ find_root(struct dump *d, struct err *err)
     if (use_checkpoint)
         return source_checkpoint(&d->source, d->job.depot, err);
     if (rootref)
-        return source_root(&d->source, d->job.depot, rootref, ns, err);
+        return find_given_root(d, err);
     return source_live(&d->source, d->job.depot, ns ? ns : "primary", err);
 }
 
@@ -225,6 +237,19 @@ open_archive(struct dump *d, const char *path, const struct archive_format *form
     return rc;
 }
 
+/* The next one needs it as it is. */
+static int
+check_not_since(const char *path, struct err *err)
+{
+    struct stat out, in;
+
+    if (!since || stat(path, &out) < 0 || stat(since, &in) < 0)
+        return 0;
+    if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+        return 0;
+    return err_set(err, -EEXIST, "%s: OUTFILE is the archive of --since", path);
+}
+
 static int
 dump_to(struct dump *d, const char *path, struct err *err)
 {
@@ -233,6 +258,8 @@ dump_to(struct dump *d, const char *path, struct err *err)
 
     if (strcmp(path, "-") != 0)
         rc = archive_format_by_path(path, &format, err);
+    if (rc == 0)
+        rc = check_not_since(path, err);
     if (rc == 0 && is_exact && format->container != CONTAINER_TAR)
         rc = err_set(err, -ENOTSUP, "%s: only tar archives can be exact", path);
     if (rc == 0)
@@ -268,6 +295,21 @@ close_all(struct dump *d)
     pack_fini(&d->pack);
 }
 
+/* What the last line has no room for. */
+static void
+tell_parts(struct dump *d)
+{
+    struct progress *p = &d->job.progress;
+
+    if (as_json || p->quiet)
+        return;
+    if (since)
+        progress_warn(p, "%" PRIu64 " keys removed since", d->since.removed_keys);
+    if (is_all)
+        progress_warn(p, "%zu namespaces and %zu checkpoints", d->all.namespaces,
+                      d->all.checkpoints);
+}
+
 static int
 report(struct dump *d, const char *path, int64_t started_ms)
 {
@@ -281,15 +323,24 @@ report(struct dump *d, const char *path, int64_t started_ms)
         .sequence = d->source.sequence,
         .kind = archive_kind_name(kind()),
         .failed = done->failed,
+        .has_removed = since,
+        .removed = d->since.removed_keys,
+        .has_sections = is_all,
+        .namespaces = d->all.namespaces,
+        .checkpoints = d->all.checkpoints,
         .started_ms = started_ms,
     };
 
+    if (done->keys == 0 && done->failed == 0 && !filter_is_empty(&filter))
+        progress_warn(&d->job.progress, "no key matches --include and --exclude (patterns have '/' "
+                                        "between names)");
     if (done->failed > 0)
         progress_warn(&d->job.progress, "left out %" PRIu64 " keys that could not be read",
                       done->failed);
     else if (is_exact && !done->is_exact)
         progress_warn(&d->job.progress, "the archive is not exact: the values of some keys are of "
                                         "too many blobs, or of too large ones");
+    tell_parts(d);
     if (!as_json)
         progress_finish(&d->job.progress, done->keys, done->bytes, d->source.rootref);
     else if (summary_print(&summary, strcmp(path, "-") == 0 ? stderr : stdout) < 0)
@@ -318,14 +369,31 @@ dump(const char *path)
 }
 
 static void
+check_all(void)
+{
+    const struct job_given given[] = {
+        {use_checkpoint, "--checkpoint"},
+        {ns, "--namespace"},
+        {rootref, "--root"},
+        {since, "--since"},
+        {prefix, "--prefix"},
+        {filter.include.count > 0, "--include"},
+        {filter.exclude.count > 0, "--exclude"},
+    };
+
+    job_exclude(&program, "--all", given, ARRAY_SIZE(given));
+}
+
+static void
 check_usage(int operands)
 {
     bool is_inspection = list_path || verify_path;
+    const char *inspection = list_path ? "--list" : "--verify";
 
     if ((list_path != NULL) + (verify_path != NULL) + is_diff > 1)
         opt_usage_error(&program, "--list, --verify and --diff exclude each other");
     if (is_inspection && operands > 0)
-        opt_usage_error(&program, "with --list and --verify nothing is dumped");
+        opt_usage_error(&program, "%s takes one FILE (%s=FILE)", inspection, inspection);
     if (is_diff && operands != 2)
         opt_usage_error(&program, "--diff needs two: each a BLOBREF or a FILE");
     if (!is_inspection && !is_diff && operands != 1)
@@ -338,8 +406,8 @@ check_usage(int operands)
         opt_usage_error(&program, "--since excludes --prefix, --include and --exclude");
     if (since && strcmp(since, "-") == 0)
         opt_usage_error(&program, "--since needs a file that can be read twice");
-    if (is_all && (use_checkpoint || ns || rootref || since || !is_full()))
-        opt_usage_error(&program, "--all archives all there is");
+    if (is_all)
+        check_all();
     is_exact = is_exact || is_all || since; // an increment is of no use otherwise
 }
 

@@ -11,6 +11,7 @@
 #include "xmem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -207,13 +208,48 @@ write_entries(struct dump_all *a, const struct section *s, struct pack *pack, st
     return s->has_since ? write_changes(a, s, pack, err) : write_whole(a, s, pack, err);
 }
 
+static bool
+is_damage(int rc)
+{
+    return rc == -ENOENT || rc == -EIO || rc == -EPROTO;
+}
+
 /* A checkpoint of which directories are lost can be done without. */
 static bool
 may_leave_out(const struct pack *pack, const struct section *s, int rc)
 {
-    bool is_damage = rc == -ENOENT || rc == -EIO || rc == -EPROTO;
+    return pack->ignore_failed_read && is_damage(rc) && s->kind == SECTION_CHECKPOINT;
+}
 
-    return pack->ignore_failed_read && is_damage && s->kind == SECTION_CHECKPOINT;
+/* Is it the root itself that is lost? */
+static void
+explain(struct dump_all *a, const struct section *s, int rc, struct err *err)
+{
+    char ref[BLOBREF_MAX];
+    struct err why;
+
+    if (rc == -ENOENT && source_check_stored(a->depot, &s->root, &why) == -ENOENT)
+        err_set(err, rc, "root %s: no such blob", blobref_format(s->alg, &s->root, ref));
+}
+
+static int
+refuse(const struct section *s, const char *path, int rc, struct err *err)
+{
+    AUTO(free) char *text = xstrdup(err->text);
+
+    if (s->kind != SECTION_CHECKPOINT)
+        return err_prefix(err, rc, "%s", path);
+    return err_set(err, rc, "checkpoint %" PRIu64 ": %s%s", s->index, text,
+                   is_damage(rc) ? " (--ignore-failed-read leaves it out)" : "");
+}
+
+static void
+count_section(struct dump_all *a, const struct section *s)
+{
+    if (s->kind == SECTION_NAMESPACE)
+        a->namespaces++;
+    else
+        a->checkpoints++;
 }
 
 /* 1: it is complete; 0: not, which was told. */
@@ -228,10 +264,14 @@ write_section(struct dump_all *a, const struct section *s, struct pack *pack, st
     pack->below = buf_str(&path);
     rc = write_entries(a, s, pack, err);
     pack->below = NULL;
-    if (rc == 0)
+    if (rc == 0) {
+        count_section(a, s);
         return pack->done.failed == failed;
+    }
+    if (s->kind == SECTION_CHECKPOINT)
+        explain(a, s, rc, err);
     if (!may_leave_out(pack, s, rc))
-        return err_prefix(err, rc, "%s", buf_str(&path));
+        return refuse(s, buf_str(&path), rc, err);
     progress_warn(pack->progress, "%s: left out: %s", buf_str(&path), err->text);
     pack->done.failed++;
     pack->done.is_exact = false;

@@ -12,9 +12,10 @@ struct dump_all {
     size_t maxreqs;           // requests under way at the same time
     struct section *sections; // owned array, in the order of the archive
     size_t count;
-    struct walk *walk;  // owned; through the section that is written, or NULL
-    struct fetch fetch; // feeds walk
-    struct since since; // of a section of what is different
+    size_t namespaces, checkpoints; // that were written
+    struct walk *walk;              // owned; through the section that is written, or NULL
+    struct fetch fetch;             // feeds walk
+    struct since since;             // of a section of what is different
 };
 
 /* Find all there is.  *source: the root of primary.  -errno with text. */

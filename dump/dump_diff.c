@@ -10,12 +10,14 @@
  * links.
  */
 #include "dump_diff.h"
+#include "archive_file.h"
 #include "batch.h"
 #include "changes.h"
 #include "diff_dir.h"
 #include "diff_text.h"
 #include "link_text.h"
 #include "recut.h"
+#include "source.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -63,7 +65,7 @@ check_archive(const struct side *s, struct err *err)
     if (!h || h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_ALL)
         return 0;
     return err_set(err, -EINVAL, "%s: an archive of kind \"%s\" does not hold a whole tree",
-                   s->text, archive_kind_name(h->kind));
+                   archive_file_name(s->text), archive_kind_name(h->kind));
 }
 
 static int
@@ -73,10 +75,13 @@ open_side(struct comparison *c, struct side *s, const char *text, struct err *er
     int rc;
 
     s->text = text;
-    s->is_archive = blobref_parse(text, &s->alg, &s->root) < 0;
-    s->is_exact = !s->is_archive;
-    if (!s->is_archive)
+    if (blobref_parse(text, &s->alg, &s->root) == 0) {
+        s->is_exact = true;
         return 0;
+    }
+    if ((rc = source_check_text(text, err)) < 0)
+        return rc;
+    s->is_archive = true;
     rc = archive_tree_open(&s->tree, text, &c->diff->job.progress, err);
     if (rc == 0)
         rc = check_archive(s, err);

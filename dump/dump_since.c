@@ -12,6 +12,7 @@
 #include "dump_since.h"
 #include "diff_dir.h"
 #include "diff_text.h"
+#include "source.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -22,14 +23,11 @@
 static int
 open_root(struct since *s, struct err *err)
 {
-    AUTO(treeobj) struct treeobj *dir = NULL;
-    int rc = depot_load_object(s->depot, &s->root, &dir, err);
+    int rc = source_check_stored(s->depot, &s->root, err);
 
     if (rc == -ENOENT)
         return err_set(err, rc, "--since: %s is no longer stored, but an archive of it would do",
                        s->text);
-    if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR && treeobj_type(dir) != TREEOBJ_HDIR)
-        rc = err_set(err, -EPROTO, "%s is no root", s->text);
     return rc < 0 ? err_prefix(err, rc, "--since") : 0;
 }
 
@@ -39,7 +37,7 @@ check_header(const struct since *s, const struct archive_header *h, struct err *
     if (!h)
         return err_set(err, -ENOTSUP, "%s: the archive has no header that names its root", s->text);
     if (h->kind == ARCHIVE_PARTIAL)
-        return err_set(err, -EINVAL, "%s: a partial archive is none of a root", s->text);
+        return err_set(err, -EINVAL, "%s: a partial archive holds no whole root", s->text);
     if (h->alg != s->depot->layout.alg)
         return err_set(err, -EINVAL, "%s: the archive is of an instance whose hash is %s", s->text,
                        digest_name(h->alg));
@@ -85,13 +83,30 @@ find_end(struct since *s, bool *ret_is_exact, struct err *err)
     return 0;
 }
 
+/* An archive of what is different brings nothing that the store has lost. */
+static int
+check_root(const struct since *s, struct err *err)
+{
+    int rc = source_check_stored(s->depot, &s->root, err);
+
+    if (rc == -ENOENT)
+        return err_set(err, rc,
+                       "%s: its root is not stored any more (xylem-gc): use --since with the last "
+                       "full archive",
+                       s->text);
+    return rc < 0 ? err_prefix(err, rc, "%s", s->text) : 0;
+}
+
 static int
 open_archive(struct since *s, struct err *err)
 {
     const struct archive_header *h;
     bool is_exact = false;
-    int rc = open_tree(s, err);
+    int rc = source_check_text(s->text, err);
 
+    if (rc < 0)
+        return err_prefix(err, rc, "--since");
+    rc = open_tree(s, err);
     h = rc == 0 ? archive_tree_header(&s->tree) : NULL;
     if (rc == 0)
         rc = check_header(s, h, err);
@@ -100,11 +115,13 @@ open_archive(struct since *s, struct err *err)
     s->root = s->old = h->root;
     s->is_whole = h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_ALL;
     rc = find_end(s, &is_exact, err);
-    if (rc < 0 || is_exact)
-        return rc;
-    if (!s->is_whole)
+    if (rc == 0 && !is_exact && !s->is_whole)
         return err_set(err, -EINVAL, "%s: the archive is not exact: nothing can follow it",
                        s->text);
+    if (rc == 0 && !s->is_whole)
+        rc = check_root(s, err);
+    if (rc < 0 || is_exact)
+        return rc;
     rc = read_tree(s, err);
     s->old = s->tree.result.root;
     return rc;
@@ -240,12 +257,15 @@ take_item(struct since *s, const struct diff_item *item, struct pack *pack, stru
 
     if (item->kind == DIFF_FAILED) {
         diff_text_key(item, &key);
-        return err_set(err, item->errnum, "--since: %.200s: %s", buf_str(&key), item->error);
+        return err_set(err, item->errnum, "%s%.200s: %s", *s->text ? "--since: " : "",
+                       buf_str(&key), item->error);
     }
     if (item->kind == DIFF_DIR)
         return tell_form(s, item, pack, err);
-    if (!item->new)
+    if (!item->new) {
+        s->removed_keys += !diff_is_dir(item->old);
         return add_removed(s, item->path, diff_is_dir(item->old), pack, err);
+    }
     batch_add(&s->batch, item->path, item->new);
     return batch_is_full(&s->batch) ? write_batch(s, pack, err) : 0;
 }

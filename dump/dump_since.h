@@ -9,7 +9,7 @@
 #include "pack.h"
 
 struct since {
-    const char *text;        // borrowed; as it was given: a blobref, or the path of an archive
+    const char *text;        // borrowed; as given: a blobref or the path of an archive, or ""
     struct depot *depot;     // borrowed
     struct progress reading; // of the archive, which is not told
     size_t maxreqs;          // requests under way at the same time
@@ -20,8 +20,9 @@ struct since {
     bool is_read;      // and its directories are there
     struct archive_tree tree; // of the archive
     struct changes changes;
-    struct batch batch; // values on their way
-    struct buf removed; // a list of keys (exact.h) that are no more
+    struct batch batch;    // values on their way
+    struct buf removed;    // a list of keys (exact.h) that are no more
+    uint64_t removed_keys; // so far: values and links that are no more
 };
 
 /* Find the root.  text, program (its name): borrowed.  -errno with text: it names none, or one that nothing can be compared with. */

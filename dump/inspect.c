@@ -5,6 +5,7 @@
  * the header.  Where there is no such root, the digest of all entries has to be the one at the end.
  */
 #include "inspect.h"
+#include "archive_file.h"
 #include "archive_tree.h"
 #include "clock.h"
 #include "summary.h"
@@ -65,7 +66,7 @@ compare(const struct archive_tree *t, struct err *err)
 
     if (rc == 0)
         rc = compare_content(t, archive_tree_header(t), end, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", t->path) : 0;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(t->path)) : 0;
 }
 
 static int
@@ -76,9 +77,24 @@ verify(struct archive_tree *t, struct err *err)
     if (!archive_tree_header(t))
         return err_set(err, -ENOTSUP,
                        "%s: the archive has no header: there is nothing to compare it with",
-                       t->path);
+                       archive_file_name(t->path));
     rc = archive_tree_read(t, NULL, ARCHIVE_TREE_ROOT, err);
     return rc < 0 ? rc : compare(t, err);
+}
+
+/* What the last line does not say, or must not be taken for. */
+static void
+tell_limits(struct inspect *in, const struct archive_header *h, const struct archive_end *end)
+{
+    bool has_root = (h->kind == ARCHIVE_FULL || h->kind == ARCHIVE_ALL) && end->is_exact;
+
+    if (end->failed > 0)
+        progress_warn(&in->progress,
+                      "as it was written, but %" PRIu64 " keys were left out when it was made",
+                      end->failed);
+    if (!has_root && !in->as_json && !in->progress.quiet)
+        progress_warn(&in->progress, "the content is what was archived; the root cannot be "
+                                     "computed from this archive alone");
 }
 
 static int
@@ -94,11 +110,13 @@ report(struct inspect *in, const struct archive_tree *t, int64_t started_ms)
         .has_sequence = h->has_sequence,
         .sequence = h->sequence,
         .kind = archive_kind_name(h->kind),
+        .failed = archive_tree_end(t)->failed,
         .verified = SUMMARY_YES,
         .started_ms = started_ms,
     };
 
     progress_end(&in->progress, 0);
+    tell_limits(in, h, archive_tree_end(t));
     if (in->as_json)
         return summary_print(&summary, stdout) < 0 ? 1 : 0;
     progress_finish(&in->progress, summary.keys, summary.bytes, ref);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* inspect_list.c - --list: a line for each key of an archive, and for each that it tells to be no more. */
 #include "inspect.h"
+#include "archive_file.h"
 #include "archive_tree.h"
 #include "exact.h"
 #include "xmem.h"
@@ -169,7 +170,7 @@ inspect_list(struct inspect *in, const char *path)
     int rc = archive_tree_open(&t, path, &in->progress, &err);
 
     if (rc == 0 && (rc = list_items(in, t.reader, &err)) < 0)
-        err_prefix(&err, rc, "%s", path);
+        err_prefix(&err, rc, "%s", archive_file_name(path));
     archive_tree_close(&t);
     fflush(stdout);
     if (rc < 0)

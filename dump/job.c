@@ -26,6 +26,20 @@ job_init(struct job *j, const char *program, const char *done)
     j->progress.notify = job_options.sd_notify ? &j->notify : NULL;
 }
 
+void
+job_exclude(const struct opt_program *program, const char *option, const struct job_given *list,
+            size_t count)
+{
+    AUTO(buf) struct buf names = BUF_INIT;
+
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].is_given)
+            buf_printf(&names, "%s%s", names.size > 0 ? ", " : "", list[i].name);
+    }
+    if (names.size > 0)
+        opt_usage_error(program, "%s excludes %s", option, buf_str(&names));
+}
+
 int
 job_open(struct job *j, struct err *err)
 {

@@ -50,6 +50,12 @@ extern struct job_options job_options;
         0, "statedir", "DIR", OPT_STRING, &job_options.statedir, text, 0, 0 \
     }
 
+/* An option, and whether it was given. */
+struct job_given {
+    bool is_given;
+    const char *name;
+};
+
 struct job {
     struct depot *depot; // owned by the user of this; NULL until job_open()
     const struct layout
@@ -60,6 +66,10 @@ struct job {
 
 /* After the options were parsed.  done: "archived". */
 void job_init(struct job *j, const char *program, const char *done);
+
+/* Ends with a usage error that names those of the list that were given, if any. */
+void job_exclude(const struct opt_program *program, const char *option,
+                 const struct job_given *list, size_t count);
 
 /* 0, or the -errno of depot_open_rank() or depot_open_statedir() with text. */
 int job_open(struct job *j, struct err *err);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* restore.c - xylem-restore: archives become a tree of keys.
  *
- * chain, intake -> upload (blobs) and layers (names become directories); the tree is compared with what the archive says it is, and
- * last of all target makes the new root visible.  Until then nothing that others can see has changed,
- * whatever goes wrong.  man page: xylem-restore(1).
+ * chain, intake -> upload (blobs) and layers (names become directories); the tree is compared with what the
+ * archive says it is, and last of all target makes the new root visible.  Until then nothing that others can
+ * see has changed, whatever goes wrong.  man page: xylem-restore(1).
  */
+#include "archive_file.h"
 #include "chain.h"
 #include "clock.h"
 #include "job.h"
@@ -189,7 +190,7 @@ find_base(struct restore *r, struct err *err)
     if (!filter_is_empty(&filter) || rename_rules.count > 0)
         return err_set(err, -EINVAL,
                        "%s: an incremental archive is restored as a whole or not at all",
-                       r->chain.paths[0]);
+                       archive_file_name(r->chain.paths[0]));
     rc = target_find(&r->target, r->job.depot, &r->tree.base, err);
     if (rc < 0)
         return err_prefix(err, rc, "what the archive is to be added to");
@@ -199,7 +200,8 @@ find_base(struct restore *r, struct err *err)
         return 0;
     return err_set(err, -EINVAL,
                    "%s: it has what is different from root %s, but at the target is %s",
-                   r->chain.paths[0], blobref_format(r->chain.base_alg, &r->chain.base, since),
+                   archive_file_name(r->chain.paths[0]),
+                   blobref_format(r->chain.base_alg, &r->chain.base, since),
                    blobref_format(alg, &r->tree.base, is));
 }
 
@@ -248,7 +250,7 @@ restore_from(struct restore *r, char *const *paths, size_t count, struct err *er
     if (rc == 0)
         rc = layers_finish(&r->layers, &r->tree, err);
     if (rc == 0 && (rc = compare_roots(r, err)) < 0)
-        err_prefix(err, rc, "%s", paths[count - 1]);
+        err_prefix(err, rc, "%s", archive_file_name(paths[count - 1]));
     if (rc == 0)
         rc = target_write(&r->target, r->job.depot, &r->tree, &r->root, err);
     if (rc == 0)

@@ -6,22 +6,15 @@
  * (restore_all_write.c).
  */
 #include "restore_all.h"
+#include "archive_file.h"
 #include "archive_reader.h"
 #include "clock.h"
 #include "summary.h"
 #include "xmem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char *
-name_of(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "standard input" : path;
-}
 
 /* ---- one section ---- */
 
@@ -54,11 +47,12 @@ find_base(const struct restore_all *a, const struct section *s)
 static int
 end_section(struct restore_all *a, struct err *err)
 {
-    struct restored *last = a->list + a->count - 1;
+    struct restored *last;
     int rc;
 
     if (!a->is_making)
         return 0;
+    last = &a->list[a->count - 1];
     rc = layers_finish(&a->layers, &last->tree, err);
     last->is_same = digest_equal(&last->tree.root, &last->section.root);
     a->keys += a->layers.result.keys;
@@ -133,16 +127,15 @@ static int
 open_archive(struct restore_all *a, const char *path, struct err *err)
 {
     const struct archive_header *h;
-    int rc;
+    int rc = archive_file_open(path, &a->fd, err);
 
-    a->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (a->fd < 0)
-        return err_set(err, -errno, "%s", err_name(errno));
+    if (rc < 0)
+        return rc;
     rc = archive_reader_open(&a->intake.archive, a->fd, err);
     h = rc == 0 ? archive_reader_header(a->intake.archive) : NULL;
     if (rc == 0 && (!h || h->kind != ARCHIVE_ALL))
         rc = err_set(err, -EINVAL, "not an archive of all namespaces: restore it with --key");
-    return rc;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(path)) : 0;
 }
 
 static int
@@ -245,7 +238,7 @@ read_all(struct restore_all *a, const char *path, struct err *err)
     int rc = open_archive(a, path, err);
 
     if (rc < 0)
-        return err_prefix(err, rc, "%s", name_of(path));
+        return rc;
     if ((rc = open_depot(a, err)) < 0)
         return rc;
     a->intake.no_verify = a->no_verify;
@@ -254,7 +247,7 @@ read_all(struct restore_all *a, const char *path, struct err *err)
         rc = end_section(a, err);
     if (rc == 0)
         rc = compare_roots(a, err);
-    return rc < 0 ? err_prefix(err, rc, "%s", name_of(path)) : 0;
+    return rc < 0 ? err_prefix(err, rc, "%s", archive_file_name(path)) : 0;
 }
 
 /* ---- the program ---- */
@@ -271,8 +264,7 @@ close_all(struct restore_all *a)
     for (size_t i = 0; i < a->count; i++)
         target_tree_fini(&a->list[i].tree);
     free(a->list);
-    if (a->fd > STDIN_FILENO)
-        close(a->fd);
+    archive_file_close(&a->fd);
 }
 
 static size_t
@@ -318,6 +310,9 @@ report(struct restore_all *a)
         .root = blobref_format(alg, primary ? &primary->tree.root : &h->root, ref),
         .kind = archive_kind_name(h->kind),
         .failed = a->intake.skipped,
+        .has_sections = true,
+        .namespaces = count_kind(a, SECTION_NAMESPACE),
+        .checkpoints = count_kind(a, SECTION_CHECKPOINT),
         .verified = a->no_verify || a->not_verified ? SUMMARY_NO : SUMMARY_YES,
         .started_ms = a->started_ms,
     };

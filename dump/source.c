@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* $SOURCE_DATE_EPOCH makes dumps of one root at different times the same bytes. */
 static int64_t
@@ -28,6 +30,54 @@ set_root(struct source *s, const struct depot *d, const struct digest *root)
     s->root = *root;
     blobref_format(s->alg, root, s->rootref);
 }
+
+/* ---- what was given ---- */
+
+static bool
+looks_like_blobref(const char *text)
+{
+    static const enum digest_alg algs[] = {DIGEST_BLAKE2B, DIGEST_SHA256, DIGEST_SHA1};
+
+    for (size_t i = 0; i < ARRAY_SIZE(algs); i++) {
+        const char *name = digest_name(algs[i]);
+        size_t len = strlen(name);
+
+        if (strncmp(text, name, len) == 0 && text[len] == '-')
+            return true;
+    }
+    return false;
+}
+
+int
+source_check_text(const char *text, struct err *err)
+{
+    if (access(text, F_OK) == 0)
+        return 0;
+    if (*text == '{')
+        return err_set(err, -EINVAL,
+                       "%.40s...: a root is given as a blobref: use \"xylem kvs getroot -b\"",
+                       text);
+    if (looks_like_blobref(text))
+        return err_set(err, -EINVAL, "%.200s: neither a blobref nor a file", text);
+    return 0;
+}
+
+int
+source_check_stored(struct depot *d, const struct digest *root, struct err *err)
+{
+    AUTO(treeobj) struct treeobj *dir = NULL;
+    char ref[BLOBREF_MAX];
+    int rc = depot_load_object(d, root, &dir, err);
+
+    blobref_format(d->layout.alg, root, ref);
+    if (rc == -ENOENT)
+        return err_set(err, rc, "%s is not stored (any more)", ref);
+    if (rc == 0 && treeobj_type(dir) != TREEOBJ_DIR && treeobj_type(dir) != TREEOBJ_HDIR)
+        return err_set(err, -EPROTO, "%s is no root", ref);
+    return rc;
+}
+
+/* ---- roots ---- */
 
 int
 source_live(struct source *s, struct depot *d, const char *ns, struct err *err)
@@ -51,6 +101,8 @@ source_root(struct source *s, struct depot *d, const char *rootref, const char *
     enum digest_alg alg;
     struct digest root;
 
+    if (*rootref == '{' && source_check_text(rootref, err) < 0)
+        return err_prefix(err, -EINVAL, "--root");
     if (blobref_parse(rootref, &alg, &root) < 0 || alg != d->layout.alg)
         return err_set(err, -EINVAL, "--root: %s is no blobref of this instance", rootref);
     s->ns = ns;

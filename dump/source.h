@@ -16,6 +16,13 @@ struct source {
     int64_t sequence;          // of the root in its namespace
 };
 
+/* What is no blobref: may it be the path of an archive?  -EINVAL with text: it is like a blobref, or a tree
+ * object. */
+int source_check_text(const char *text, struct err *err);
+
+/* Is it stored, and a root?  -ENOENT, -EPROTO with text, and others. */
+int source_check_stored(struct depot *d, const struct digest *root, struct err *err);
+
 /* The current root of a namespace (borrowed), and now. */
 int source_live(struct source *s, struct depot *d, const char *ns, struct err *err);
 

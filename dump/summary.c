@@ -34,6 +34,12 @@ summary_print(const struct summary *s, FILE *to)
     set(json, "sequence", s->has_sequence ? json_integer(s->sequence) : json_null());
     set(json, "kind", text_or_null(s->kind));
     set(json, "failed", json_integer((json_int_t)s->failed));
+    if (s->has_removed)
+        set(json, "removed", json_integer((json_int_t)s->removed));
+    if (s->has_sections) {
+        set(json, "namespaces", json_integer((json_int_t)s->namespaces));
+        set(json, "checkpoints", json_integer((json_int_t)s->checkpoints));
+    }
     if (s->verified)
         set(json, "verified", json_boolean(s->verified == SUMMARY_YES));
     set(json, "seconds", json_real(seconds));

@@ -16,6 +16,10 @@ struct summary {
     int64_t sequence;  // of the root
     const char *kind;  // of the archive; NULL: not known
     uint64_t failed;   // keys left out, or entries skipped
+    bool has_removed;  // is it of what is different?
+    uint64_t removed;  // keys that are no more
+    bool has_sections; // is it of all there is?
+    size_t namespaces, checkpoints;
     enum { SUMMARY_UNASKED, SUMMARY_NO, SUMMARY_YES } verified;
     int64_t started_ms; // monotonic
 };

@@ -2,8 +2,8 @@
 /* content.h - one digest of all that an archive holds: paths, values, targets of links and attributes, in
  * their order.
  *
- * But for attributes it does not depend on how values are stored.  Their bytes are only looked at where it is not known yet
- * which blobs a restore would cut them into.  Pure.
+ * But for attributes it does not depend on how values are stored.  Their bytes are only looked at where it is
+ * not known yet which blobs a restore would cut them into.  Pure.
  */
 #ifndef XYLEM_CONTENT_H
 #define XYLEM_CONTENT_H

@@ -1,15 +1,77 @@
 # SPDX-License-Identifier: MPL-2.0
-# Completion of xylem(1) and xylem-bench(1) for bash.
+# Completion for bash of xylem(1), xylem-bench(1), xylem-dump(1), xylem-restore(1), xylem-gc(1),
+# xylem-fsck(1) and xylem-launch(1).
 
-_xylem_bench()
+_xylem_words()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]}
-    local words='--uri --tests --count --size --window --clients --from --json --help --version'
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
 
-    case ${COMP_WORDS[COMP_CWORD - 1]} in
-    -t | --tests) words='all store load-hot load-cold commit lookup' ;;
+# _xylem_paths -f | -d: files, or directories only
+_xylem_paths()
+{
+    compopt -o filenames 2>/dev/null # quotes names, and a directory gets a slash
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+# The value of $option, if it has one: options has "-x, --name=" for those that do.
+_xylem_value()
+{
+    case $option in
+    --statedir | --rundir) _xylem_paths -d ;;
+    --list | --verify | --since) _xylem_paths -f ;;
+    --tests) _xylem_words 'all store load-hot load-cold commit lookup put-dir' ;;
+    *) grep -qE -e "(^|, )$option=" -e "^$option, .*=" <<<"$options" 2>/dev/null ;;
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+# COMMAND [ARG...] of xylem-launch, after "--".
+_xylem_command()
+{
+    local i
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [ "${COMP_WORDS[i]}" = -- ]; then
+            _xylem_paths -f
+            [ $((i + 1)) != "$COMP_CWORD" ] || mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+            return 0
+        fi
+    done
+    return 1
+}
+
+# _xylem_tool NAME COMMAND...: one of the programs; the help of COMMAND tells its options.
+_xylem_tool()
+{
+    local tool=$1 cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]} options
+
+    shift
+    COMPREPLY=()
+    # "--name=value" is three words here.
+    if [ "$option" = = ]; then
+        option=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [ "$cur" = = ]; then
+        cur=
+    fi
+    [ "$tool" = launch ] && _xylem_command && return
+    options=$("$@" --help 2>/dev/null | sed -nE 's/^ +((-., )?--[a-z-]+=?).*/\1/p')
+    case $tool$option in
+    bench-t) option=--tests ;;
+    esac
+    case $option in
+    -*) _xylem_value && return ;;
+    esac
+    case $tool$cur in
+    dump | dump[!-]* | restore | restore[!-]*) _xylem_paths -f ;;
+    *) _xylem_words "$(grep -oE -e '--[a-z-]+' <<<"$options")" ;;
+    esac
+}
+
+_xylem_program()
+{
+    local name=${1##*/}
+
+    _xylem_tool "${name#xylem-}" "$1"
 }
 
 _xylem()
@@ -35,18 +97,13 @@ _xylem()
     ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
     ' overlay') words='status' ;;
     ' getattr') words=$(xylem lsattr 2>/dev/null) ;;
-    ' bench')
-        _xylem_bench
-        return
-        ;;
-    ' gc') words='--statedir --online --grace --dry-run --force --json --verbose --quiet --uri' ;;
-    ' fsck') words='--statedir --uri --repair --rootref --json --verbose --quiet' ;;
-    ' dump' | ' restore' | ' launch')
-        COMPREPLY=($(compgen -f -- "$cur"))
+    ' dump'* | ' restore'* | ' gc'* | ' fsck'* | ' launch'* | ' bench'*)
+        path=${path# }
+        _xylem_tool "${path%% *}" "$1" "${path%% *}"
         return
         ;;
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    _xylem_words "$words"
 }
 complete -F _xylem xylem
-complete -F _xylem_bench xylem-bench
+complete -F _xylem_program xylem-bench xylem-dump xylem-restore xylem-gc xylem-fsck xylem-launch

@@ -132,6 +132,8 @@ check_fails 'a file that is not there is named' 'none\.tar: No such file' compar
 check_fails 'so is a root' "\\.: $nothing: No such file" compare "$new" "$nothing"
 check_fails 'a root of another hash is none of this instance' 'another instance' \
     compare "$new" "sha1-$(printf '0%.0s' {1..40})"
+check_fails 'a tree object is not a root' 'use "xylem kvs getroot -b"' compare "$new" "$(here getroot)"
+check_fails 'nor is half a blobref' 'blake2b-12: neither a blobref nor a file' compare blake2b-12 "$new"
 echo junk >"$TEMP/junk.tar"
 check_fails 'what is no archive is named' 'junk\.tar: ' offline "$TEMP/junk.tar" "$TEMP/new.tar"
 head -c 100000 "$TEMP/old.tar" >"$TEMP/cut.tar"

@@ -113,7 +113,10 @@ check_output 'links with their targets' $'link\t-> a.b' xylem-dump --list "$TEMP
 check_output 'as JSON too' '{"key":"b","size":1}' xylem-dump --list "$TEMP/full.tar" --json --include b
 check_output 'also from a pipe' $'link\t-> a.b' eval \
     'xylem-dump --list - --include link <"$TEMP/full.tar.zst"'
-check_usage 'to list and to dump is too much' 'nothing is dumped' xylem-dump --list a.tar b.tar
+check_usage 'to list and to dump is too much' '--list takes one FILE \(--list=FILE\)' \
+    xylem-dump --list a.tar b.tar
+check_usage 'one is verified at a time' '--verify takes one FILE \(--verify=FILE\)' \
+    xylem-dump --verify --json a.tar
 
 # ---- a part ----
 names() { tar -tf "$1" | tr '\n' ' '; }
@@ -123,7 +126,9 @@ check 'it says what it is' json_is "$(header "$TEMP/part.tar")" \
     "(o['kind'], o['prefix'], o['root']) == ('partial', 'a.b', '$root')"
 check 'so is a value' dump -q --prefix=a.b.src%2Eh "$TEMP/part.tar"
 check_output 'alone' 'a/b/src.h ' names "$TEMP/part.tar"
-check 'the root is no part' eval 'dump -q --prefix=. - | cmp -i 1024 - "$TEMP/full.tar"'
+entries() { tail -c +1025 "$1" | head -c -2048; }
+check 'the root is no part' eval \
+    'dump -q --prefix=. "$TEMP/root.tar" && cmp <(entries "$TEMP/root.tar") <(entries "$TEMP/full.tar")'
 check 'so is a link' dump -q --prefix=link "$TEMP/part.tar"
 check_output 'as it is' 'link ' names "$TEMP/part.tar"
 check 'an entry of a wide directory too' dump -q --prefix=wide.77 "$TEMP/part.tar"
@@ -134,7 +139,25 @@ check 'patterns choose' dump -q --include 'a/*' --include b --exclude '*.h' "$TE
 check_output 'what is archived' 'a/b/two a/one b ' names "$TEMP/part.tar"
 check 'or leave out' dump -q --exclude 'wide/*' --exclude 'deep*' "$TEMP/part.tar"
 check_output 'what is not' 'a/b/src.h a/b/two a/one b größe large link ' names "$TEMP/part.tar"
-check 'a part can be verified' xylem-dump --verify "$TEMP/part.tar"
+dump --include 'a.*' "$TEMP/nothing.tar" 2>"$TEMP/said"
+check 'patterns that choose nothing are no error' [ $? = 0 ]
+check 'but they are told, before the last line' eval \
+    'tail -n 2 "$TEMP/said" | head -n 1 | grep -q "^xylem-dump: no key matches --include and --exclude" &&
+     tail -n 1 "$TEMP/said" | grep -q "^xylem-dump: archived 0 keys, 0 bytes, root $root$"'
+check_output 'and the archive is empty' '' names "$TEMP/nothing.tar"
+xylem-dump --verify "$TEMP/part.tar" 2>"$TEMP/said"
+check 'a part can be verified' [ $? = 0 ]
+only_content() { grep -q '^xylem-dump: the content is what was archived; the root cannot be computed' "$1"; }
+check 'but not its root, which is said before the last line' eval \
+    'head -n -1 "$TEMP/said" | only_content - && tail -n 1 "$TEMP/said" | grep -q "^xylem-dump: verified 7 keys, "'
+xylem-dump --verify "$TEMP/full.tar" 2>"$TEMP/said"
+check 'with all of it, it can' eval '! only_content "$TEMP/said" && grep -q "^xylem-dump: verified 1508 keys" "$TEMP/said"'
+check_fails 'standard input is called so' 'dump: standard input: ' eval 'head -c 5000 "$TEMP/full.tar" | xylem-dump --verify -'
+check_fails 'in a list, too' 'dump: standard input: ' eval 'head -c 5000 "$TEMP/full.tar" | xylem-dump --list -'
+check_fails 'and when it was changed' 'dump: standard input: .*were changed' eval \
+    'sed "s/^1999$/1990/" "$TEMP/full.tar" | xylem-dump --verify -'
+check_fails 'a restore calls it so, too' 'restore: standard input: the archive was changed' eval \
+    'sed "s/^1999$/1990/" "$TEMP/full.tar" | restore --key=bad -'
 python3 -c 'import sys
 data = bytearray(open(sys.argv[1], "rb").read())
 data[data.index(b"three")] ^= 1
@@ -149,7 +172,9 @@ check 'values are appended to' eval 'append "$TEMP/short" && append "$TEMP/long"
 xylem kvs mkdir empty
 settle
 check 'they are dumped' dump -q "$TEMP/appended.tar.gz"
-check 'and verified' xylem-dump --verify "$TEMP/appended.tar.gz"
+xylem-dump --verify "$TEMP/appended.tar.gz" 2>"$TEMP/said"
+check 'and verified' [ $? = 0 ]
+check 'without the root' only_content "$TEMP/said"
 zcat "$TEMP/appended.tar.gz" | sed 's/^2999$/2998/' >"$TEMP/changed.tar"
 check_fails 'a change is noticed' 'were changed' xylem-dump --verify "$TEMP/changed.tar"
 xylem kvs unlink log
@@ -166,7 +191,9 @@ xylem kvs put b=changed
 check 'an older root is dumped' dump -q --root "$root" "$TEMP/old.tar"
 check_output 'as it was' 4 tar -xOf "$TEMP/old.tar" b
 check_fails 'what is no root is refused' 'blobref' dump --root primary "$TEMP/none.tar"
-check_fails 'nor is one that is not there' '' dump --root "blake2b-$(printf '0%.0s' {1..64})" "$TEMP/none.tar"
+check_fails 'nor is one that is not there' 'root: blake2b-0* is not stored \(any more\)$' \
+    dump --root "blake2b-$(printf '0%.0s' {1..64})" "$TEMP/none.tar"
+check_fails 'nor is a tree object' 'root: .*getroot -b' dump --root "$(xylem kvs getroot)" "$TEMP/none.tar"
 check 'and no file is left' eval '! ls "$TEMP"/none.tar* 2>/dev/null'
 summary=$(dump --json --namespace primary --root "$root" "$TEMP/old.tar" 2>"$TEMP/err")
 check 'the summary of a dump can be JSON' json_is "$summary" \

@@ -98,7 +98,7 @@ check_fails 'what is no database is refused' 'not an SQLite database' \
 check_fails 'also to restore to' 'not an SQLite database' \
     offline_restore --statedir "$TEMP/bare" --key=. "$TEMP/full.tar"
 check_output 'and left alone' 'this is my diary' cat "$TEMP/bare/content.sqlite"
-check_fails 'a root that is not there' 'no such blob' offline_dump -q "$TEMP/no.tar" \
+check_fails 'a root that is not there' 'root: blake2b-0*aa is not stored' offline_dump -q "$TEMP/no.tar" \
     --root=blake2b-00000000000000000000000000000000000000000000000000000000000000aa
 check_fails 'a namespace that is not there' 'no such namespace' offline_dump -q --namespace=none \
     "$TEMP/no.tar"

@@ -112,7 +112,13 @@ for n in 1.tar 2.tar.zst 3.tar; do
 done
 check 'the summary tells the kind' json_is \
     "$(dump --json --since="$full" --root="$first" "$TEMP/1b.tar")" \
-    "o['kind'] == 'incremental' and o['root'] == '$first' and o['keys'] == 10 and o['failed'] == 0"
+    "o['kind'] == 'incremental' and o['root'] == '$first' and o['keys'] == 10 and o['failed'] == 0 and
+     o['removed'] == $(xylem-dump --list="$TEMP/1.tar" | grep -c 'removed$')"
+on_rank $leaf xylem-dump --since="$full" --root="$first" "$TEMP/1b.tar" 2>"$TEMP/said"
+check 'and so does the line before the last: how many keys are no more' eval \
+    'tail -n 2 "$TEMP/said" | head -n 1 | grep -qE "^xylem-dump: [1-9][0-9]* keys removed since$"'
+check 'which is as ever' eval \
+    'tail -n 1 "$TEMP/said" | grep -qE "^xylem-dump: archived 10 keys, [0-9]+ bytes, root $first$"'
 again() { dump --since="$1" --root="$first" "${@:2}" "$TEMP/1c.tar" && cmp "$TEMP/1b.tar" "$TEMP/1c.tar"; }
 check 'by the root it is the same as by its archive' again "$TEMP/full.tar"
 check 'one request at a time gives the same bytes' again "$full" --maxreqs=1
@@ -229,14 +235,27 @@ check_fails 'that is noticed, and where' 'bad\.tar: namespaces/[a-z]*/: .* root 
 
 # ---- the usage ----
 check_usage 'of a part there is no difference' 'excludes' dump --since="$base" --prefix=cost "$TEMP/no.tar"
-check_usage 'nor of all that the instance knows' '--all' dump --since="$base" --all "$TEMP/no.tar"
+check_usage 'nor of all that the instance knows' '--all excludes --since' dump --since="$base" --all "$TEMP/no.tar"
 check_usage 'standard input cannot be read twice' 'twice' dump --since=- "$TEMP/no.tar"
 check_usage 'nor with patterns' 'excludes' dump --since="$base" --include='a*' "$TEMP/no.tar"
 check_fails 'only tar can hold it' 'tar' dump --since="$base" "$TEMP/no.zip"
+cp "$TEMP/full.tar" "$TEMP/mine.tar"
+ln "$TEMP/mine.tar" "$TEMP/link.tar"
+ln -s mine.tar "$TEMP/symlink.tar"
+for out in mine.tar link.tar symlink.tar ./mine.tar; do
+    check_fails "the archive of --since is not replaced by what is different, as $out" \
+        "$out: OUTFILE is the archive of --since" dump --since="$TEMP/mine.tar" "$TEMP/$out"
+done
+check 'it is as it was' cmp "$TEMP/full.tar" "$TEMP/mine.tar"
+check 'and so are its other names' [ -L "$TEMP/symlink.tar" ] && [ "$TEMP/link.tar" -ef "$TEMP/mine.tar" ]
+check 'another archive may be replaced' dump --since="$TEMP/mine.tar" "$TEMP/1c.tar"
+check_fails 'what is like a blobref, but none, is told' 'since: blake2b-00: neither a blobref nor a file' \
+    dump --since=blake2b-00 "$TEMP/no.tar"
+check_fails 'a tree object is none' 'getroot -b' dump --since="$(here getroot)" "$TEMP/no.tar"
 check_fails 'an archive that is not there is named' 'none/x.tar: No such file' \
     dump --since="$TEMP/none/x.tar" "$TEMP/no.tar"
 check 'a part is archived' dump --prefix=cost "$TEMP/part.tar"
-check_fails 'a part has no root' 'part\.tar: .*partial' dump --since="$TEMP/part.tar" "$TEMP/no.tar"
+check_fails 'a part has no root' 'part\.tar: a partial archive holds no whole root' dump --since="$TEMP/part.tar" "$TEMP/no.tar"
 tar -C "$TEMP/x" -cf "$TEMP/foreign.tar" .
 check_fails 'nor has an archive without a header' 'foreign\.tar: .*header' \
     dump --since="$TEMP/foreign.tar" "$TEMP/no.tar"
@@ -260,7 +279,9 @@ here put last=1
 last=$(root)
 check_fails 'a root of which nothing is stored cannot be compared with' "$full.*no longer stored.*archive" \
     dump --since="$full" "$TEMP/no.tar"
-check_fails 'nor can an incremental archive help' "$first" dump --since="$TEMP/1.tar" "$TEMP/no.tar"
+check_fails 'nor can an incremental archive help' \
+    '/1\.tar: its root is not stored any more .*--since with the last full archive' \
+    dump --since="$TEMP/1.tar" "$TEMP/no.tar"
 check 'but a full archive of it can' dump --since="$TEMP/full.tar" "$TEMP/5.tar"
 check 'both together are the root of now' comes_to "$last" "$TEMP/full.tar" "$TEMP/5.tar"
 
@@ -338,6 +359,12 @@ check 'unless it is to be left out' dump --ignore-failed-read --since="$base" "$
 check_output 'then it counts as removed' 'lost.new removed
 lost.other 1
 lost.value removed' eval 'listed "$TEMP/left.tar" | sort'
+check 'it is as it was written' eval 'xylem-dump --verify="$TEMP/left.tar" 2>"$TEMP/said"'
+check 'and nobody is told that it is all' grep -qx \
+    'xylem-dump: as it was written, but 2 keys were left out when it was made' "$TEMP/said"
+check 'nor that it has a root of its own' grep -q 'the root cannot be computed' "$TEMP/said"
+check 'the summary has the number' json_is "$(xylem-dump --verify="$TEMP/left.tar" --json 2>/dev/null)" \
+    "o['failed'] == 2 and o['verified']"
 check_fails 'nothing can follow that' 'left\.tar: .*not exact' dump --since="$TEMP/left.tar" "$TEMP/no.tar"
 on_rank 2 xylem kvs namespace create left
 check 'what is left can be restored' restore --namespace left --key=. "$TEMP/whole.tar" "$TEMP/left.tar"

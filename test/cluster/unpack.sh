@@ -56,6 +56,23 @@ check_output 'and the others are not' 1 here get new.a.one
 check_fails 'old names are gone' 'no such key' here get new.a.b.two
 check 'a part can be restored' restore -q --key=new --include 'a/*' --exclude '*e' "$TEMP/full.tar.gz"
 check_output 'and nothing else' $'.:\na\n\na:\nb\n\na.b:\ntwo' eval "here ls -R new | sed 's/^new\\.//; s/^new:/.:/'"
+here unlink -R new
+restore --key=new --rename a.b=x --rename nothing.here=y "$TEMP/full.tar.gz" 2>"$TEMP/said"
+check 'a rename of nothing is no error' [ $? = 0 ]
+check 'but it is told' said '^xylem-restore: no key in the archive fits --rename=nothing\.here=y$'
+check 'the others are not' eval '! said "rename=a" >/dev/null'
+before=$(here getroot -b)
+for key in . new; do
+    for patterns in --include='a.*' --exclude='*' '--include=b --exclude=b'; do
+        check_fails "patterns that choose nothing are refused at $key: $patterns" \
+            'restore: nothing in the archive matches --include and --exclude .*: nothing was restored$' \
+            restore --key=$key $patterns "$TEMP/full.tar.gz"
+    done
+done
+check_output 'and nothing has changed' "$before" here getroot -b
+make_empty() { tar -cf "$TEMP/empty.tar" -T /dev/null; }
+check 'an archive of nothing is restored with patterns, too' eval \
+    'make_empty && restore -q --key=new.void --no-verify --include="a*" "$TEMP/empty.tar"'
 check_usage 'a rename needs two keys' 'OLD=NEW' restore --key=x --rename a "$TEMP/full.tar.gz"
 here unlink -R new
 

@@ -135,8 +135,8 @@ damaged_headers_are_errors(void **state UNUSED)
 static void
 an_end_comes_back_from_the_last_bytes(void **state UNUSED)
 {
-    const struct archive_end e = {
-        UINT64_C(1) << 60, UINT64_C(1) << 62, 3, true, DIGEST_SHA1, {{4, 5, 6}}, {{7, 8, 9}}};
+    const struct archive_end e = {UINT64_C(1) << 60, UINT64_C(1) << 62, 3,          true,
+                                  DIGEST_SHA1,       {{4, 5, 6}},       {{7, 8, 9}}};
     AUTO(buf) struct buf out = BUF_INIT;
     struct archive_end got;
 

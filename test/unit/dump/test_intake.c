@@ -267,8 +267,9 @@ what_is_not_asked_for_is_left_out_and_the_rest_renamed(void **state UNUSED)
 {
     const char *patterns[] = {"a/*"};
     const struct filter filter = {.include = {patterns, 1}};
-    const char *texts[] = {"a.b=x"};
-    const struct opt_list list = {texts, 1};
+    const char *texts[] = {"a.b=x", "nothing=y"};
+    const struct opt_list list = {texts, 2};
+    bool fitted[2] = {false};
     struct rename rename;
     struct rig r;
 
@@ -276,12 +277,15 @@ what_is_not_asked_for_is_left_out_and_the_rest_renamed(void **state UNUSED)
     assert_int_equal(rename_parse(&list, &rename, NULL), 0);
     r.intake.filter = &filter;
     r.intake.rename = &rename;
+    r.intake.fitted = fitted;
     put_entry(&r, '5', "d", NULL, 0);
     put_entry(&r, '0', "a/b/c", NULL, 1);
     put_entry(&r, '1', "a/d", "./a/b/c", 0);
     put_entry(&r, '0', "b", NULL, 2);
     assert_int_equal(run_intake(&r), 0);
-    assert_int_equal(r.intake.filtered, 1);
+    assert_int_equal(r.intake.filtered, 2);
+    assert_int_equal(r.intake.wanted, 2);
+    assert_true(fitted[0] && !fitted[1]);
     assert_int_equal(r.intake.skipped, 0);
     assert_string_equal(read_back(&r), "a/d=1 x/c=1 ");
     rename_fini(&rename);
