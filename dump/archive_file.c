@@ -33,3 +33,9 @@ archive_file_close(int *fd)
         close(*fd);
     *fd = -1;
 }
+
+struct layout
+archive_file_layout(const struct archive_header *h)
+{
+    return (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+}

@@ -3,6 +3,8 @@
 #ifndef XYLEM_ARCHIVE_FILE_H
 #define XYLEM_ARCHIVE_FILE_H
 
+#include "archive_header.h"
+#include "layout.h"
 #include "xerr.h"
 
 /* What it is called in a message; borrowed. */
@@ -10,6 +12,9 @@ const char *archive_file_name(const char *path);
 
 /* 0 and *ret_fd; -errno with text, naming the file: *ret_fd is -1. */
 int archive_file_open(const char *path, int *ret_fd, struct err *err);
+
+/* The layout of the trees in an archive with this header. */
+struct layout archive_file_layout(const struct archive_header *h);
 
 /* Standard input stays open; harmless when nothing is open. */
 void archive_file_close(int *fd);

@@ -126,7 +126,7 @@ find_layout(struct archive_tree *t, const struct layout *layout, struct err *err
     if (layout)
         t->layout = *layout;
     else
-        t->layout = (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+        t->layout = archive_file_layout(h);
     return 0;
 }
 
@@ -134,10 +134,8 @@ static void
 open_build(struct trial *trial)
 {
     const struct layout *layout = &trial->tree->layout;
-    struct hdir_form form = hdir_form(layout->alg, layout->maxdirent);
 
-    trial->build = trial->intake.build = build_new(layout->alg);
-    build_set_form(trial->build, &form);
+    trial->build = trial->intake.build = build_new_laid_out(layout->alg, layout->maxdirent);
 }
 
 static int

@@ -25,9 +25,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP_LOADS 256          // blobs that one request brings, at most
-#define GROUP_BYTES (512 * 1024) // and their bytes, about
-
 static bool use_checkpoint, ignore_failed_read, as_json, is_diff, is_exact, is_all;
 static long maxreqs = 2;
 static const char *ns, *rootref, *prefix, *list_path, *verify_path, *since;
@@ -114,33 +111,22 @@ end_archive(struct dump *d, struct err *err)
 static void
 open_walk(struct dump *d)
 {
-    uint64_t max = d->job.depot->layout.maxdirent;
-
     if (d->object)
         d->walk = walk_new_at(d->source.alg, &d->at, &d->object, (size_t)maxreqs);
     else
         d->walk = walk_new(d->source.alg, &d->source.root, (size_t)maxreqs);
-    walk_set_group(d->walk, GROUP_LOADS, GROUP_BYTES);
-    walk_set_maxdirent(d->walk, max ? max : UINT64_MAX);
+    fetch_init(&d->fetch, d->job.depot, d->walk);
     if (is_exact)
         walk_set_exact(d->walk);
     if (!filter_is_empty(&filter))
         walk_set_filter(d->walk, &filter);
-    d->fetch = (struct fetch){d->job.depot, d->walk};
 }
 
 static int
 archive_tree(struct dump *d, struct err *err)
 {
-    const struct walk_item *item;
-    int rc;
-
     open_walk(d);
-    while ((rc = fetch_next(&d->fetch, &item, err)) == 0 && item->kind != WALK_END) {
-        if ((rc = pack_item(&d->pack, item, err)) < 0)
-            return rc;
-    }
-    return rc;
+    return pack_walk(&d->pack, &d->fetch, err);
 }
 
 /* ---- set-up ---- */

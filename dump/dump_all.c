@@ -16,9 +16,6 @@
 #include <unistd.h>
 
 #define PRIMARY "primary"
-#define GROUP_LOADS 256          // blobs that one request brings, at most
-#define GROUP_BYTES (512 * 1024) // and their bytes, about
-
 /* ---- what there is ---- */
 
 static struct section *
@@ -149,32 +146,16 @@ is_empty_tree(const struct section *s)
 }
 
 static int
-pack_walk(struct dump_all *a, struct pack *pack, struct err *err)
-{
-    const struct walk_item *item;
-    int rc;
-
-    while ((rc = fetch_next(&a->fetch, &item, err)) == 0 && item->kind != WALK_END) {
-        if ((rc = pack_item(pack, item, err)) < 0)
-            return rc;
-    }
-    return rc;
-}
-
-static int
 write_whole(struct dump_all *a, const struct section *s, struct pack *pack, struct err *err)
 {
-    uint64_t max = a->depot->layout.maxdirent;
     int rc;
 
     if (is_empty_tree(s))
         return 0;
     a->walk = walk_new(s->alg, &s->root, a->maxreqs);
-    walk_set_group(a->walk, GROUP_LOADS, GROUP_BYTES);
-    walk_set_maxdirent(a->walk, max ? max : UINT64_MAX);
+    fetch_init(&a->fetch, a->depot, a->walk);
     walk_set_exact(a->walk);
-    a->fetch = (struct fetch){a->depot, a->walk};
-    rc = pack_walk(a, pack, err);
+    rc = pack_walk(pack, &a->fetch, err);
     if (rc == 0)
         walk_free(&a->walk);
     return rc;

@@ -107,7 +107,7 @@ find_layout(struct comparison *c, struct err *err)
         const struct archive_header *h = archive_tree_header(&sides[i]->tree);
 
         if (h)
-            c->layout = (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+            c->layout = archive_file_layout(h);
     }
     return 0;
 }

@@ -229,11 +229,7 @@ form_of(const struct since *s, const struct diff_form *f)
 
     if (!f->is_there)
         return EXACT_AS_LAID_OUT;
-    if (f->is_inline)
-        return EXACT_INLINE;
-    if (f->is_wide == (max > 0 && f->entries > max))
-        return EXACT_AS_LAID_OUT;
-    return f->is_wide ? EXACT_HDIR : EXACT_DIR;
+    return exact_form_of(f->is_inline, f->is_wide, f->entries, max ? max : UINT64_MAX);
 }
 
 /* All that a restore has to know of the directories it goes through, and of those that are no more: there may

@@ -3,6 +3,19 @@
  * yield, so the archive is written while blobs are on their way. */
 #include "fetch.h"
 
+#define GROUP_LOADS 256          // blobs that one request brings, at most
+#define GROUP_BYTES (512 * 1024) // and their bytes, about
+
+void
+fetch_init(struct fetch *f, struct depot *depot, struct walk *walk)
+{
+    uint64_t max = depot->layout.maxdirent;
+
+    walk_set_group(walk, GROUP_LOADS, GROUP_BYTES);
+    walk_set_maxdirent(walk, max ? max : UINT64_MAX);
+    *f = (struct fetch){depot, walk};
+}
+
 static void
 on_loaded(void *arg, const struct depot_reply *reply)
 {

@@ -132,23 +132,13 @@ take_hardlink(struct intake *in, const struct archive_item *item, const struct k
 
 /* ---- other names ---- */
 
-static bool
-is_at_or_below(const struct key *key, const struct key *top)
-{
-    for (size_t i = 0; i < top->count; i++) {
-        if (i >= key->count || strcmp(key->names[i], top->names[i]) != 0)
-            return false;
-    }
-    return true;
-}
-
 static int
 give_name(struct intake *in, struct key *key, struct err *err)
 {
     size_t count = in->rename && in->fitted ? in->rename->count : 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (is_at_or_below(key, &in->rename->rules[i].old)) {
+        if (rename_rule_fits(&in->rename->rules[i], key)) {
             in->fitted[i] = true;
             break;
         }

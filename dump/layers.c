@@ -22,11 +22,7 @@ struct pass {
 static struct build *
 new_build(const struct layout *layout)
 {
-    struct hdir_form form = hdir_form(layout->alg, layout->maxdirent);
-    struct build *b = build_new(layout->alg);
-
-    build_set_form(b, &form);
-    return b;
+    return build_new_laid_out(layout->alg, layout->maxdirent);
 }
 
 /* ---- directories ---- */

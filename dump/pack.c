@@ -311,3 +311,16 @@ pack_item(struct pack *p, const struct walk_item *item, struct err *err)
     }
     assert(false);
 }
+
+int
+pack_walk(struct pack *p, struct fetch *fetch, struct err *err)
+{
+    const struct walk_item *item;
+    int rc;
+
+    while ((rc = fetch_next(fetch, &item, err)) == 0 && item->kind != WALK_END) {
+        if ((rc = pack_item(p, item, err)) < 0)
+            return rc;
+    }
+    return rc;
+}

@@ -5,10 +5,9 @@
 
 #include "archive_writer.h"
 #include "content.h"
-#include "layout.h"
+#include "fetch.h"
 #include "progress.h"
 #include "spool.h"
-#include "walk.h"
 
 struct pack {
     struct archive_writer *archive; // borrowed
@@ -40,5 +39,7 @@ void pack_finish(struct pack *p);
 
 /* One item of the walk, neither WAIT nor END.  -errno with text. */
 int pack_item(struct pack *p, const struct walk_item *item, struct err *err);
+/* All items of a walk. */
+int pack_walk(struct pack *p, struct fetch *fetch, struct err *err);
 
 #endif

@@ -82,7 +82,7 @@ struct restore {
 static const char *
 why_not_comparable(const struct restore *r, const struct archive_header *h)
 {
-    struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
+    struct layout archived = archive_file_layout(h);
 
     if (!r->chain.has_root)
         return "the archive is not of a whole root";
@@ -143,7 +143,7 @@ choose_layout(const struct restore *r)
     const struct archive_header *h = chain_header(&r->chain);
 
     if (h)
-        return (struct layout){h->alg, h->maxdirent, h->blob_size_limit};
+        return archive_file_layout(h);
     return (struct layout){DIGEST_BLAKE2B, HDIR_MAXDIRENT, LAYOUT_BLOB_SIZE};
 }
 

@@ -157,7 +157,7 @@ static int
 open_depot(struct restore_all *a, struct err *err)
 {
     const struct archive_header *h = archive_reader_header(a->intake.archive);
-    struct layout archived = {h->alg, h->maxdirent, h->blob_size_limit};
+    struct layout archived = archive_file_layout(h);
     struct archive_reader *reader = a->intake.archive;
     const struct layout *layout;
     int rc;

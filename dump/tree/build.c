@@ -36,6 +36,15 @@ build_new(enum digest_alg alg)
     return b;
 }
 
+struct build *
+build_new_laid_out(enum digest_alg alg, uint64_t maxdirent)
+{
+    struct build *b = build_new(alg);
+
+    b->form = hdir_form(alg, maxdirent);
+    return b;
+}
+
 void
 build_set_form(struct build *b, const struct hdir_form *form)
 {

@@ -37,6 +37,8 @@ struct build_result {
 };
 
 struct build *build_new(enum digest_alg alg);
+/* With the form of directories that this many entries in one blob make; 0: none is a wide one. */
+struct build *build_new_laid_out(enum digest_alg alg, uint64_t maxdirent);
 void build_free(struct build **b);
 
 /* The form of directories.  Without it none is a wide one. */

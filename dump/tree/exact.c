@@ -177,6 +177,16 @@ static const char *const forms[] = {
     [EXACT_INLINE] = "inline",
 };
 
+enum exact_form
+exact_form_of(bool is_inline, bool is_wide, uint64_t entries, uint64_t max)
+{
+    if (is_inline)
+        return EXACT_INLINE;
+    if (is_wide == (entries > max))
+        return EXACT_AS_LAID_OUT;
+    return is_wide ? EXACT_HDIR : EXACT_DIR;
+}
+
 const char *
 exact_form_name(enum exact_form form)
 {

@@ -65,6 +65,10 @@ enum exact_form {
     EXACT_INLINE,      // no blob of its own
 };
 
+/* How a directory of so many entries is stored that is inline, or wide, or neither; max: entries of one that is
+ * not wide where it is laid out. */
+enum exact_form exact_form_of(bool is_inline, bool is_wide, uint64_t entries, uint64_t max);
+
 const char *exact_form_name(enum exact_form form);
 /* -EINVAL: none of them. */
 int exact_form_parse(const char *text, size_t len, enum exact_form *ret);

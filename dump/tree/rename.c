@@ -52,9 +52,11 @@ rename_parse(const struct opt_list *texts, struct rename *ret, struct err *err)
     return 0;
 }
 
-static bool
-is_at_or_below(const struct key *key, const struct key *top)
+bool
+rename_rule_fits(const struct rename_rule *rule, const struct key *key)
 {
+    const struct key *top = &rule->old;
+
     if (key->count < top->count)
         return false;
     for (size_t i = 0; i < top->count; i++) {
@@ -105,7 +107,7 @@ int
 rename_key(const struct rename *r, struct key *key, struct err *err)
 {
     for (size_t i = 0; r && i < r->count; i++) {
-        if (is_at_or_below(key, &r->rules[i].old))
+        if (rename_rule_fits(&r->rules[i], key))
             return replace(&r->rules[i], key, err);
     }
     return 0;

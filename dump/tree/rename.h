@@ -20,6 +20,9 @@ struct rename {
 int rename_parse(const struct opt_list *texts, struct rename *ret, struct err *err);
 void rename_fini(struct rename *r);
 
+/* Is the key one that the rule is about? */
+bool rename_rule_fits(const struct rename_rule *rule, const struct key *key);
+
 /* The first rule that fits changes the key.  r NULL: none does.  -ENAMETOOLONG with text: more names than a
  * key can have; the key is as before then. */
 int rename_key(const struct rename *r, struct key *key, struct err *err);

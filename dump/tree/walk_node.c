@@ -85,13 +85,9 @@ walk_fail_node(struct node *n, struct err **err)
 static enum exact_form
 find_form(const struct walk *w, const struct node *n, size_t entries, bool is_inline)
 {
-    bool is_wide = n->gather != NULL;
-
-    if (is_inline)
-        return EXACT_INLINE;
-    if (w->maxdirent == 0 || is_wide == (entries > w->maxdirent))
-        return EXACT_AS_LAID_OUT;
-    return is_wide ? EXACT_HDIR : EXACT_DIR;
+    if (w->maxdirent == 0) // it does not matter whether one is wide
+        return is_inline ? EXACT_INLINE : EXACT_AS_LAID_OUT;
+    return exact_form_of(is_inline, n->gather != NULL, entries, w->maxdirent);
 }
 
 static bool

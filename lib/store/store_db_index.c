@@ -64,25 +64,15 @@ store_db_bind_place(struct store_db *db, sqlite3_stmt *st, const struct digest *
 static int
 get_number(struct store_db *db, const char *name, int64_t *ret)
 {
-    sqlite3_stmt *st = db->statements[STMT_GET_META];
-    int step;
+    int rc = store_db_get_meta(db, name, ret);
 
-    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-    step = sqlite3_step(st);
-    if (step == SQLITE_ROW)
-        *ret = sqlite3_column_int64(st, 0);
-    store_db_release(st);
-    return step == SQLITE_DONE || (step == SQLITE_ROW && *ret < 0) ? -EIO : store_db_errno(step);
+    return rc == 0 || (rc > 0 && *ret < 0) ? -EIO : MIN(rc, 0);
 }
 
 static int
 put_number(struct store_db *db, const char *name, int64_t value)
 {
-    sqlite3_stmt *st = db->statements[STMT_PUT_META];
-
-    sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 2, value);
-    return store_db_run(db, STMT_PUT_META, "record the state of the index");
+    return store_db_put_meta(db, name, value, "record the state of the index");
 }
 
 int

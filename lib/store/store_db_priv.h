@@ -318,4 +318,11 @@ int store_db_age_begin(struct store_db *db);
 void store_db_age_commit(struct store_db *db);
 int store_db_touch(struct store_db *db, int64_t id);
 
+/* ---- store_db_meta.c ---- */
+
+/* 1; 0: there is no number of this name; -errno. */
+int store_db_get_meta(struct store_db *db, const char *name, int64_t *ret);
+/* what: for the log, should it fail. */
+int store_db_put_meta(struct store_db *db, const char *name, int64_t value, const char *what);
+
 #endif
