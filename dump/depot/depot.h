@@ -96,10 +96,6 @@ int depot_open_statedir(struct depot **ret, const char *statedir, const struct l
 /* Completes what is under way.  NULL is fine. */
 void depot_close(struct depot **d);
 
-/* The handle of a rank (borrowed), NULL for what is none. */
-struct xylem;
-struct xylem *depot_handle(struct depot *d);
-
 /* fn is called exactly once if this returns 0.  -errno with text: it was not started. */
 int depot_load_async(struct depot *d, const struct digest *digest, depot_fn fn, void *arg,
                      struct err *err);

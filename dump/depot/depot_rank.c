@@ -383,9 +383,3 @@ depot_open_rank(struct depot **ret, const char *uri, bool no_cache, struct err *
         *ret = &r->base;
     return rc;
 }
-
-xylem_t *
-depot_handle(struct depot *d)
-{
-    return d->ops == &rank_ops ? rank_of(d)->x : NULL;
-}
