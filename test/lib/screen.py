@@ -8,9 +8,19 @@ import json
 
 
 def read(path):
+    """A piece may end anywhere: what it has of a line that goes on, or of a line end, comes with the next one."""
+    held, ms, columns = "", "0", "0"
     for line in open(path):
         ms, columns, text = line.split(" ", 2)
-        yield int(ms), int(columns), json.loads(text).replace("\r\n", "\n")
+        text = (held + json.loads(text)).replace("\r\n", "\n")
+        start = text.rfind("\n") + 1
+        if "\r" in text[start:-1]:
+            start = len(text) - text.endswith("\r")
+        text, held = text[:start], text[start:]
+        if text:
+            yield int(ms), int(columns), text
+    if held:
+        yield int(ms), int(columns), held
 
 
 def show(pieces):
