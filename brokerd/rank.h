@@ -8,6 +8,8 @@
 #include "topo.h"
 #include "xerr.h"
 
+struct cert; // cert.h
+
 /* Everything is borrowed and must outlive the rank. */
 struct rank_conf {
     uint32_t rank;
@@ -17,9 +19,18 @@ struct rank_conf {
     const char *statedir;         // exists; rank 0 only
     const char *local;            // path of the UNIX socket
     const char *notify_socket;    // of the service manager; NULL: there is none
-    const char *const *endpoints; // URI of every rank
+    const char *const *endpoints; // URI of every rank; with `exchange`, only after it
     const char *const *listen;    // URIs to bind; usually endpoints[rank]
     size_t nlisten;
+    /* Called once by the rank's thread when its tree socket is bound, before anybody is greeted: tell
+     * the others our `uri`, and fill what `endpoints` and `keys` point to.  -errno with text; NULL: that
+     * is known already. */
+    int (*exchange)(void *arg, const char *uri, struct err *err);
+    void *exchange_arg;
+    const struct cert *cert; // our key pair: links are secured with CURVE; NULL: they are not
+    const char *const
+        *keys;              // Z85 public key of every rank, NULL: the same as ours; NULL array: all
+    const char *authorized; // directory with public keys of others who may connect; NULL: none
     enum digest_alg hash;
     enum store_durability durability;
     bool backing;             // rank 0: keep blobs in SQLite
@@ -31,6 +42,7 @@ struct rank_conf {
     long max_checkpoints;
     int64_t checkpoint_period_ms; // rank 0: record one so often; 0 = at an orderly stop only
     int64_t heartbeat_ms;
+    int64_t torpid_ms; // a neighbour silent for this long is reported as slow; 0: 2.5 heartbeats
     int64_t timeout_ms;
 };
 

@@ -130,6 +130,15 @@ build_overlay(struct rank *r, struct err *err)
     return overlay_new(&r->overlay, &conf, r->loop, &rank_overlay_ops, r, err);
 }
 
+/* The loop does not run yet, so nobody has been greeted. */
+static int
+exchange(struct rank *r, struct err *err)
+{
+    const struct rank_conf *c = &r->conf;
+
+    return c->exchange ? c->exchange(c->exchange_arg, overlay_uri(r->overlay), err) : 0;
+}
+
 static int
 build_connector(struct rank *r, struct err *err)
 {
@@ -276,7 +285,7 @@ rank_build(struct rank *r, struct err *err)
     heap_watch(&r->heap, r->loop);
     build_services(r);
     if ((rc = rundir_lock(&r->lock, r->conf.rundir, r->conf.rank, FILELOCK_DYING_MS, err)) < 0 ||
-        (rc = build_overlay(r, err)) < 0)
+        (rc = build_overlay(r, err)) < 0 || (rc = exchange(r, err)) < 0)
         return rc;
     router_attach(r->router, r->overlay, NULL);
     if (r->conf.rank == 0 && (rc = build_lead(r, err)) < 0)
