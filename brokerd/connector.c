@@ -30,7 +30,8 @@
 #define UNREAD_MS 5000
 #define STALL_BYTES 65536 // progress that saves a message from being called stalled
 #define BACKLOG 512
-#define PAUSE_MS 100 // no accept for so long after one failed: descriptors have run out
+#define ACCEPT_MAX 64 // connections per turn: others have theirs in between
+#define PAUSE_MS 100  // no accept for so long after one failed: descriptors have run out
 
 /* --- state --- */
 
@@ -284,7 +285,25 @@ add_conn(struct connector *owner, int fd, uint32_t uid)
     owner->stats.clients++;
 }
 
-/* The greeting: one byte, 0 for welcome or an errno. */
+static void
+refuse(struct connector *owner, const struct ucred *peer)
+{
+    owner->stats.refused++;
+    elog_limited(&owner->others, ELOG_WARN, "refused a local client of uid %d (pid %d)",
+                 (int)peer->uid, (int)peer->pid);
+    if (owner->others.left_out > 0 && !loop_timer_is_running(&owner->tell))
+        loop_timer_start(owner->loop, &owner->tell, ELOG_LIMIT_MS);
+}
+
+static void
+tell_refused(void *arg)
+{
+    struct connector *owner = arg;
+
+    elog_limit_tell(&owner->others);
+}
+
+/* The greeting: one byte, 0 for welcome or an errno.  What the peer has sent already is not read. */
 static void
 greet(struct connector *owner, int fd)
 {
@@ -298,7 +317,7 @@ greet(struct connector *owner, int fd)
         return;
     }
     if (byte != 0)
-        elog(ELOG_WARN, "refused a local client of uid %d", (int)peer.uid);
+        refuse(owner, &peer);
     close(fd);
 }
 
@@ -306,11 +325,15 @@ static void
 accept_conns(void *arg, unsigned events)
 {
     struct connector *owner = arg;
+    int accepted = 0;
     int fd;
 
     (void)events;
-    while ((fd = accept4(owner->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+    while ((fd = accept4(owner->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         greet(owner, fd);
+        if (++accepted == ACCEPT_MAX)
+            return;
+    }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
     elog(ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
@@ -374,6 +397,7 @@ connector_new(struct connector **ret, const struct connector_conf *conf, struct 
     list_init(&c->resumed);
     list_init(&c->closed);
     loop_timer_init(&c->pause, end_pause, c);
+    loop_timer_init(&c->tell, tell_refused, c);
     list_init(&c->waiting);
     loop_timer_init(&c->stalls, cut_stalled, c);
     loop_timer_init(&c->unread, connector_look_for_unread, c);
@@ -394,6 +418,7 @@ connector_free(struct connector **connector)
     if (!c)
         return;
     loop_timer_stop(&c->pause);
+    loop_timer_stop(&c->tell);
     loop_timer_stop(&c->stalls);
     loop_timer_stop(&c->unread);
     loop_remove(&c->source);

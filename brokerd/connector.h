@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* connector.h - local clients: the UNIX stream socket of a rank (xylem-message(7), "Local clients").
  *
- * Only the instance owner's uid is let in.  Input is read in large pieces, output gathered and
+ * Only the instance owner's uid is let in, root's neither if it is another; what others cost is a turn's
+ * share of connections that are closed at once.  Input is read in large pieces, output gathered and
  * written once per turn.  A client that does not read, or has as much in flight as it may, is not read
  * from either: its requests wait in the kernel.
  */
@@ -61,6 +62,7 @@ struct connector_stats {
     size_t output_bytes; // queued for all
     uint64_t messages_in, messages_out;
     uint64_t bytes_in, bytes_out;
+    uint64_t refused; // connections of other users
     uint64_t cut_off; // clients that stalled in the middle of a message, or did not read
 };
 const struct connector_stats *connector_stats(const struct connector *c);

@@ -76,6 +76,8 @@ struct connector {
     struct loop_timer unread; // runs while any wait
     struct loop_timer room;   // there is room for some that wait
     struct elog_limit cuts;   // of those that are cut off
+    struct elog_limit others; // of other users that are refused
+    struct loop_timer tell;   // runs while lines about them are left out
     struct connector_stats stats;
 };
 

@@ -54,6 +54,7 @@ static const struct opt options[] = {
     {0, "diff", NULL, OPT_FLAG, &is_diff, "compare two archives, two roots, or one of each", 0, 0},
     JOB_OPTION_SD_NOTIFY,
     JOB_OPTION_URI,
+    JOB_OPTION_CERT,
     JOB_OPTION_STATEDIR("archive what is in this directory, without an instance"),
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };

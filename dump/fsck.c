@@ -8,15 +8,17 @@
 
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
-static const char *statedir, *uri, *rootref;
+static const char *statedir, *uri, *cert, *rootref;
 static bool repair, verbose, quiet, as_json;
 
 static const struct opt options[] = {
     {0, "statedir", "DIR", OPT_STRING, &statedir, "check this directory, without an instance", 0,
      0},
     {'u', "uri", "URI", OPT_STRING, &uri, "rank to talk to ($XYLEM_URI)", 0, 0},
+    {0, "cert", "FILE", OPT_STRING, &cert, "certificate for tcp:// ($XYLEM_CERT)", 0, 0},
     {0, "repair", NULL, OPT_FLAG, &repair, "move keys that are lost to lost+found", 0, 0},
     {'r', "rootref", "REF", OPT_STRING, &rootref, "check the tree of this root alone", 0, 0},
     {'v', "verbose", NULL, OPT_FLAG, &verbose, "tell how far it has come", 0, 0},
@@ -60,6 +62,8 @@ main(int argc, char **argv)
     int rc;
 
     check_options(argc, opt_parse(&program, argc, argv));
+    if (cert)
+        setenv("XYLEM_CERT", cert, 1);
     umask(077);
     setlocale(LC_CTYPE, "C.UTF-8");
     elog_open("/dev/null", NULL); // what it would say is a finding

@@ -37,6 +37,7 @@ static const struct opt options[] = {
     {'v', "verbose", NULL, OPT_FLAG, &job_options.verbose, "say how far it is, every second", 0, 0},
     {'q', "quiet", NULL, OPT_FLAG, &job_options.quiet, "no summary on stderr", 0, 0},
     JOB_OPTION_URI,
+    JOB_OPTION_CERT,
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };
 
@@ -268,7 +269,8 @@ check_usage(int operands)
     if (online && force)
         opt_usage_error(&program, "--force is for --statedir only");
     for (size_t i = 0; !online && options[i].name; i++) {
-        if (given[i] && (options[i].dest == &grace_ms || options[i].dest == &job_options.uri))
+        if (given[i] && (options[i].dest == &grace_ms || options[i].dest == &job_options.uri ||
+                         options[i].dest == &job_options.cert))
             opt_usage_error(&program, "--%s is for --online only", options[i].name);
     }
 }

@@ -3,6 +3,7 @@
 #include "job.h"
 
 #include <malloc.h>
+#include <stdlib.h>
 
 #define KEEP_FREE (64 * 1024 * 1024) // bytes of freed memory that are not given back
 
@@ -21,6 +22,8 @@ void
 job_init(struct job *j, const char *program, const char *done)
 {
     keep_memory();
+    if (job_options.cert)
+        setenv("XYLEM_CERT", job_options.cert, 1); // there are several connections
     *j = (struct job){.depot = NULL};
     progress_init(&j->progress, program, done, job_options.verbose, job_options.quiet);
     j->progress.notify = job_options.sd_notify ? &j->notify : NULL;

@@ -14,6 +14,7 @@ struct job_options {
     bool no_cache;        // bypass the caches below rank 0
     bool sd_notify;       // tell the rank how far it has come
     const char *uri;      // NULL = $XYLEM_URI
+    const char *cert;     // NULL = $XYLEM_CERT
     const char *statedir; // of what is not running; NULL = a rank
 };
 
@@ -43,6 +44,11 @@ extern struct job_options job_options;
 #define JOB_OPTION_URI \
     { \
         'u', "uri", "URI", OPT_STRING, &job_options.uri, "rank to talk to ($XYLEM_URI)", 0, 0 \
+    }
+#define JOB_OPTION_CERT \
+    { \
+        0, "cert", "FILE", OPT_STRING, &job_options.cert, "certificate for tcp:// ($XYLEM_CERT)", \
+            0, 0 \
     }
 
 #define JOB_OPTION_STATEDIR(text) \

@@ -49,6 +49,7 @@ static const struct opt options[] = {
     {0, "maxreqs", "N", OPT_LONG, &maxreqs, "stores under way at the same time (256)", 1, 1000000},
     JOB_OPTION_SD_NOTIFY,
     JOB_OPTION_URI,
+    JOB_OPTION_CERT,
     JOB_OPTION_STATEDIR("restore into this directory, without an instance"),
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
 };

@@ -33,10 +33,12 @@ typedef struct xylem_txn xylem_txn_t;
 /* ---- connection ---- */
 
 /* Connect.  uri: "local:///path/of/socket", "ipc:///path", "tcp://host:port"; NULL: $XYLEM_URI.
- * cert: CURVE certificate file for tcp://; NULL: $XYLEM_CERT, or none.
+ * cert: CURVE certificate file (xylem-keygen(1)) for ipc:// and tcp://; NULL: $XYLEM_CERT, or none.  Beyond
+ * this host tcp:// needs one.  With one, nobody is talked to who does not prove to have the server's key.
  * errors: where to put a sentence when this fails (XYLEM_ERROR_MAX bytes), or NULL.
- * -EINVAL malformed or no URI, -ENOENT / -ECONNREFUSED nobody listens there, -EPERM refused,
- * -ETIMEDOUT no answer within 10 s. */
+ * -EINVAL malformed or no URI, or a malformed certificate; -ENOENT / -ECONNREFUSED nobody listens there, or
+ * no such certificate; -EPERM refused, or others may read the certificate, or it is needed; -ETIMEDOUT no
+ * answer within 10 s. */
 XYLEM_API int xylem_open(xylem_t **ret, const char *uri, const char *cert, char *errors);
 
 /* Close; what is pending completes with -ECANCELED first.  NULL is fine. */

@@ -68,14 +68,14 @@ exchange(struct xylem *x)
 }
 
 static const char *
-loss_reason(int rc)
+loss_reason(const struct transport *t, int rc)
 {
     switch (rc) {
     case -ENOENT:
     case -ECONNREFUSED:
         return "no rank listens there";
     case -EPERM:
-        return "the rank refuses the connection (a wrong or missing certificate?)";
+        return t->refusal ? t->refusal : "the rank refuses the connection";
     default:
         return "the connection to the rank is lost";
     }
@@ -93,7 +93,7 @@ turn(struct xylem *x)
         return rc == 0 ? 0 : -ECONNRESET;
     x->state = CLIENT_LOST;
     rpc_fail_all(x->rpcs, ECONNRESET);
-    client_fail(x, rc, "%s (%s)", loss_reason(rc), err_name(rc));
+    client_fail(x, rc, "%s (%s)", loss_reason(x->transport, rc), err_name(rc));
     return -ECONNRESET;
 }
 
@@ -291,12 +291,14 @@ open_transport(const char *text, const char *cert, struct transport **ret, struc
         return err_set(err, -EINVAL, "no rank to talk to: set XYLEM_URI or give a URI");
     if (!cert)
         cert = getenv("XYLEM_CERT");
+    if (cert && !cert[0])
+        cert = NULL;
     rc = uri_parse(text, &uri, err);
     if (rc < 0)
         return rc;
     if (uri.kind == URI_LOCAL)
         return transport_open_local(&uri, ret, err);
-    return transport_open_zmq(&uri, uri.kind == URI_TCP ? cert : NULL, ret, err);
+    return transport_open_zmq(&uri, cert, ret, err);
 }
 
 static int

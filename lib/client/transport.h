@@ -40,13 +40,15 @@ struct transport {
     /* Bytes of requests that may be under way, and sent again when they are refused with EAGAIN; 0: the
      * rank itself reads no more than it has room for. */
     uint64_t window;
+    const char *refusal; // -EPERM: why the rank may have refused us; NULL: it did not say
 };
 
 /* -ENOENT, -ECONNREFUSED nobody there; -EPERM refused; -ETIMEDOUT; with text. */
 int transport_open_local(const struct uri *uri, struct transport **ret, struct err *err);
 
-/* ipc:// and tcp://.  cert: path of a CURVE certificate, or NULL.  The connection is made in the
- * background: that nobody listens shows as an error of recv. */
+/* ipc:// and tcp://.  cert: path of a CURVE certificate, or NULL, which is -EPERM for tcp:// beyond this
+ * host.  The errors of cert_load().  The connection is made in the background: that nobody listens, or
+ * that we are refused, shows as an error of recv. */
 int transport_open_zmq(const struct uri *uri, const char *cert, struct transport **ret,
                        struct err *err);
 

@@ -225,6 +225,9 @@ greet(int sock, const struct uri *uri, struct err *err)
         rc = read_greeting(sock);
     if (rc == -ENOENT || rc == -ECONNREFUSED)
         return err_set(err, rc, "%s: no rank listens there (%s)", uri->text, err_name(rc));
+    if (rc == -EPERM)
+        return err_set(err, rc, "%s: the rank belongs to another user (%s)", uri->text,
+                       err_name(rc));
     if (rc < 0)
         return err_set(err, rc, "%s: %s", uri->text, err_name(rc));
     return 0;

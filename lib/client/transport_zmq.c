@@ -7,7 +7,7 @@
  *   state        monitor says                 state
  *   CONNECTING   handshake succeeded          CONNECTED
  *   CONNECTING   connect will be tried again  LOST, -ENOENT or -ECONNREFUSED
- *   CONNECTING   handshake failed, closed     LOST, -EPERM: nearly always the certificate
+ *   CONNECTING   handshake failed, closed     LOST, -EPERM: nearly always the certificate, see refuse()
  *   CONNECTED    closed                       LOST, -ECONNRESET; also when the rank says BYE
  *
  * The rank sends a window ahead and then waits to hear how much of it was taken: a CREDIT goes out for
@@ -21,16 +21,17 @@
  * exactly while ZMQ_EVENTS of one of the sockets says that there is something (I1).
  */
 #include "transport.h"
+#include "cert.h"
 #include "control.h"
 #include "msg_zmq.h"
 #include "xmem.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #define MONITOR_ADDRESS "inproc://xylem-monitor"
 #define MONITOR_EVENTS \
@@ -50,6 +51,8 @@ struct zmq {
     enum state state; // see the table
     int error;        // LOST: why
     char *path;       // owned; of an ipc:// URI, else NULL
+    char *cert;       // owned; the file of our certificate; NULL: none
+    char *refusal;    // owned; base.refusal
     uint64_t taken;   // bytes of messages taken out of the socket
     uint64_t told;    // of these: the rank knows
 };
@@ -72,6 +75,8 @@ free_zmq(struct transport *t)
     zmq_close(z->dealer);
     zmq_ctx_term(z->context);
     free(z->path);
+    free(z->cert);
+    free(z->refusal);
     free(z);
 }
 
@@ -101,8 +106,25 @@ lose(struct zmq *z, int error)
     z->error = error;
 }
 
+/* What a rank that refuses somebody tells is nearly nothing, so these are guesses. */
+static void
+refuse(struct zmq *z, uint16_t event)
+{
+    lose(z, -EPERM);
+    if (z->refusal)
+        return;
+    if (!z->cert)
+        z->refusal = xstrdup("it wants a certificate: --cert FILE or XYLEM_CERT");
+    else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        z->refusal = xasprintf("it does not know the key in %s", z->cert);
+    else
+        z->refusal =
+            xasprintf("its key is not the server-key in %s, or it takes no certificate", z->cert);
+    z->base.refusal = z->refusal;
+}
+
 static int
-refusal(const struct zmq *z)
+absence(const struct zmq *z)
 {
     return z->path && access(z->path, F_OK) < 0 ? -ENOENT : -ECONNREFUSED;
 }
@@ -113,9 +135,13 @@ on_event(struct zmq *z, uint16_t event)
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && z->state == CONNECTING)
         z->state = CONNECTED;
     else if (event == ZMQ_EVENT_CONNECT_RETRIED && z->state == CONNECTING)
-        lose(z, refusal(z));
-    else if (event != ZMQ_EVENT_HANDSHAKE_SUCCEEDED && event != ZMQ_EVENT_CONNECT_RETRIED)
-        lose(z, z->state == CONNECTED ? -ECONNRESET : -EPERM);
+        lose(z, absence(z));
+    else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED || event == ZMQ_EVENT_CONNECT_RETRIED)
+        return;
+    else if (z->state == CONNECTING)
+        refuse(z, event);
+    else
+        lose(z, -ECONNRESET);
 }
 
 /* An event is two frames: its number (and a value) and the address. */
@@ -237,22 +263,6 @@ static const struct transport_ops zmq_ops = {
 
 /* --- open --- */
 
-/* All ranks of an instance, and its clients, hold one and the same certificate. */
-static int
-apply_certificate(void *dealer, const char *path, struct err *err)
-{
-    zcert_t *cert = zcert_load(path);
-
-    if (!cert)
-        return err_set(err, errno == ENOENT ? -ENOENT : -EINVAL, "%s: not a CURVE certificate",
-                       path);
-    zmq_setsockopt(dealer, ZMQ_CURVE_SERVERKEY, zcert_public_key(cert), 32);
-    zmq_setsockopt(dealer, ZMQ_CURVE_PUBLICKEY, zcert_public_key(cert), 32);
-    zmq_setsockopt(dealer, ZMQ_CURVE_SECRETKEY, zcert_secret_key(cert), 32);
-    zcert_destroy(&cert);
-    return 0;
-}
-
 static void
 set_int(void *zsock, int option, int value)
 {
@@ -297,12 +307,32 @@ new_zmq(void)
 }
 
 static int
-start(struct zmq *z, const struct uri *uri, const char *cert, struct err *err)
+apply_cert(struct zmq *z, const char *path, struct err *err)
 {
-    int rc = cert ? apply_certificate(z->dealer, cert, err) : 0;
+    struct cert cert;
+    int rc = cert_load(&cert, path, err);
 
     if (rc < 0)
         return rc;
+    rc = cert_apply_client(&cert, z->dealer, NULL);
+    cert_wipe(&cert);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", path, zmq_strerror(-rc));
+    z->cert = xstrdup(path);
+    return 0;
+}
+
+static int
+start(struct zmq *z, const struct uri *uri, const char *cert, struct err *err)
+{
+    int rc = cert ? apply_cert(z, cert, err) : 0;
+
+    if (rc < 0)
+        return rc;
+    if (!cert && !uri_is_local(uri))
+        return err_set(err, -EPERM,
+                       "%s: beyond this host a certificate is needed: --cert FILE or XYLEM_CERT",
+                       uri->text);
     if (uri->kind == URI_IPC)
         z->path = xstrdup(uri->path);
     zmq_socket_monitor(z->dealer, MONITOR_ADDRESS, MONITOR_EVENTS);

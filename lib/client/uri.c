@@ -6,6 +6,7 @@
 #include "uri.h"
 #include "units.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
@@ -41,6 +42,24 @@ check_host_port(const struct uri *uri, struct err *err)
     if (!colon || colon == uri->path || units_parse_long(colon + 1, 1, 65535, &port) < 0)
         return err_set(err, -EINVAL, "%s: expected tcp://HOST:PORT", uri->text);
     return 0;
+}
+
+bool
+uri_is_local(const struct uri *uri)
+{
+    const char *colon = strrchr(uri->path, ':');
+    struct in_addr ip;
+    char host[64];
+
+    if (uri->kind != URI_TCP)
+        return true;
+    if (!colon || (size_t)(colon - uri->path) >= sizeof(host))
+        return false;
+    memcpy(host, uri->path, (size_t)(colon - uri->path));
+    host[colon - uri->path] = '\0';
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
 }
 
 static int

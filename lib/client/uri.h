@@ -25,4 +25,7 @@ struct uri {
  * success, and must not be copied (path points into it). */
 int uri_parse(const char *text, struct uri *ret, struct err *err);
 
+/* Does it never leave this host, whatever a resolver says?  "localhost", 127.0.0.0/8 and [::1] do not. */
+bool uri_is_local(const struct uri *uri);
+
 #endif

@@ -23,7 +23,7 @@
 #define CLIENTS_MAX 1024               // threads
 
 static struct opt_list uris;
-static const char *from_uri;
+static const char *cert, *from_uri;
 static const char *names = "all";
 static long n = 10000, window = 64, clients = 1;
 static long entries = 100000;
@@ -33,6 +33,7 @@ static bool json;
 static const struct opt options[] = {
     {'u', "uri", "URI", OPT_LIST, &uris,
      "rank to talk to ($XYLEM_URI); of several, each has its share of the clients", 0, 0},
+    {0, "cert", "FILE", OPT_STRING, &cert, "certificate for tcp:// ($XYLEM_CERT)", 0, 0},
     {'t', "tests", "LIST", OPT_STRING, &names,
      "store,load-hot,load-cold,commit,lookup, all of these (all), or put-dir", 0, 0},
     {'n', "count", "N", OPT_LONG, &n, "operations of a test (10000)", 1, N_MAX},
@@ -217,11 +218,11 @@ connect_all(struct bench *b)
     int rc = 0;
 
     for (long i = 0; i < clients && rc == 0; i++) {
-        rc = xylem_open(&b->clients[i].x, uri_of(i), NULL, error);
+        rc = xylem_open(&b->clients[i].x, uri_of(i), cert, error);
         b->client_count += rc == 0;
     }
     if (rc == 0)
-        rc = xylem_open(&b->from, from_uri ? from_uri : uri_of(0), NULL, error);
+        rc = xylem_open(&b->from, from_uri ? from_uri : uri_of(0), cert, error);
     if (rc < 0)
         complain("connect", error);
     return rc == 0;

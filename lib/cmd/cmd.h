@@ -79,6 +79,7 @@ int cmd_ping(int argc, char **argv);
 int cmd_getattr(int argc, char **argv);
 int cmd_lsattr(int argc, char **argv);
 int cmd_shutdown(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
 
 /* Replace this process by xylem-NAME, argv[0] being NAME.  Returns if there is no such program. */
 void cmd_exec(char **argv);

@@ -9,7 +9,7 @@
 
 static const struct opt options[] = {
     {'u', "uri", "URI", OPT_STRING, &cmd_uri, "which rank to talk to (default: $XYLEM_URI)", 0, 0},
-    {0, "cert", "FILE", OPT_STRING, &cmd_cert, "CURVE certificate for tcp:// ($XYLEM_CERT)", 0, 0},
+    {0, "cert", "FILE", OPT_STRING, &cmd_cert, "certificate for tcp:// ($XYLEM_CERT)", 0, 0},
     {0},
 };
 
@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"getattr", "print an attribute of a rank", cmd_getattr},
     {"lsattr", "list the attributes of a rank", cmd_lsattr},
     {"shutdown", "stop all ranks, leaves first", cmd_shutdown},
+    {"keygen", "make a certificate for tcp://", cmd_keygen},
     {"dump", "archive the key-value store: xylem-dump(1)", NULL},
     {"restore", "fill the key-value store: xylem-restore(1)", NULL},
     {"gc", "remove what no root reaches from the store: xylem-gc(1)", NULL},

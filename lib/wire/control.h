@@ -16,6 +16,8 @@ enum control {
     CONTROL_WHO = 7,
     CONTROL_BYE = 8,
     CONTROL_CREDIT = 9,
+    CONTROL_LEAVE = 10,
+    CONTROL_NEARER = 11,
 };
 
 #define CONTROL_COST 64                           // bytes that a message counts beside its payload

@@ -46,8 +46,10 @@ struct msg_route {
 };
 
 struct msg {
-    uint8_t type;      // enum msg_type
-    uint8_t flags;     // MSG_TOPIC .. MSG_USER1; the setters keep TOPIC, PAYLOAD and ROUTE in step
+    uint8_t type;  // enum msg_type
+    uint8_t flags; // MSG_TOPIC .. MSG_USER1; the setters keep TOPIC, PAYLOAD and ROUTE in step
+    const char *
+        sender; // CONTROL from a ROUTER, while it is handed on: whom ZAP took its sender for, or NULL
     bool oversized;    // received without its payload, which was beyond the limit: answer EFBIG
     uint32_t userid;   // of the sender, stamped where it enters; MSG_USERID_UNKNOWN before that
     uint32_t rolemask; // MSG_ROLE_*

@@ -271,6 +271,8 @@ hand_on_message(struct intake *in, const struct msg_zmq_peer *peer, size_t max_p
 
     if (rc < 0)
         return rc;
+    if (peer && m.type == MSG_CONTROL)
+        m.sender = zmq_msg_gets(&in->frame, "User-Id");
     fn(arg, peer, &m);
     msg_fini(&m);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "connector.h"
+#include "elog.h"
 #include "msg_stream.h"
 #include "xmem.h"
 
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 5000 // a condition that takes so long has failed
@@ -282,6 +284,103 @@ client_is_greeted_stamped_and_answered(void **state)
     TURN_UNTIL(r, r->closed == 1);
     assert_true(r->last_closed == r->last_conn);
     assert_int_equal(connector_count(r->connector), 0);
+}
+
+/* What another user gets by connecting: the greeting, and then the end.  As exit status: the greeting. */
+static void
+connect_as(struct rig *r, uid_t uid, int times)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    strcpy(address.sun_path, r->path);
+    if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+        _exit(200);
+    for (int i = 0; i < times; i++) {
+        uint8_t bytes[64] = {99};
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+            _exit(errno == EACCES ? 203 : 201);
+        (void)!send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+        if (read(fd, bytes, sizeof(bytes)) != 1 || bytes[0] != EPERM)
+            _exit(bytes[0]);
+        if (read(fd, bytes, sizeof(bytes)) > 0)
+            _exit(202);
+        close(fd);
+    }
+    _exit(EPERM);
+}
+
+static int
+status_as(struct rig *r, uid_t uid, int times)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        connect_as(r, uid, times);
+    TURN_UNTIL(r, waitpid(pid, &status, WNOHANG) == pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static size_t
+count_lines(const char *path, const char *what)
+{
+    FILE *f = fopen(path, "r");
+    char line[512];
+    size_t n = 0;
+
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        n += strstr(line, what) != NULL;
+    fclose(f);
+    return n;
+}
+
+static void
+other_users_are_refused(void **state)
+{
+    struct rig *r = *state;
+    AUTO(free) char *log = xasprintf("%s/log", r->dir);
+    struct client c = join(r);
+
+    if (geteuid() != 0) {
+        print_message("skipped: to be another user needs root\n");
+        leave(&c);
+        skip();
+    }
+    assert_int_equal(elog_open(log, NULL), 0);
+    assert_int_equal(chmod(r->dir, 0711), 0);
+    assert_int_equal(status_as(r, 65534, 1), 203); // the mode of the socket alone keeps them out
+    assert_int_equal(chmod(r->path, 0666), 0);
+    assert_int_equal(status_as(r, 65534, 1000), EPERM);
+    assert_int_equal(connector_stats(r->connector)->refused, 1000);
+    assert_int_equal(connector_count(r->connector), 1);
+    assert_int_equal(r->received, 0);
+    ask(r, &c, 1, 10);
+    assert_int_equal(elog_open(NULL, NULL), 0);
+    assert_int_equal(count_lines(log, "refused a local client of uid 65534"), ELOG_LIMIT_LINES);
+    unlink(log);
+    leave(&c);
+}
+
+/* Root is no exception when it is not the owner. */
+static void
+root_is_another_user_too(void **state)
+{
+    struct rig *r = *state;
+
+    if (geteuid() != 0) {
+        print_message("skipped: to be root needs root\n");
+        skip();
+    }
+    assert_int_equal(chmod(r->dir, 0711), 0);
+    assert_int_equal(seteuid(65534), 0); // the rank's, which this thread is
+    assert_int_equal(status_as(r, 0, 3), EPERM);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(connector_stats(r->connector)->refused, 3);
+    assert_int_equal(r->received, 0);
 }
 
 static void
@@ -846,6 +945,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(client_is_greeted_stamped_and_answered),
+        TEST(other_users_are_refused),
+        TEST(root_is_another_user_too),
         TEST(payloads_of_any_size_come_back),
         TEST(many_messages_in_one_write_are_all_answered_in_order),
         TEST(message_that_comes_byte_by_byte_is_put_together),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* fake_rank.c - see fake_rank.h.  One client at a time. */
 #include "fake_rank.h"
+#include "cert.h"
 #include "control.h"
 #include "msg_stream.h"
 #include "msg_zmq.h"
@@ -242,8 +243,18 @@ run_zmq(void *arg)
 }
 
 static void
-bind_zmq(struct fake_rank *f)
+set_cert(void *router, const struct cert *cert)
 {
+    int on = 1;
+
+    zmq_setsockopt(router, ZMQ_CURVE_SERVER, &on, sizeof(on));
+    zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, cert->secret_key, sizeof(cert->secret_key));
+}
+
+static void
+bind_zmq(struct fake_rank *f, const struct cert *cert)
+{
+    size_t size = sizeof(f->uri);
     int mandatory = 1;
     int no_mark = 0;
     int linger = 1000;
@@ -253,13 +264,16 @@ bind_zmq(struct fake_rank *f)
     zmq_setsockopt(f->router, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof(mandatory));
     zmq_setsockopt(f->router, ZMQ_SNDHWM, &no_mark, sizeof(no_mark));
     zmq_setsockopt(f->router, ZMQ_LINGER, &linger, sizeof(linger));
+    if (cert)
+        set_cert(f->router, cert);
     assert(zmq_bind(f->router, f->uri) == 0);
+    assert(zmq_getsockopt(f->router, ZMQ_LAST_ENDPOINT, f->uri, &size) == 0);
 }
 
 /* --- life --- */
 
-struct fake_rank *
-fake_rank_start(int greeting, fake_rank_fn serve, void *arg)
+static struct fake_rank *
+new_rank(int greeting, fake_rank_fn serve, void *arg)
 {
     struct fake_rank *f = xcalloc(1, sizeof(*f));
 
@@ -271,12 +285,37 @@ fake_rank_start(int greeting, fake_rank_fn serve, void *arg)
     strcpy(f->dir, "/tmp/xylem-unit-XXXXXX");
     assert(mkdtemp(f->dir));
     snprintf(f->path, sizeof(f->path), "%s/rank", f->dir);
+    return f;
+}
+
+static void
+start_thread(struct fake_rank *f)
+{
+    assert(pthread_create(&f->thread, NULL, f->greeting < 0 ? run_zmq : run_stream, f) == 0);
+}
+
+struct fake_rank *
+fake_rank_start(int greeting, fake_rank_fn serve, void *arg)
+{
+    struct fake_rank *f = new_rank(greeting, serve, arg);
+
     snprintf(f->uri, sizeof(f->uri), "%s://%s", greeting < 0 ? "ipc" : "local", f->path);
     if (greeting < 0)
-        bind_zmq(f);
+        bind_zmq(f, NULL);
     else
         bind_stream(f);
-    assert(pthread_create(&f->thread, NULL, greeting < 0 ? run_zmq : run_stream, f) == 0);
+    start_thread(f);
+    return f;
+}
+
+struct fake_rank *
+fake_rank_start_tcp(const struct cert *cert, fake_rank_fn serve, void *arg)
+{
+    struct fake_rank *f = new_rank(-1, serve, arg);
+
+    snprintf(f->uri, sizeof(f->uri), "tcp://127.0.0.1:*");
+    bind_zmq(f, cert);
+    start_thread(f);
     return f;
 }
 

@@ -15,6 +15,9 @@ typedef void (*fake_rank_fn)(struct fake_rank *f, struct msg *request);
 /* serve runs in the rank's thread, once for each request.  greeting: the byte a UNIX stream client
  * gets (0 = welcome); -1: a ZeroMQ ROUTER at an ipc:// address instead. */
 struct fake_rank *fake_rank_start(int greeting, fake_rank_fn serve, void *arg);
+/* A ZeroMQ ROUTER at a loopback tcp:// address.  cert: it talks CURVE, with anybody; NULL: it does not. */
+struct cert;
+struct fake_rank *fake_rank_start_tcp(const struct cert *cert, fake_rank_fn serve, void *arg);
 void fake_rank_stop(struct fake_rank **f);
 
 const char *fake_rank_uri(const struct fake_rank *f);

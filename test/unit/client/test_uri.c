@@ -70,6 +70,29 @@ overlong_uris_are_refused(void **state UNUSED)
     assert_int_equal(uri_parse(text, &uri, &err), -ENAMETOOLONG);
 }
 
+static void
+what_stays_on_this_host_is_known(void **state UNUSED)
+{
+    static const char *const local[] = {"local:///x",        "ipc:///x",
+                                        "tcp://localhost:1", "tcp://127.0.0.1:1",
+                                        "tcp://127.9.9.9:1", "tcp://[::1]:1"};
+    static const char *const other[] = {"tcp://10.0.0.1:1", "tcp://128.0.0.1:1",
+                                        "tcp://node7:1",    "tcp://localhost.example.org:1",
+                                        "tcp://127.1:1",    "tcp://[::2]:1",
+                                        "tcp://::1:1",      "tcp://127.0.0.1.nip.io:1",
+                                        "tcp://0.0.0.0:1",  "tcp://127.0.0.1;10.0.0.1:1"};
+    struct uri uri;
+
+    for (size_t i = 0; i < ARRAY_SIZE(local); i++) {
+        assert_int_equal(uri_parse(local[i], &uri, NULL), 0);
+        assert_true(uri_is_local(&uri));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+        assert_int_equal(uri_parse(other[i], &uri, NULL), 0);
+        assert_false(uri_is_local(&uri));
+    }
+}
+
 int
 main(void)
 {
@@ -77,6 +100,7 @@ main(void)
         cmocka_unit_test(forms_are_told_apart),
         cmocka_unit_test(malformed_uris_are_refused),
         cmocka_unit_test(overlong_uris_are_refused),
+        cmocka_unit_test(what_stays_on_this_host_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
