@@ -14,6 +14,7 @@
 #include "base64.h"
 #include "json_reply.h"
 #include "list.h"
+#include "member_news.h"
 #include "xmem.h"
 
 #include <errno.h>
@@ -344,9 +345,21 @@ static const struct service services[] = {
 };
 
 static void
-on_event(void *arg, const struct msg *event)
+deliver_one(void *arg, const struct msg *event)
 {
     events_deliver(arg, event);
+}
+
+/* What ranks tell each other in one event is several for clients. */
+static void
+on_event(void *arg, const struct msg *event)
+{
+    struct events *e = arg;
+
+    if (!member_news_is_batch(event))
+        events_deliver(e, event);
+    else if (!list_is_empty(&e->subscribers))
+        member_news_unpack(event, deliver_one, e);
 }
 
 struct events *

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* health.c - see health.h. */
 #include "health.h"
+#include "clock.h"
 #include "json_reply.h"
 #include "list.h"
 #include "xmem.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define HOSTNAME_MAX 256
 
 struct health {
     uint32_t rank;
@@ -13,6 +18,7 @@ struct health {
     struct router *router;         // borrowed
     const struct overlay *overlay; // borrowed
     struct list waits;             // struct status_wait
+    char hostname[HOSTNAME_MAX];
 };
 
 /* Somebody waiting for our subtree to have a status. */
@@ -24,25 +30,77 @@ struct status_wait {
 
 /* --- overlay.health, overlay.wait --- */
 
+static const char *const state_names[] = {
+    [PEER_OFFLINE] = "offline", [PEER_GREETING] = "greeting", [PEER_ONLINE] = "online",
+    [PEER_LEAVING] = "leaving", [PEER_LOST] = "lost",         [PEER_REFUSED] = "refused",
+};
+
+/* Of another machine's text: what is not UTF-8 is left out. */
 static json_t *
-describe_child(const struct peer *child, int64_t now)
+host_string(const char *hostname)
 {
-    return json_pack("{s:i s:s s:f}", "rank", (int)child->rank, "status",
-                     peer_status_name(peer_status(child)), "duration",
-                     (double)(now - child->since) / 1000.0);
+    json_t *json = json_string(hostname);
+
+    return json ? json : json_string("");
+}
+
+static double
+seconds_since(const struct health *h, const struct peer *p)
+{
+    return (double)(overlay_now(h->overlay) - p->since) / 1000.0;
 }
 
 static json_t *
-describe_subtree(struct health *h)
+describe_child(const struct health *h, const struct overlay_child *child)
+{
+    const struct peer *p = child->peer;
+    json_t *json = json_pack("{s:i s:s s:f s:b s:b s:o s:s}", "rank", (int)p->rank, "status",
+                             peer_status_name(peer_status(p)), "duration", seconds_since(h, p),
+                             "adopted", child->adopted, "torpid", p->is_torpid, "hostname",
+                             host_string(child->hostname), "state", state_names[p->state]);
+
+    if (p->state == PEER_LOST)
+        json_object_set_new(json, "error", json_string("lost contact"));
+    return json;
+}
+
+static json_t *
+describe_children(const struct health *h)
 {
     json_t *children = json_array();
 
-    for (size_t i = 0; i < overlay_child_count(h->overlay); i++)
-        json_array_append_new(
-            children, describe_child(overlay_child(h->overlay, i), overlay_now(h->overlay)));
-    return json_pack("{s:i s:s s:f s:o}", "rank", (int)h->rank, "status",
-                     peer_status_name(overlay_status(h->overlay)), "duration",
-                     (double)overlay_status_age(h->overlay) / 1000.0, "children", children);
+    for (size_t i = 0; i < overlay_child_count(h->overlay); i++) {
+        struct overlay_child child = overlay_child(h->overlay, i);
+
+        json_array_append_new(children, describe_child(h, &child));
+    }
+    return children;
+}
+
+static void
+describe_parent(const struct health *h, json_t *json)
+{
+    const struct peer *p = overlay_parent(h->overlay);
+
+    if (!p)
+        return;
+    json_object_set_new(json, "parent", json_integer(overlay_parent_rank(h->overlay)));
+    json_object_set_new(json, "parent_state", json_string(state_names[p->state]));
+    json_object_set_new(json, "parent_torpid", json_boolean(p->is_torpid));
+    json_object_set_new(json, "parent_since", json_real(clock_wall() - seconds_since(h, p)));
+}
+
+/* What Flux tells, and then more. */
+static json_t *
+describe_subtree(const struct health *h)
+{
+    json_t *json = json_pack("{s:i s:s s:f s:o s:o}", "rank", (int)h->rank, "status",
+                             peer_status_name(overlay_status(h->overlay)), "duration",
+                             (double)overlay_status_age(h->overlay) / 1000.0, "children",
+                             describe_children(h), "hostname", host_string(h->hostname));
+
+    describe_parent(h, json);
+    return json;
 }
 
 static void
@@ -202,6 +260,7 @@ health_new(uint32_t rank, const struct topo *topo, struct router *router,
     h->topo = *topo;
     h->router = router;
     list_init(&h->waits);
+    gethostname(h->hostname, sizeof(h->hostname) - 1);
     service_table_add(table, services, ARRAY_SIZE(services), h);
     return h;
 }

@@ -6,6 +6,8 @@
  * SERVING    -              FLUSHING (rank > 0), STOPPED   -
  * FLUSHING   -              -                              STOPPED
  *
+ * A test may kill a rank that is SERVING: then it is KILLED at once.
+ *
  * A shutdown of the instance (shutdown.c) is served while SERVING; its end is news for the starter, who
  * asks for the stop.
  */
@@ -17,6 +19,9 @@
 #include <errno.h>
 
 #define FLUSH_MS 5000 // an orderly stop waits this long for the parent to take more blobs
+
+/* What the starter may order beside the stop: the address is posted. */
+static char pause_order, resume_order, kill_order;
 
 /* --- news for the starter --- */
 
@@ -88,15 +93,39 @@ on_flush_limit(void *arg)
     stop_now(r);
 }
 
+/* The next order.  While the rank is paused, none but that is waited for. */
+static int
+take_order(struct rank *r, void **ret_order)
+{
+    int rc = actor_recv(r->pipe, false, ret_order);
+
+    while (rc == 0 && *ret_order == &pause_order)
+        rc = actor_recv(r->pipe, true, ret_order);
+    return rc;
+}
+
+static void
+die(struct rank *r)
+{
+    void *none;
+
+    r->state = RANK_KILLED;
+    loop_stop(r->loop);
+    while (actor_recv(r->pipe, true, &none) != -ETERM)
+        continue;
+}
+
 static bool
 on_command(void *arg)
 {
     struct rank *r = arg;
-    void *item;
-    int rc = actor_recv(r->pipe, false, &item);
+    void *order;
+    int rc = take_order(r, &order);
 
+    if (rc == 0 && order == &kill_order)
+        die(r);
     if (rc != -ETERM || r->state != RANK_SERVING)
-        return false;
+        return rc == 0 && r->state == RANK_SERVING;
     r->state = RANK_FLUSHING;
     r->flushed.fn = on_flushed;
     if (r->conf.rank == 0) {
@@ -174,6 +203,25 @@ rank_stop(struct rank **rank)
         return;
     actor_stop(&r->actor, drop_report, NULL);
     free(r);
+}
+
+void
+rank_kill(struct rank **rank)
+{
+    actor_post(rank_pipe(*rank), &kill_order);
+    rank_stop(rank);
+}
+
+void
+rank_pause(struct rank *r)
+{
+    actor_post(rank_pipe(r), &pause_order);
+}
+
+void
+rank_resume(struct rank *r)
+{
+    actor_post(rank_pipe(r), &resume_order);
 }
 
 void *

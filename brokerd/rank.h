@@ -68,6 +68,13 @@ int rank_start(struct rank **ret, const struct rank_conf *conf, struct err *err)
 /* Orderly: flush to the parent or the disk, record a checkpoint, close. */
 void rank_stop(struct rank **r);
 
+/* For tests.  As after kill -9: nobody is told, and no more is written down than the store has been
+ * asked to already. */
+void rank_kill(struct rank **r);
+/* As SIGSTOP and SIGCONT: the rank's thread stands still.  One that is stopped or killed goes on. */
+void rank_pause(struct rank *r);
+void rank_resume(struct rank *r);
+
 void *rank_pipe(struct rank *r);
 
 #endif

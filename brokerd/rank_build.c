@@ -58,6 +58,13 @@ put_bytes(const struct rank *r)
                GREETING_WINDOW_MIN);
 }
 
+/* Neighbours of a lost rank notice it within a heartbeat of each other, and heal at once. */
+static int64_t
+patience_ms(const struct rank *r)
+{
+    return 3 * r->conf.heartbeat_ms + 500;
+}
+
 static void
 build_services(struct rank *r)
 {
@@ -81,6 +88,7 @@ build_services(struct rank *r)
     r->credit = credit_new(&client_limits);
     r->router = router_new(r->conf.rank, r->services);
     router_set_event_handler(r->router, rank_on_event, r);
+    router_set_patience(r->router, r->loop, patience_ms(r));
     r->content = content_new(&content, r->loop, r->router, r->services);
     r->checkpoints =
         checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
@@ -89,6 +97,8 @@ build_services(struct rank *r)
     r->checker = checker_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
     r->attrs = attrs_new(r->router, r->services);
     r->health = health_new(r->conf.rank, &r->conf.topo, r->router, r->services);
+    r->members = members_new(&(struct members_conf){r->conf.rank, r->conf.topo}, r->loop, r->router,
+                             r->services);
     r->stats = stats_new(r->conf.rank, r->router, r->content, r->services);
     r->stats_get = stats_get_new(r->conf.hash, r->router, r->services);
     r->events = events_new(r->conf.rank, r->router, r->services);
@@ -123,7 +133,11 @@ build_overlay(struct rank *r, struct err *err)
         .listen = r->conf.listen,
         .nlisten = r->conf.nlisten,
         .heartbeat_ms = r->conf.heartbeat_ms,
+        .torpid_ms = r->conf.torpid_ms,
         .timeout_ms = r->conf.timeout_ms,
+        .cert = r->conf.cert,
+        .keys = r->conf.keys,
+        .authorized = r->conf.authorized,
         .max_payload = max_payload(r),
     };
 
@@ -136,7 +150,9 @@ exchange(struct rank *r, struct err *err)
 {
     const struct rank_conf *c = &r->conf;
 
-    return c->exchange ? c->exchange(c->exchange_arg, overlay_uri(r->overlay), err) : 0;
+    int rc = c->exchange ? c->exchange(c->exchange_arg, overlay_uri(r->overlay), err) : 0;
+
+    return rc < 0 ? rc : overlay_learn_keys(r->overlay, err);
 }
 
 static int
@@ -219,7 +235,7 @@ start_checkpoints(struct rank *r)
 static void
 add_host(struct buf *list, const char *uri, const char *here)
 {
-    const char *host = strncmp(uri, "tcp://", 6) == 0 ? uri + 6 : NULL;
+    const char *host = uri && strncmp(uri, "tcp://", 6) == 0 ? uri + 6 : NULL;
     const char *end = host ? strrchr(host, ':') : NULL;
 
     if (!end) {
@@ -294,6 +310,7 @@ rank_build(struct rank *r, struct err *err)
         return rc;
     router_attach(r->router, r->overlay, r->connector);
     health_attach(r->health, r->overlay);
+    members_attach(r->members, r->overlay);
     stats_attach(r->stats, &(struct stats_sources){r->overlay, r->connector, r->credit, r->kvs,
                                                    r->store, r->scrub});
     stats_get_attach(r->stats_get,
@@ -316,10 +333,22 @@ collect_garbage(struct rank *r)
         r->stop_gc = stop_gc_start(r->conf.hash, r->content, r->store);
 }
 
+/* What is ended behind it is not heard of by anybody. */
+static void
+fall_silent(struct rank *r)
+{
+    connector_free(&r->connector);
+    router_attach(r->router, r->overlay, NULL);
+    events_attach(r->events, r->overlay, NULL);
+    overlay_mute(r->overlay);
+}
+
 /* Clients are answered as long as possible: what fails below them ends as an error they see. */
 void
 rank_take_down(struct rank *r)
 {
+    if (r->state == RANK_KILLED)
+        fall_silent(r);
     router_cancel_calls(r->router);
     if (r->kvs)
         kvs_stop_leading(r->kvs);
@@ -342,6 +371,7 @@ rank_take_down(struct rank *r)
     content_free(&r->content);
     kvs_free(&r->kvs);
     health_free(&r->health);
+    members_free(&r->members);
     shutdown_free(&r->shutdown);
     attrs_free(&r->attrs);
     checkpoints_free(&r->checkpoints);

@@ -26,17 +26,30 @@ on_message(void *arg, const struct overlay_from *from, struct msg *m)
 }
 
 static void
-on_parent_changed(void *arg, bool online)
+on_parent_online(void *arg, uint64_t joined UNUSED)
 {
     struct rank *r = arg;
 
-    router_parent_changed(r->router, online);
-    if (!online)
-        return;
+    router_parent_online(r->router);
     content_distrust_all(r->content);
     if (r->kvs)
         kvs_parent_online(r->kvs);
     rank_report_if_complete(r);
+}
+
+static void
+on_parent_gone(void *arg, uint64_t joined)
+{
+    router_parent_gone(((struct rank *)arg)->router, joined);
+}
+
+static void
+on_noticed(void *arg, enum overlay_event what, uint32_t rank)
+{
+    struct rank *r = arg;
+
+    if (r->members) // else it is being taken down
+        members_noticed(r->members, what, rank);
 }
 
 static void
@@ -80,6 +93,7 @@ forget_client(struct rank *r, const struct origin *client)
 {
     router_client_gone(r->router, client);
     health_forget(r->health, client);
+    members_forget(r->members, client);
     checker_forget(r->checker, client);
     collector_forget(r->collector, client);
     events_forget(r->events, client);
@@ -93,9 +107,17 @@ on_remote_gone(void *arg, const struct msg_zmq_peer *peer)
     forget_client(arg, &(struct origin){.kind = ORIGIN_CLIENT, .peer = *peer});
 }
 
-const struct overlay_ops rank_overlay_ops = {on_message,        on_parent_changed, on_child_gone,
-                                             on_status_changed, on_refused,        on_drained,
-                                             on_remote_gone};
+const struct overlay_ops rank_overlay_ops = {
+    .received = on_message,
+    .parent_online = on_parent_online,
+    .parent_gone = on_parent_gone,
+    .noticed = on_noticed,
+    .child_gone = on_child_gone,
+    .status_changed = on_status_changed,
+    .refused = on_refused,
+    .drained = on_drained,
+    .client_gone = on_remote_gone,
+};
 
 /* --- the connector --- */
 
@@ -164,16 +186,24 @@ rank_on_shutdown_ready(void *arg)
 
 /* --- the store --- */
 
+/* The content service of a rank that was killed asks no more of the store: who waits is cancelled soon. */
+
 static void
 on_loaded(void *arg, uint32_t tag, int rc, const struct blob *b)
 {
-    content_store_loaded(((struct rank *)arg)->content, tag, rc, b);
+    struct rank *r = arg;
+
+    if (r->state != RANK_KILLED)
+        content_store_loaded(r->content, tag, rc, b);
 }
 
 static void
 on_stored(void *arg, uint32_t tag, int rc)
 {
-    content_store_stored(((struct rank *)arg)->content, tag, rc);
+    struct rank *r = arg;
+
+    if (r->state != RANK_KILLED)
+        content_store_stored(r->content, tag, rc);
 }
 
 static void

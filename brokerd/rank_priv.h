@@ -20,6 +20,7 @@
 #include "health.h"
 #include "heap.h"
 #include "kvs.h"
+#include "members.h"
 #include "notifier.h"
 #include "overlay.h"
 #include "rank.h"
@@ -31,7 +32,7 @@
 #include "store.h"
 
 /* rank.c has the table. */
-enum rank_state { RANK_STARTING, RANK_SERVING, RANK_FLUSHING, RANK_STOPPED };
+enum rank_state { RANK_STARTING, RANK_SERVING, RANK_FLUSHING, RANK_STOPPED, RANK_KILLED };
 
 struct rank {
     struct rank_conf conf; // strings borrowed
@@ -51,6 +52,7 @@ struct rank {
     struct collector *collector;
     struct attrs *attrs;
     struct health *health;
+    struct members *members;
     struct stats *stats;
     struct stats_get *stats_get;
     struct events *events;

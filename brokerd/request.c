@@ -26,7 +26,7 @@ origin_is_same(const struct origin *a, const struct origin *b)
     case ORIGIN_PARENT:
         break;
     }
-    return true;
+    return a->joined == b->joined;
 }
 
 void

@@ -22,7 +22,7 @@ struct origin {
     uint64_t conn;            // CONN: id, never reused
     struct msg_zmq_peer peer; // CLIENT, CHILD: the connection it came by
     uint32_t rank;            // CHILD
-    uint64_t joined;          // PARENT: overlay_parent_joined() when it came
+    uint64_t joined;          // PARENT: the join it came by
 };
 
 struct request {

@@ -6,8 +6,7 @@
  * remote client           tree socket, by identity            dropped: identities are not either
  * child                   tree socket, by the identity the    dropped: a child that was restarted
  *                         request came with                   must not get its former self's answers
- * parent                  the way up, while the same join     dropped, for the same reason
- *                         lasts
+ * parent                  the link of the join it came by     dropped, for the same reason
  *
  * Sending never calls back: a child found to be gone while it is sent to is reported in a later turn
  * (overlay.h), so handlers may answer from anywhere. */
@@ -119,8 +118,7 @@ send_back(struct router *r, const struct origin *to, struct msg *m)
         overlay_answer_child(r->overlay, to->rank, &to->peer, m);
         break;
     case ORIGIN_PARENT:
-        if (to->joined == overlay_parent_joined(r->overlay))
-            overlay_send_parent(r->overlay, m);
+        overlay_answer_parent(r->overlay, to->joined, m);
         break;
     }
     msg_fini(m);
@@ -306,7 +304,7 @@ router_client_gone(struct router *r, const struct origin *client)
 }
 
 static struct origin
-origin_of(struct router *r, const struct overlay_from *from)
+origin_of(const struct overlay_from *from)
 {
     switch (from->kind) {
     case OVERLAY_CHILD:
@@ -316,13 +314,13 @@ origin_of(struct router *r, const struct overlay_from *from)
     case OVERLAY_PARENT:
         break;
     }
-    return (struct origin){.kind = ORIGIN_PARENT, .joined = overlay_parent_joined(r->overlay)};
+    return (struct origin){.kind = ORIGIN_PARENT, .joined = from->joined};
 }
 
 void
 router_neighbour_drained(struct router *r, const struct overlay_from *from)
 {
-    struct origin origin = origin_of(r, from);
+    struct origin origin = origin_of(from);
 
     elog_limit_tell(&r->strange);
     router_send_quiet(r, from);
@@ -332,7 +330,7 @@ router_neighbour_drained(struct router *r, const struct overlay_from *from)
 static void
 request_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m)
 {
-    struct request req = {.from = origin_of(r, from)};
+    struct request req = {.from = origin_of(from)};
 
     if (from->kind == OVERLAY_CLIENT) {
         m->userid = geteuid(); // whoever reaches the tree socket is the owner (I10)

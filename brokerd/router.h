@@ -4,9 +4,9 @@
  *
  * Ranks talk hop by hop: a request that is passed on becomes a call of this rank to the next one,
  * with a match tag of this rank's, and its answer is given to the previous hop under the old tag.
- * So each rank answers for its own calls: when a child is lost, those through it fail with
- * EHOSTUNREACH; when the parent is lost, they wait and are sent again to the next one (a call that
- * must not be repeated fails instead).
+ * So each rank answers for its own calls: what it asked of a parent that is lost it asks the next one; a
+ * request for another rank is sent again by the rank whose client asked, while others heal their ways
+ * (router_call.c).
  *
  * Somebody who asks and does not read is answered when he reads again (router_park.c).
  */
@@ -57,7 +57,13 @@ void router_relay(struct router *r, struct request *req, struct msg *response);
 bool router_park_if_it_must(struct router *r, struct request *req, size_t answer_bytes);
 
 /* --- calling --- */
-enum { ROUTER_REPLAY = 1 }; // may be sent again after the parent was lost: it is idempotent
+enum {
+    ROUTER_REPLAY = 1, // may be done twice: sent again after the hop it went by was lost
+    ROUTER_WAIT = 2,   // to a rank: waits when there is no way, for the patience of the router
+    ROUTER_HOP = 4,    // to a rank: on behalf of a rank that does
+};
+/* How long calls wait for a way to a rank; without this they do not. */
+void router_set_patience(struct router *r, struct loop *loop, int64_t ms);
 
 /* Call the parent; *request is finished.  fn as in rpc.h: exactly one call of it, or a stream's; it may
  * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */
@@ -66,9 +72,15 @@ void router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn
 /* Send it a request that wants no answer; *request is finished.  It is lost if there is no parent. */
 void router_tell_parent(struct router *r, struct msg *request);
 
-/* Call a rank through the next hop toward it; *request is finished.  EHOSTUNREACH, from inside, when it
- * cannot be reached. */
-void router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg);
+/* On whose behalf a rank is called. */
+struct router_asker {
+    int flags;                       // ROUTER_REPLAY, ROUTER_WAIT, ROUTER_HOP
+    const struct overlay_from *from; // borrowed for the call: the neighbour that asked; NULL: none
+};
+/* Call a rank through the next hop toward it; *request is finished.  asker NULL: ourselves, without
+ * patience.  EHOSTUNREACH when it cannot be reached, maybe from inside. */
+void router_call_rank(struct router *r, uint32_t rank, struct msg *request,
+                      const struct router_asker *asker, rpc_fn fn, void *arg);
 
 /* The ranks of our children, online or not. */
 size_t router_child_count(const struct router *r);
@@ -78,7 +90,7 @@ uint32_t router_child(const struct router *r, size_t i);
 struct router_pass {
     uint32_t rank;     // whom it is for; TOPO_NONE: the parent
     const char *topic; // to send it under; NULL = its own
-    int flags;         // ROUTER_REPLAY, to the parent only
+    int flags;         // ROUTER_REPLAY, to the parent only: to a rank it follows from the topic
     /* Sees each answer before it goes back; may be NULL. */
     void (*look)(void *arg, const struct msg *response);
     void *arg; // of look
@@ -96,7 +108,8 @@ void router_conn_drained(struct router *r, uint64_t conn);
 void router_client_gone(struct router *r, const struct origin *client);
 void router_neighbour_drained(struct router *r, const struct overlay_from *from);
 void router_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m);
-void router_parent_changed(struct router *r, bool online);
+void router_parent_online(struct router *r);
+void router_parent_gone(struct router *r, uint64_t joined);
 void router_child_gone(struct router *r, uint32_t rank);
 
 /* To count latencies into; borrowed. */

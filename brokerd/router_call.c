@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* router_call.c - calls of this rank to a neighbour.
+/* router_call.c - calls of this rank to a neighbour: to the parent, for what it serves, or through the
+ * next hop to a rank.
  *
- * call       answered (last of a stream)   its hop is lost            parent online   rank stops
- * PENDING    fn, gone                      REPLAY: stays              REPLAY: sent    fn(ECANCELED),
- *                                          else fn(EHOSTUNREACH)      again           gone
+ * state       answered      "no way"        hop lost            parent online,    patience is over
+ *             for good                                          time to retry
+ * UNDER_WAY   fn, gone      WAITING, or     WAITING, or         -                 -
+ *                           fn, gone        fn, gone
+ * WAITING     -             -               -                   UNDER_WAY, if     fn(EHOSTUNREACH), gone
+ *                                                               there is a way
+ * (any: rank stops: fn(ECANCELED), gone)
+ *
+ * To the parent: with REPLAY a call waits for as long as there is no parent; else it fails.
+ * To a rank: the rank whose client asks waits (WAIT), for `patience_ms`, as long as a way may be found when
+ * others have healed theirs; those between (HOP) only say that they have none:
+ *   ENETUNREACH   it was not sent on: it may be sent again
+ *   ENETRESET     it was, and the hop was lost: only with REPLAY
+ *   EHOSTUNREACH  that rank is lost, has left, or never came: for good
+ * Clients see the last of these only, with a text that names who is lost.
  *
  * A call is gone before its fn is called, and fn may make new calls.  Calls that fail together are
  * collected by tag first: a tag outlives whatever the fns before it did. */
@@ -11,16 +24,28 @@
 #include "xmem.h"
 
 #include <errno.h>
+#include <stdio.h>
+
+#define RETRY_MS 50 // between looks for a way
+
+enum call_state { UNDER_WAY, WAITING };
 
 /* A call of ours that is not answered. */
 struct call {
     struct list node;      // on router.calls
     struct router *router; // borrowed
-    uint32_t hop;          // child it went through; TOPO_NONE: the parent
-    uint32_t tag;          // our match tag
-    int flags;             // ROUTER_REPLAY
+    enum call_state state;
+    uint32_t rank;   // whom it is for; TOPO_NONE: the parent
+    uint32_t hop;    // UNDER_WAY: child it went through; TOPO_NONE: the parent
+    uint64_t joined; // UNDER_WAY through the parent: by that join
+    uint32_t tag;    // our match tag
+    int flags;       // ROUTER_REPLAY, ROUTER_WAIT, ROUTER_HOP
     bool streaming;
-    struct msg request; // kept to be sent again; empty unless ROUTER_REPLAY
+    bool answered;             // a part of the stream has come
+    bool from_neighbour;       // asker is valid
+    struct overlay_from asker; // who is no way: it asked us
+    int64_t until;             // ms: WAITING for a way: then it fails; 0: has not waited yet
+    struct msg request;        // kept to be sent again; empty unless REPLAY or WAIT
     rpc_fn fn;
     void *arg; // borrowed
 };
@@ -33,6 +58,9 @@ free_call(struct call *c)
     spares_give(&c->router->spare_calls, c);
 }
 
+static bool retry_later(struct call *c, const struct msg *response);
+static void settle(struct call *c, struct msg *response);
+
 static void
 on_answer(void *arg, struct msg *response)
 {
@@ -40,6 +68,12 @@ on_answer(void *arg, struct msg *response)
     rpc_fn fn = c->fn;
     void *fn_arg = c->arg;
 
+    if (c->rank != TOPO_NONE && response->errnum != 0) {
+        if (retry_later(c, response))
+            return;
+        settle(c, response);
+    }
+    c->answered = true;
     if (!c->streaming || !msg_is_more(response))
         free_call(c);
     fn(fn_arg, response);
@@ -57,65 +91,243 @@ answer_too_many(rpc_fn fn, void *arg)
     msg_fini(&response);
 }
 
-/* Returns the call's tag: the call itself may have failed by the time a send returns.  0: there was no
- * tag left, and fn has been called. */
-static uint32_t
-add_call(struct router *r, uint32_t hop, struct msg *request, int flags, rpc_fn fn, void *arg)
+/* NULL: there was no tag left, and fn has been called. */
+static struct call *
+add_call(struct router *r, uint32_t rank, struct msg *request, int flags, rpc_fn fn, void *arg)
 {
     struct call *c = spares_take(&r->spare_calls, sizeof(*c));
+    uint32_t tag = rpc_add(r->rpcs, (request->flags & MSG_STREAMING) != 0, on_answer, c);
 
-    c->tag = rpc_add(r->rpcs, (request->flags & MSG_STREAMING) != 0, on_answer, c);
-    if (c->tag == 0) {
+    if (tag == 0) {
         spares_give(&r->spare_calls, c);
         msg_fini(request);
         answer_too_many(fn, arg);
-        return 0;
+        return NULL;
     }
     c->router = r;
-    c->hop = hop;
+    c->state = WAITING;
+    c->rank = rank;
+    c->tag = tag;
     c->flags = flags;
     c->streaming = (request->flags & MSG_STREAMING) != 0;
+    c->answered = false;
+    c->from_neighbour = false;
+    c->until = 0;
     c->fn = fn;
     c->arg = arg;
     list_init(&c->node);
     list_push_back(&r->calls, &c->node);
-    request->matchtag = c->tag;
-    if (flags & ROUTER_REPLAY)
+    request->matchtag = tag;
+    if (flags & (ROUTER_REPLAY | ROUTER_WAIT))
         msg_copy(&c->request, request);
     else
         msg_init(&c->request, MSG_REQUEST);
     r->stats.calls++;
-    return c->tag;
+    return c;
 }
+
+/* --- failing --- */
+
+static void
+fail_call(struct router *r, uint32_t tag, int errnum, const char *text)
+{
+    struct msg response;
+
+    msg_init(&response, MSG_RESPONSE);
+    response.matchtag = tag;
+    response.errnum = (uint32_t)errnum;
+    if (text)
+        msg_set_text(&response, text);
+    rpc_deliver(r->rpcs, &response);
+    msg_fini(&response);
+}
+
+static int64_t
+now_of(const struct router *r)
+{
+    return overlay_now(r->overlay);
+}
+
+/* Is it known here that the rank is gone, and not only for a moment? */
+static bool
+is_gone(const struct router *r, const struct peer *p, uint32_t rank)
+{
+    return p && p->rank == rank && (p->state != PEER_LOST || now_of(r) - p->since > r->patience_ms);
+}
+
+static const char *
+how_gone(const struct peer *p)
+{
+    return p->state == PEER_LOST ? "is lost" : "is not online";
+}
+
+/* Why there is no way to it, as far as this rank knows. */
+static void
+blame(const struct router *r, uint32_t rank, char text[ROUTER_TEXT_MAX])
+{
+    const struct peer *p = overlay_blamed(r->overlay, rank);
+
+    if (p && p->rank == rank)
+        snprintf(text, ROUTER_TEXT_MAX, "rank %u %s", rank, how_gone(p));
+    else if (p)
+        snprintf(text, ROUTER_TEXT_MAX, "no way to rank %u: rank %u %s", rank, p->rank,
+                 how_gone(p));
+    else
+        snprintf(text, ROUTER_TEXT_MAX, "no way to rank %u", rank);
+}
+
+static bool
+is_no_way(uint32_t errnum)
+{
+    return errnum == ENETUNREACH || errnum == ENETRESET;
+}
+
+/* The answer of a call to a rank that goes back to whoever asked: name who is lost, in the errno that
+ * they know. */
+static void
+settle(struct call *c, struct msg *response)
+{
+    const struct router *r = c->router;
+    char text[ROUTER_TEXT_MAX];
+
+    if (!is_no_way(response->errnum))
+        return;
+    if (!(c->flags & ROUTER_HOP) || is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
+        response->errnum = EHOSTUNREACH;
+    if (overlay_blamed(r->overlay, c->rank) || !msg_text(response)) {
+        blame(r, c->rank, text);
+        msg_set_text(response, text);
+    }
+}
+
+/* --- sending --- */
+
+static bool
+send_up(struct call *c, struct msg *m)
+{
+    struct router *r = c->router;
+
+    c->hop = TOPO_NONE;
+    c->joined = overlay_parent_joined(r->overlay);
+    return overlay_send_parent(r->overlay, m) == 0;
+}
+
+static bool
+send_routed(struct call *c, struct msg *m)
+{
+    struct router *r = c->router;
+
+    if (overlay_next_hop(r->overlay, c->rank, c->from_neighbour ? &c->asker : NULL, &c->hop) < 0) {
+        msg_fini(m);
+        return false;
+    }
+    if (c->hop == TOPO_NONE)
+        return send_up(c, m);
+    return overlay_send_child(r->overlay, c->hop, m) == 0;
+}
+
+/* true: it is under way. */
+static bool
+send_call(struct call *c, struct msg *m)
+{
+    bool sent = c->rank == TOPO_NONE ? send_up(c, m) : send_routed(c, m);
+
+    c->state = sent ? UNDER_WAY : WAITING;
+    return sent;
+}
+
+static void
+send_again(struct call *c)
+{
+    struct msg again;
+
+    msg_copy(&again, &c->request);
+    again.matchtag = c->tag;
+    if (send_call(c, &again))
+        c->router->stats.replayed++;
+}
+
+/* --- waiting for a way --- */
+
+static bool
+may_wait(struct call *c, uint32_t errnum)
+{
+    struct router *r = c->router;
+
+    if (!(c->flags & ROUTER_WAIT) || !r->loop || c->answered)
+        return false;
+    if (errnum == ENETRESET && !(c->flags & ROUTER_REPLAY))
+        return false;
+    if (is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
+        return false;
+    if (c->until == 0)
+        c->until = now_of(r) + r->patience_ms;
+    return now_of(r) < c->until;
+}
+
+static void
+wait_for_way(struct call *c)
+{
+    struct router *r = c->router;
+
+    c->state = WAITING;
+    if (!loop_timer_is_running(&r->retry))
+        loop_timer_start(r->loop, &r->retry, RETRY_MS);
+}
+
+/* There was no way further on.  true: the call goes on, under another tag. */
+static bool
+retry_later(struct call *c, const struct msg *response)
+{
+    struct router *r = c->router;
+    uint32_t tag;
+
+    if (!is_no_way(response->errnum) || !may_wait(c, response->errnum))
+        return false;
+    tag = rpc_add(r->rpcs, c->streaming, on_answer, c);
+    if (tag == 0)
+        return false;
+    c->tag = tag;
+    wait_for_way(c);
+    return true;
+}
+
+/* It could not be sent on, or its hop is lost: the tag is still ours. */
+static bool
+keep_waiting(struct call *c, uint32_t errnum)
+{
+    if (!may_wait(c, errnum))
+        return false;
+    wait_for_way(c);
+    return true;
+}
+
+/* --- calling --- */
 
 void
 router_call_parent(struct router *r, struct msg *request, int flags, rpc_fn fn, void *arg)
 {
-    uint32_t tag = add_call(r, TOPO_NONE, request, flags, fn, arg);
+    struct call *c = add_call(r, TOPO_NONE, request, flags, fn, arg);
 
-    if (tag == 0)
-        return;
-    if (overlay_send_parent(r->overlay, request) < 0 && !(flags & ROUTER_REPLAY))
-        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
+    if (c && !send_call(c, request) && !(flags & ROUTER_REPLAY))
+        fail_call(r, c->tag, EHOSTUNREACH, NULL);
 }
 
 void
-router_call_rank(struct router *r, uint32_t rank, struct msg *request, rpc_fn fn, void *arg)
+router_call_rank(struct router *r, uint32_t rank, struct msg *request,
+                 const struct router_asker *asker, rpc_fn fn, void *arg)
 {
-    uint32_t hop = TOPO_NONE;
-    int rc = overlay_next_hop(r->overlay, rank, &hop);
-    uint32_t tag = add_call(r, hop, request, 0, fn, arg);
+    struct call *c;
 
-    if (tag == 0)
-        return;
     request->nodeid = rank;
-    if (rc == 0)
-        rc = hop == TOPO_NONE ? overlay_send_parent(r->overlay, request)
-                              : overlay_send_child(r->overlay, hop, request);
-    if (rc < 0) {
-        msg_fini(request);
-        rpc_fail(r->rpcs, tag, EHOSTUNREACH);
-    }
+    c = add_call(r, rank, request, asker ? asker->flags : 0, fn, arg);
+    if (!c)
+        return;
+    c->from_neighbour = asker && asker->from;
+    if (c->from_neighbour)
+        c->asker = *asker->from;
+    if (!send_call(c, request) && !keep_waiting(c, ENETUNREACH))
+        fail_call(r, c->tag, ENETUNREACH, NULL);
 }
 
 size_t
@@ -127,7 +339,7 @@ router_child_count(const struct router *r)
 uint32_t
 router_child(const struct router *r, size_t i)
 {
-    return overlay_child(r->overlay, i)->rank;
+    return overlay_child(r->overlay, i).peer->rank;
 }
 
 void
@@ -135,15 +347,30 @@ router_cancel_calls(struct router *r)
 {
     router_forget_all_parked(r);
     router_forget_quiet(r);
+    loop_timer_stop(&r->retry);
     rpc_fail_all(r->rpcs, ECANCELED);
 }
 
 /* --- losses and returns --- */
 
-/* Fail every call through `hop` that is not to be sent again.  Answers may start new calls, which
- * go to the end of the list, through another hop or failed already. */
+static bool
+is_by(const struct call *c, uint32_t hop, uint64_t joined)
+{
+    return c->state == UNDER_WAY && c->hop == hop && (hop != TOPO_NONE || c->joined == joined);
+}
+
+static int
+errnum_of(struct router *r, uint32_t tag)
+{
+    const struct call *c = rpc_peek(r->rpcs, tag);
+
+    return c && c->rank != TOPO_NONE ? ENETRESET : EHOSTUNREACH;
+}
+
+/* What was under way by that hop: sent again, or failed.  Answers may start new calls, which go to the
+ * end of the list, by another hop. */
 static void
-fail_calls(struct router *r, uint32_t hop)
+lose_hop(struct router *r, uint32_t hop, uint64_t joined)
 {
     uint32_t *tags = xmalloc((rpc_pending(r->rpcs) + 1) * sizeof(*tags));
     size_t count = 0;
@@ -151,41 +378,68 @@ fail_calls(struct router *r, uint32_t hop)
     LIST_FOR_EACH (node, &r->calls) {
         struct call *c = list_entry(node, struct call, node);
 
-        if (c->hop == hop && !(c->flags & ROUTER_REPLAY))
+        if (!is_by(c, hop, joined))
+            continue;
+        if (c->rank == TOPO_NONE && (c->flags & ROUTER_REPLAY))
+            send_again(c); // or wait, for the next parent
+        else if (c->rank == TOPO_NONE || !keep_waiting(c, ENETRESET))
             tags[count++] = c->tag;
     }
     for (size_t i = 0; i < count; i++)
-        rpc_fail(r->rpcs, tags[i], EHOSTUNREACH);
+        fail_call(r, tags[i], errnum_of(r, tags[i]), NULL);
     free(tags);
 }
 
+/* Look for a way again. */
 static void
-replay_calls(struct router *r)
+retry(void *arg)
+{
+    struct router *r = arg;
+    uint32_t *tags = xmalloc((rpc_pending(r->rpcs) + 1) * sizeof(*tags));
+    size_t count = 0;
+
+    LIST_FOR_EACH (node, &r->calls) {
+        struct call *c = list_entry(node, struct call, node);
+
+        if (c->state != WAITING || c->rank == TOPO_NONE)
+            continue;
+        send_again(c);
+        if (c->state == WAITING && !keep_waiting(c, ENETUNREACH))
+            tags[count++] = c->tag;
+    }
+    for (size_t i = 0; i < count; i++)
+        fail_call(r, tags[i], ENETUNREACH, NULL);
+    free(tags);
+}
+
+void
+router_set_patience(struct router *r, struct loop *loop, int64_t ms)
+{
+    r->loop = loop;
+    r->patience_ms = ms;
+    loop_timer_init(&r->retry, retry, r);
+}
+
+void
+router_parent_online(struct router *r)
 {
     LIST_FOR_EACH (node, &r->calls) {
         struct call *c = list_entry(node, struct call, node);
-        struct msg again;
 
-        if (c->hop != TOPO_NONE || !(c->flags & ROUTER_REPLAY))
-            continue;
-        msg_copy(&again, &c->request);
-        overlay_send_parent(r->overlay, &again);
-        r->stats.replayed++;
+        if (c->state == WAITING && (c->flags & (ROUTER_REPLAY | ROUTER_WAIT)))
+            send_again(c);
     }
 }
 
 void
-router_parent_changed(struct router *r, bool online)
+router_parent_gone(struct router *r, uint64_t joined)
 {
-    if (online)
-        replay_calls(r);
-    else
-        fail_calls(r, TOPO_NONE);
+    lose_hop(r, TOPO_NONE, joined);
 }
 
 void
 router_child_gone(struct router *r, uint32_t rank)
 {
-    fail_calls(r, rank);
+    lose_hop(r, rank, 0);
     router_forget_parked(r, &(struct origin){.kind = ORIGIN_CHILD, .rank = rank});
 }

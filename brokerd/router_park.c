@@ -41,7 +41,7 @@ struct parked {
 static struct overlay_from
 neighbour_of(const struct origin *from)
 {
-    struct overlay_from to = {.rank = from->rank, .peer = from->peer};
+    struct overlay_from to = {.rank = from->rank, .joined = from->joined, .peer = from->peer};
 
     to.kind = from->kind == ORIGIN_CHILD    ? OVERLAY_CHILD
               : from->kind == ORIGIN_CLIENT ? OVERLAY_CLIENT

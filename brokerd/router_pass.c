@@ -6,6 +6,8 @@
 #include "router_priv.h"
 #include "xmem.h"
 
+#include <string.h>
+
 #define QUIET_MAX ((size_t)16 << 20) // bytes of requests of other ranks that wait
 
 /* A request that wants no answer and waits for its hop. */
@@ -139,14 +141,15 @@ router_forget_quiet(struct router *r)
 }
 
 static void
-pass_on_quietly(struct router *r, struct request *req, uint32_t rank, struct msg *onward)
+pass_on_quietly(struct router *r, struct request *req, uint32_t rank,
+                const struct overlay_from *asker, struct msg *onward)
 {
     uint32_t hop = TOPO_NONE;
     struct overlay_from to;
 
     if (rank != TOPO_NONE) {
         onward->nodeid = rank;
-        if (overlay_next_hop(r->overlay, rank, &hop) < 0) {
+        if (overlay_next_hop(r->overlay, rank, asker, &hop) < 0) {
             msg_fini(onward);
             return;
         }
@@ -160,26 +163,74 @@ pass_on_quietly(struct router *r, struct request *req, uint32_t rank, struct msg
 
 /* --- with an answer --- */
 
+/* What must not be done twice: when it is lost under way, nobody can tell whether it was done. */
+static bool
+is_repeatable(const char *topic)
+{
+    static const char *const once[] = {"kvs.commit", "kvs.fence",        "kvs.namespace-",
+                                       "event.",     "content-backing.", "shutdown."};
+
+    for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
+        if (strncmp(topic, once[i], strlen(once[i])) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* The rank whose client asks is the one that waits for a way. */
+static int
+flags_of(const struct request *req)
+{
+    int repeat = is_repeatable(req->msg.topic) ? ROUTER_REPLAY : 0;
+
+    return request_is_from_client(req) ? ROUTER_WAIT | repeat : ROUTER_HOP;
+}
+
+/* The neighbour that asked, if one did. */
+static const struct overlay_from *
+asker_of(const struct request *req, struct overlay_from *memory)
+{
+    if (request_is_from_client(req))
+        return NULL;
+    *memory = (struct overlay_from){
+        .kind = req->from.kind == ORIGIN_CHILD ? OVERLAY_CHILD : OVERLAY_PARENT,
+        .rank = req->from.rank,
+        .joined = req->from.joined,
+        .peer = req->from.peer,
+    };
+    return memory;
+}
+
+static struct pass *
+new_pass(struct router *r, const struct router_pass *how)
+{
+    struct pass *p = spares_take(&r->spare_passes, sizeof(*p));
+
+    p->router = r;
+    p->look = how->look;
+    p->arg = how->arg;
+    return p;
+}
+
 void
 router_pass_on(struct router *r, struct request *req, const struct router_pass *how)
 {
+    struct overlay_from neighbour;
+    struct router_asker asker = {flags_of(req), asker_of(req, &neighbour)};
     struct msg onward;
     struct pass *p;
 
     r->stats.forwarded++;
     make_onward(req, how, &onward);
     if (req->msg.flags & MSG_NORESPONSE) {
-        pass_on_quietly(r, req, how->rank, &onward);
+        pass_on_quietly(r, req, how->rank, asker.from, &onward);
         request_finish(req);
         return;
     }
-    p = spares_take(&r->spare_passes, sizeof(*p));
-    p->router = r;
-    p->look = how->look;
-    p->arg = how->arg;
+    p = new_pass(r, how);
     request_keep_in(&p->request, req);
     if (how->rank == TOPO_NONE)
         router_call_parent(r, &onward, how->flags, on_answer, p);
     else
-        router_call_rank(r, how->rank, &onward, on_answer, p);
+        router_call_rank(r, how->rank, &onward, &asker, on_answer, p);
 }

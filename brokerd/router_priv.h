@@ -17,6 +17,8 @@
 #include "router.h"
 #include "spares.h"
 
+#define ROUTER_TEXT_MAX 96 // of an error
+
 /* router_remote.c */
 struct remotes {
     struct credit *credit; // owned
@@ -45,6 +47,9 @@ struct router {
     void (*listen)(void *arg, const struct msg *event);
     void *listen_arg;        // borrowed
     uint32_t events;         // numbered here
+    struct loop *loop;       // borrowed; NULL: calls do not wait for a way
+    int64_t patience_ms;     // they do for so long
+    struct loop_timer retry; // while some do
     struct metrics *metrics; // borrowed
     struct router_stats stats;
 };

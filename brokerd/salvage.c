@@ -70,7 +70,7 @@ ask_child(struct search *s, uint32_t rank)
     msg_set_topic(&m, TOPIC);
     msg_set_payload(&m, &payload);
     s->pending++;
-    router_call_rank(s->salvage->router, rank, &m, on_answer, s);
+    router_call_rank(s->salvage->router, rank, &m, NULL, on_answer, s);
 }
 
 void

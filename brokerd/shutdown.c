@@ -61,7 +61,7 @@ count_online(const struct shutdown *s)
     size_t count = 0;
 
     for (size_t i = 0; i < overlay_child_count(s->overlay); i++)
-        count += overlay_child(s->overlay, i)->state == PEER_ONLINE;
+        count += peer_is_linked(overlay_child(s->overlay, i).peer);
     return count;
 }
 

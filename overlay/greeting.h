@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "xerr.h"
 
-#define GREETING_PROTOCOL 2  // version of the link protocol; must be equal
+#define GREETING_PROTOCOL 3  // version of the link protocol; must be equal
 #define GREETING_WORD_MAX 64 // bytes of an id or a name, with the NUL
 #define GREETING_WINDOW_MIN (1u << 20)
 #define GREETING_WINDOW_MAX (16u << 20)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* links.c - see links.h.  Socket options and the traps behind them: xylem-overlay(7), "Links".
+/* links.c - the ROUTER, and what both kinds of socket share (links.h).  Socket options and the traps
+ * behind them: xylem-overlay(7), "Links".
  *
  * - ROUTER_MANDATORY: a message for a peer that is gone is an error here, not silence.
  * - Identities are libzmq's own: they are new with every connection, so a message for a former
@@ -8,40 +9,24 @@
  *   answers it would hold up as well.
  * - MAXMSGSIZE only on the bind side: on the connect side it kills the socket for good.
  */
-#include "links.h"
+#include "cert.h"
 #include "elog.h"
+#include "links_priv.h"
 #include "xmem.h"
+#include "zap.h"
 
 #include <czmq.h>
 #include <errno.h>
+#include <unistd.h>
 
-#define LINKS_PAYLOAD_MAX INT32_MAX // what came is in memory already: overlay.c looks at its size
 /* Messages of one connection that wait here; the others wait in the sender.  The fewer, the less memory a
  * flood of large ones takes while we are busy; below 16 or so small ones become slower. */
 #define RECEIVED_MAX 24
-#define RECONNECT_MS 20 // first retry: ranks start in any order, the parent is there soon
-#define RECONNECT_MAX_MS 1000
 #define HANDSHAKE_MS 5000 // half-open connections are dropped after this
 #define LINGER_MS 500     // for the goodbye at an orderly stop
 
-struct links {
-    struct loop *loop;                  // borrowed
-    const struct links_ops *ops;        // borrowed
-    void *arg;                          // borrowed
-    size_t max_payload;                 // bytes
-    zsock_t *below;                     // owned ROUTER; NULL until the first links_listen
-    struct loop_source *below_source;   // owned
-    struct elog_limit strange;          // of what is dropped
-    struct links_outlet up;             // to the parent
-    uint64_t connections;               // to the parent, counted
-    zsock_t *parent;                    // owned DEALER; NULL while not connected
-    struct loop_source *parent_source;  // owned
-    zsock_t *monitor;                   // owned PAIR: events of `parent`
-    struct loop_source *monitor_source; // owned
-};
-
-static void
-set_common_options(zsock_t *sock)
+void
+links_set_common_options(zsock_t *sock)
 {
     zsock_set_sndhwm(sock, 0);
     zsock_set_rcvhwm(sock, 0);
@@ -49,16 +34,24 @@ set_common_options(zsock_t *sock)
     zsock_set_handshake_ivl(sock, HANDSHAKE_MS);
 }
 
+static void
+close_router(struct links *l)
+{
+    loop_remove(&l->below_source);
+    if (l->below && l->conf.zap)
+        zap_unwatch(zsock_resolve(l->below));
+    zsock_destroy(&l->below);
+}
+
 struct links *
-links_new(struct loop *loop, size_t max_payload, const struct links_ops *ops, void *arg)
+links_new(struct loop *loop, const struct links_conf *conf, const struct links_ops *ops, void *arg)
 {
     struct links *l = xcalloc(1, sizeof(*l));
 
+    l->conf = *conf;
     l->loop = loop;
     l->ops = ops;
     l->arg = arg;
-    l->max_payload = max_payload;
-    links_outlet_init(&l->up, l, NULL, true);
     return l;
 }
 
@@ -69,11 +62,16 @@ links_free(struct links **links)
 
     if (!l)
         return;
-    links_outlet_flush(&l->up);
-    links_disconnect(l);
-    loop_remove(&l->below_source);
-    zsock_destroy(&l->below);
+    close_router(l);
     free(l);
+}
+
+void
+links_mute(struct links *l)
+{
+    if (l->below)
+        zsock_set_linger(l->below, 0);
+    close_router(l);
 }
 
 void
@@ -87,7 +85,7 @@ links_tell_log(struct links *l)
 static void *
 socket_of(const struct links_outlet *o)
 {
-    zsock_t *sock = o->peer.len > 0 ? o->links->below : o->links->parent;
+    zsock_t *sock = o->up ? o->up->dealer : o->links->below;
 
     return sock ? zsock_resolve(sock) : NULL;
 }
@@ -95,7 +93,7 @@ socket_of(const struct links_outlet *o)
 static const struct msg_zmq_peer *
 peer_of(const struct links_outlet *o)
 {
-    return o->peer.len > 0 ? &o->peer : NULL;
+    return o->up ? NULL : &o->peer;
 }
 
 int
@@ -115,7 +113,11 @@ on_end_of_turn(void *arg)
     struct links_outlet *o = arg;
     struct links *l = o->links;
 
-    if (links_outlet_flush(o) < 0 && o->peer.len > 0)
+    if (links_outlet_flush(o) == 0)
+        return;
+    if (o->up)
+        links_up_failed(o->up);
+    else
         l->ops->below_cut(l->arg, &o->peer);
 }
 
@@ -168,6 +170,8 @@ links_send(struct links_outlet *o, struct msg *m)
     int rc = o->takes_bundles && bundle_suits(m) ? add_to_bundle(o, m) : send_alone(o, m);
 
     msg_fini(m);
+    if (rc < 0 && o->up)
+        links_up_failed(o->up);
     return rc;
 }
 
@@ -205,18 +209,46 @@ receive_from_below(void *arg)
     return rc != 0;
 }
 
+/* Of those who connect by ipc://. */
 static void
-open_router(struct links *l)
+admit_our_uid_only(void *zsock)
 {
+    int uid = (int)geteuid();
+
+    zmq_setsockopt(zsock, ZMQ_IPC_FILTER_UID, &uid, sizeof(uid));
+}
+
+static int
+secure(struct links *l, void *zsock)
+{
+    int rc = cert_apply_server(l->conf.cert, zsock, zap_domain(l->conf.zap));
+
+    if (rc == 0)
+        zap_watch(l->conf.zap, zsock);
+    return rc;
+}
+
+static int
+open_router(struct links *l, struct err *err)
+{
+    void *zsock;
+    int rc;
+
     l->below = zsock_new(ZMQ_ROUTER);
     assert(l->below);
-    set_common_options(l->below);
+    zsock = zsock_resolve(l->below);
+    links_set_common_options(l->below);
     zsock_set_rcvhwm(l->below, RECEIVED_MAX);
     zsock_set_router_mandatory(l->below, 1);
-    zsock_set_maxmsgsize(
-        l->below,
-        (int)MIN(MAX(l->max_payload + MSG_HEAD_MAX, (size_t)BUNDLE_SIZE_MAX), (size_t)INT32_MAX));
-    l->below_source = loop_add_zmq(l->loop, zsock_resolve(l->below), receive_from_below, l);
+    admit_our_uid_only(zsock);
+    zsock_set_maxmsgsize(l->below,
+                         (int)MIN(MAX(l->conf.max_payload + MSG_HEAD_MAX, (size_t)BUNDLE_SIZE_MAX),
+                                  (size_t)INT32_MAX));
+    rc = l->conf.cert ? secure(l, zsock) : 0;
+    if (rc < 0)
+        return err_set(err, rc, "cannot secure the tree's socket: %s", err_name(rc));
+    l->below_source = loop_add_zmq(l->loop, zsock, receive_from_below, l);
+    return 0;
 }
 
 int
@@ -224,9 +256,10 @@ links_listen(struct links *l, const char *uri, char **ret_uri, struct err *err)
 {
     char endpoint[256];
     size_t size = sizeof(endpoint);
+    int rc = l->below ? 0 : open_router(l, err);
 
-    if (!l->below)
-        open_router(l);
+    if (rc < 0)
+        return rc;
     if (zmq_bind(zsock_resolve(l->below), uri) < 0)
         return err_set(err, -errno, "cannot listen on %s: %s", uri, zmq_strerror(errno));
     if (zmq_getsockopt(zsock_resolve(l->below), ZMQ_LAST_ENDPOINT, endpoint, &size) < 0)
@@ -242,106 +275,4 @@ links_send_down(struct links *l, const struct msg_zmq_peer *peer, struct msg *m)
 
     msg_fini(m);
     return rc;
-}
-
-/* --- the parent --- */
-
-/* The handler may disconnect: then what else came by that connection is dropped. */
-static bool
-take_from_parent(void *arg, const struct msg_zmq_peer *peer, struct msg *m)
-{
-    struct links *l = arg;
-    uint64_t connection = l->connections;
-
-    (void)peer;
-    l->ops->from_parent(l->arg, m);
-    return l->parent && l->connections == connection;
-}
-
-static bool
-receive_from_parent(void *arg)
-{
-    struct links *l = arg;
-    int rc = msg_zmq_recv_each(zsock_resolve(l->parent), false, LINKS_PAYLOAD_MAX, NULL,
-                               take_from_parent, l);
-
-    if (rc < 0)
-        elog_limited(&l->strange, ELOG_WARN,
-                     "the parent sent something that is no message: dropped (%s)", err_name(rc));
-    return rc != 0 && l->parent;
-}
-
-/* Events are subscribed to one by one, so whatever arrives means that the connection is gone. */
-static bool
-receive_from_monitor(void *arg)
-{
-    struct links *l = arg;
-    zmq_msg_t frame;
-    int more;
-
-    zmq_msg_init(&frame);
-    if (zmq_msg_recv(&frame, zsock_resolve(l->monitor), ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&frame);
-        return false;
-    }
-    more = zmq_msg_more(&frame);
-    zmq_msg_close(&frame);
-    if (!more)
-        l->ops->parent_cut(l->arg);
-    return l->monitor != NULL;
-}
-
-static void
-open_monitor(struct links *l)
-{
-    char *endpoint = xasprintf("inproc://links-monitor-%p", (void *)l->parent);
-
-    if (zmq_socket_monitor(zsock_resolve(l->parent), endpoint, ZMQ_EVENT_DISCONNECTED) == 0) {
-        l->monitor = zsock_new(ZMQ_PAIR);
-        assert(l->monitor);
-        zmq_connect(zsock_resolve(l->monitor), endpoint);
-        l->monitor_source =
-            loop_add_zmq(l->loop, zsock_resolve(l->monitor), receive_from_monitor, l);
-    }
-    free(endpoint);
-}
-
-int
-links_connect(struct links *l, const char *uri, struct err *err)
-{
-    links_disconnect(l);
-    l->connections++;
-    l->parent = zsock_new(ZMQ_DEALER);
-    assert(l->parent);
-    set_common_options(l->parent);
-    zsock_set_reconnect_ivl(l->parent, RECONNECT_MS);
-    zsock_set_reconnect_ivl_max(l->parent, RECONNECT_MAX_MS);
-    open_monitor(l);
-    if (zmq_connect(zsock_resolve(l->parent), uri) < 0) {
-        int rc = err_set(err, -errno, "cannot connect to %s: %s", uri, zmq_strerror(errno));
-
-        links_disconnect(l);
-        return rc;
-    }
-    l->parent_source = loop_add_zmq(l->loop, zsock_resolve(l->parent), receive_from_parent, l);
-    return 0;
-}
-
-void
-links_disconnect(struct links *l)
-{
-    links_outlet_fini(&l->up);
-    links_outlet_init(&l->up, l, NULL, true);
-    loop_remove(&l->monitor_source);
-    loop_remove(&l->parent_source);
-    if (l->parent)
-        zmq_socket_monitor(zsock_resolve(l->parent), NULL, 0);
-    zsock_destroy(&l->monitor);
-    zsock_destroy(&l->parent);
-}
-
-struct links_outlet *
-links_up(struct links *l)
-{
-    return &l->up;
 }

@@ -3,29 +3,33 @@
  *
  * Neighbours speak MSG_CONTROL messages (xylem-overlay(7), "Control messages"):
  *
- *   child  -> parent   HELLO greeting, PING status, STATE status, CREDIT total, BYE
+ *   child  -> parent   HELLO greeting, PING status, STATE status, CREDIT total, LEAVE, BYE
  *   parent -> child    WELCOME greeting, REFUSE text, PONG, WHO, CREDIT total, BYE
  *
- * A child greets as soon as it is connected, and again on a fresh connection every GREETING_MS
- * until it is answered.  From then on it pings; each side counts anything it hears as a sign of
- * life and declares the other lost after `timeout_ms` of silence.  A parent that does not know the
- * sender of a ping (it was restarted, or had given the child up) asks WHO, and the child begins
- * anew.  Whoever has not greeted is a client.
+ * Whom a child greets, and when again, the ascent says (ascent.h).  From the welcome on it pings;
+ * each side counts anything it hears as a sign of life, reports the other as torpid after `torpid_ms` of
+ * silence and declares it lost after `timeout_ms`.  A parent that does not know the sender of a ping (it
+ * was restarted, or had given the child up) asks WHO, and the child begins anew.  A child that goes to a
+ * nearer parent says LEAVE, and the former answers BYE: no more requests from me.  Whoever has not greeted
+ * is a client.
  *
  * Invariants:
- *  I1  by_identity holds exactly the children that are ONLINE.
- *  I2  a message goes up only while the parent is ONLINE: after a loss nothing reaches a parent
- *      that has not let us in again.
+ *  I1  by_identity holds exactly the children that are ONLINE or LEAVING.
+ *  I2  a message goes up only by a link that was let in: after a loss nothing reaches a parent that
+ *      has not let us in again.
  *  I3  a neighbour whose window has become full has drained() called once, by an acknowledgement or
  *      by its end, and never from inside a send.
  */
+#include "cert.h"
 #include "elog.h"
 #include "overlay_priv.h"
 #include "xmem.h"
+#include "zap.h"
 
 #include <ctype.h>
 #include <czmq.h>
 #include <errno.h>
+#include <sys/random.h>
 
 #define CLIENT_MS 30000
 
@@ -37,39 +41,53 @@ has_parent(const struct overlay *o)
 
 /* --- our own status --- */
 
-void
-overlay_control_up(struct overlay *o, enum control what, uint32_t status, const char *text)
+/* Those that go elsewhere are others' now. */
+static enum subtree_status
+status_of_children(const struct overlay *o)
 {
-    struct msg m;
+    const struct peer **peers = xcalloc(o->nchildren + 1, sizeof(*peers));
+    enum subtree_status status;
+    size_t count = 0;
 
-    msg_init(&m, MSG_CONTROL);
-    m.control = what;
-    m.status = status;
-    if (text)
-        msg_set_text(&m, text);
-    links_send(links_up(o->links), &m);
+    for (size_t i = 0; i < o->nchildren; i++) {
+        if (o->children[i]->peer.state != PEER_LEAVING)
+            peers[count++] = &o->children[i]->peer;
+    }
+    status = peer_status_over(peers, count);
+    free(peers);
+    return status;
 }
 
 void
 overlay_update_status(struct overlay *o)
 {
-    const struct peer **peers = xcalloc(o->nchildren + 1, sizeof(*peers));
-    enum subtree_status status;
+    enum subtree_status status = status_of_children(o);
 
-    for (size_t i = 0; i < o->nchildren; i++)
-        peers[i] = &o->children[i].peer;
-    status = peer_status_over(peers, o->nchildren);
-    free(peers);
     if (status == o->status)
         return;
     o->status = status;
     o->status_since = loop_now(o->loop);
-    if (o->parent.state == PEER_ONLINE)
-        overlay_control_up(o, CONTROL_STATE, status, NULL);
+    if (o->up.link)
+        uplink_control(&o->up, CONTROL_STATE, status, NULL);
     o->ops->status_changed(o->arg, status);
 }
 
 /* --- time --- */
+
+/* This rank stood still: what others said meanwhile waits in the sockets, and is no silence. */
+static void
+forgive_silence(struct overlay *o, int64_t now)
+{
+    int64_t late = now - o->beaten_at - o->conf.heartbeat_ms;
+
+    o->beaten_at = now;
+    if (late <= o->conf.heartbeat_ms)
+        return;
+    for (size_t i = 0; i < o->nchildren; i++)
+        o->children[i]->peer.heard += late;
+    o->up.peer.heard += late;
+    o->old.peer.heard += late;
+}
 
 static void
 beat(void *arg)
@@ -77,25 +95,14 @@ beat(void *arg)
     struct overlay *o = arg;
     int64_t now = loop_now(o->loop);
 
+    forgive_silence(o, now);
     loop_timer_start(o->loop, &o->heartbeat, o->conf.heartbeat_ms);
-    for (size_t i = 0; i < o->nchildren; i++) {
-        if (peer_is_silent(&o->children[i].peer, o->conf.timeout_ms, now))
-            overlay_children_lose(o, &o->children[i], "no sign of life");
-        else
-            overlay_credit_down(o, &o->children[i]);
-    }
+    overlay_children_beat(o, now);
     overlay_clients_beat(o);
     o->told = 0;
     elog_limit_tell(&o->strange);
     links_tell_log(o->links);
-    if (o->parent.state != PEER_ONLINE)
-        return;
-    if (peer_is_silent(&o->parent, o->conf.timeout_ms, now)) {
-        overlay_parent_lose(o, "no sign of life");
-    } else {
-        overlay_credit_up(o);
-        overlay_control_up(o, CONTROL_PING, o->status, NULL);
-    }
+    overlay_parent_beat(o, now);
 }
 
 static void
@@ -103,6 +110,7 @@ reap(void *arg)
 {
     overlay_children_reap(arg);
     overlay_clients_reap(arg);
+    overlay_parent_reap(arg);
 }
 
 /* --- life --- */
@@ -132,19 +140,6 @@ fill_greeting(struct overlay *o)
     zuuid_destroy(&uuid);
 }
 
-static void
-add_children(struct overlay *o)
-{
-    o->nchildren = topo_child_count(&o->conf.topo, o->conf.rank);
-    o->children = xcalloc(o->nchildren + 1, sizeof(*o->children));
-    for (uint32_t i = 0; i < o->nchildren; i++)
-        peer_init(&o->children[i].peer, topo_child(&o->conf.topo, o->conf.rank, i),
-                  loop_now(o->loop));
-    o->child_window = MAX(GREETING_WINDOW_MAX / MAX(o->nchildren, 1), GREETING_WINDOW_MIN);
-    o->status = o->nchildren > 0 ? SUBTREE_PARTIAL : SUBTREE_FULL;
-    o->status_since = loop_now(o->loop);
-}
-
 static int
 listen_on_all(struct overlay *o, struct err *err)
 {
@@ -161,6 +156,74 @@ listen_on_all(struct overlay *o, struct err *err)
     return 0;
 }
 
+/* Chance is for pauses only. */
+static uint64_t
+random_seed(void)
+{
+    uint64_t seed = 0;
+
+    return getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed) ? seed
+                                                                         : (uint64_t)getpid();
+}
+
+static void
+set_defaults(struct overlay_conf *c)
+{
+    if (c->client_ms == 0)
+        c->client_ms = CLIENT_MS;
+    if (c->torpid_ms == 0)
+        c->torpid_ms = 5 * c->heartbeat_ms / 2;
+    if (c->seed == 0)
+        c->seed = random_seed();
+}
+
+/* Who may connect: ranks, and who is authorized.  Keys of ranks that are not known yet come with
+ * overlay_learn_keys(). */
+static int
+open_zap(struct overlay *o, struct err *err)
+{
+    const struct overlay_conf *c = &o->conf;
+    AUTO(free) char *domain = xasprintf("rank %u", c->rank);
+    const char *own = c->cert->public_key;
+    struct zap_conf conf = {domain, &own, 1, c->authorized};
+    int rc = zap_open(&o->zap, &conf, err);
+
+    return rc < 0 ? rc : overlay_learn_keys(o, err);
+}
+
+int
+overlay_learn_keys(struct overlay *o, struct err *err)
+{
+    for (uint32_t r = 0; o->zap && o->conf.keys && r < o->conf.topo.size; r++) {
+        const char *key = o->conf.keys[r];
+
+        if (key && zap_allow(o->zap, key) < 0)
+            return err_set(err, -EINVAL, "rank %u: '%s' is no public key", r, key);
+    }
+    return 0;
+}
+
+static int
+open_links(struct overlay *o, struct err *err)
+{
+    struct links_conf conf = {.max_payload = o->conf.max_payload, .cert = o->conf.cert};
+    int rc = o->conf.cert ? open_zap(o, err) : 0;
+
+    if (rc < 0)
+        return rc;
+    conf.zap = o->zap;
+    o->links = links_new(o->loop, &conf, &links_ops, o);
+    return listen_on_all(o, err);
+}
+
+static void
+init_clients(struct overlay *o)
+{
+    map_init(&o->clients, offsetof(struct client, identity), sizeof(struct msg_zmq_peer));
+    list_init(&o->client_list);
+    list_init(&o->clients_waiting);
+}
+
 int
 overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *loop,
             const struct overlay_ops *ops, void *arg, struct err *err)
@@ -170,43 +233,28 @@ overlay_new(struct overlay **ret, const struct overlay_conf *conf, struct loop *
 
     assert(conf->rank < conf->topo.size);
     o->conf = *conf;
-    if (o->conf.client_ms == 0)
-        o->conf.client_ms = CLIENT_MS;
+    set_defaults(&o->conf);
     o->ops = ops;
     o->arg = arg;
     o->loop = loop;
-    o->links = links_new(loop, conf->max_payload, &links_ops, o);
     map_init(&o->by_identity, offsetof(struct child, identity), sizeof(struct msg_zmq_peer));
     loop_timer_init(&o->heartbeat, beat, o);
-    map_init(&o->clients, offsetof(struct client, identity), sizeof(struct msg_zmq_peer));
-    list_init(&o->client_list);
-    list_init(&o->clients_waiting);
     loop_timer_init(&o->reap, reap, o);
-    loop_timer_init(&o->greet, overlay_parent_greet, o);
+    init_clients(o);
     fill_greeting(o);
-    add_children(o);
-    rc = listen_on_all(o, err);
+    overlay_children_init(o);
+    o->status = o->nchildren > 0 ? SUBTREE_PARTIAL : SUBTREE_FULL;
+    o->status_since = loop_now(loop);
+    o->beaten_at = loop_now(loop);
+    overlay_parent_init(o);
+    rc = open_links(o, err);
     if (rc < 0) {
         overlay_free(&o);
         return rc;
     }
     loop_timer_start(loop, &o->heartbeat, conf->heartbeat_ms);
-    if (has_parent(o)) {
-        peer_init(&o->parent, topo_parent(&conf->topo, conf->rank), loop_now(loop));
-        loop_timer_start(loop, &o->greet, 0);
-    }
     *ret = o;
     return 0;
-}
-
-static void
-say_goodbye(struct overlay *o, struct child *c)
-{
-    if (c->peer.state != PEER_ONLINE)
-        return;
-    overlay_control_down(o, &c->identity, CONTROL_BYE, NULL);
-    links_outlet_flush(&c->outlet);
-    links_outlet_fini(&c->outlet);
 }
 
 void
@@ -216,19 +264,27 @@ overlay_free(struct overlay **overlay)
 
     if (!o)
         return;
-    for (size_t i = 0; i < o->nchildren; i++)
-        say_goodbye(o, &o->children[i]);
-    if (o->parent.state == PEER_ONLINE)
-        overlay_control_up(o, CONTROL_BYE, o->status, NULL);
+    overlay_children_free(o);
+    overlay_parent_free(o);
     loop_timer_stop(&o->heartbeat);
     loop_timer_stop(&o->reap);
-    loop_timer_stop(&o->greet);
     links_free(&o->links);
+    zap_close(&o->zap);
     overlay_clients_free(o);
     map_fini(&o->by_identity);
-    free(o->children);
     free(o->uri);
     free(o);
+}
+
+void
+overlay_mute(struct overlay *o)
+{
+    loop_timer_stop(&o->heartbeat);
+    loop_timer_stop(&o->reap);
+    overlay_parent_mute(o);
+    overlay_children_mute(o);
+    links_mute(o->links);
+    zap_close(&o->zap);
 }
 
 /* --- counting --- */
@@ -299,15 +355,29 @@ overlay_release(struct overlay *o, struct window *w, const struct overlay_from *
 /* --- sending --- */
 
 int
+overlay_answer_parent(struct overlay *o, uint64_t joined, struct msg *m)
+{
+    const struct uplink *u = overlay_parent_link(o, joined);
+
+    if (u)
+        return MIN(uplink_send(u == &o->old ? &o->old : &o->up, o, m), 0);
+    msg_fini(m);
+    return -EHOSTUNREACH;
+}
+
+int
 overlay_send_parent(struct overlay *o, struct msg *m)
 {
-    int rc;
+    return overlay_answer_parent(o, 0, m);
+}
 
-    if (o->parent.state != PEER_ONLINE) {
-        msg_fini(m);
-        return -EHOSTUNREACH;
-    }
-    rc = overlay_send_counted(o, OVERLAY_PARENT, links_up(o->links), &o->up.out, m);
+static int
+send_to(struct overlay *o, struct child *c, struct msg *m)
+{
+    int rc = overlay_send_counted(o, OVERLAY_CHILD, &c->outlet, &c->flow.out, m);
+
+    if (rc == -EHOSTUNREACH)
+        overlay_children_cut(o, c);
     return MIN(rc, 0);
 }
 
@@ -315,26 +385,21 @@ int
 overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
 {
     struct child *c = overlay_children_find(o, rank);
-    int rc;
 
-    if (!c || c->peer.state != PEER_ONLINE) {
-        msg_fini(m);
-        return -EHOSTUNREACH;
-    }
-    rc = overlay_send_counted(o, OVERLAY_CHILD, &c->outlet, &c->flow.out, m);
-    if (rc == -EHOSTUNREACH)
-        overlay_children_cut(o, c);
-    return MIN(rc, 0);
+    if (c && c->peer.state == PEER_ONLINE)
+        return send_to(o, c, m);
+    msg_fini(m);
+    return -EHOSTUNREACH;
 }
 
 int
 overlay_answer_child(struct overlay *o, uint32_t rank, const struct msg_zmq_peer *peer,
                      struct msg *m)
 {
-    const struct child *c = overlay_children_find(o, rank);
+    struct child *c = overlay_children_find(o, rank);
 
-    if (c && memcmp(&c->identity, peer, sizeof(*peer)) == 0)
-        return overlay_send_child(o, rank, m);
+    if (c && peer_is_linked(&c->peer) && memcmp(&c->identity, peer, sizeof(*peer)) == 0)
+        return send_to(o, c, m);
     msg_fini(m);
     return -EHOSTUNREACH;
 }
@@ -351,10 +416,10 @@ overlay_send_down(struct overlay *o, const struct msg *m)
     for (size_t i = 0; i < o->nchildren; i++) {
         struct msg copy;
 
-        if (o->children[i].peer.state != PEER_ONLINE)
+        if (o->children[i]->peer.state != PEER_ONLINE)
             continue;
         msg_copy(&copy, m);
-        overlay_send_child(o, o->children[i].peer.rank, &copy);
+        send_to(o, o->children[i], &copy);
     }
 }
 
@@ -363,10 +428,12 @@ overlay_is_full(const struct overlay *o, const struct overlay_from *to)
 {
     const struct child *child;
     const struct client *client;
+    const struct uplink *up;
 
     switch (to->kind) {
     case OVERLAY_PARENT:
-        return window_is_full(&o->up.out);
+        up = overlay_parent_link(o, to->joined);
+        return up && window_is_full(&up->flow.out);
     case OVERLAY_CHILD:
         child = overlay_children_find(o, to->rank);
         return child && window_is_full(&child->flow.out);
@@ -384,21 +451,48 @@ overlay_must_wait(struct overlay *o, const struct overlay_from *to, uint64_t byt
     return overlay_is_full(o, to);
 }
 
-int
-overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child)
+/* Who asked is no way: it has none itself. */
+static bool
+is_way(const struct overlay_from *asker, enum overlay_neighbour kind, uint32_t rank)
 {
-    uint32_t hop = topo_next_hop_down(&o->conf.topo, o->conf.rank, rank);
+    return !asker || asker->kind != kind || (kind == OVERLAY_CHILD && asker->rank != rank);
+}
+
+int
+overlay_next_hop(const struct overlay *o, uint32_t rank, const struct overlay_from *asker,
+                 uint32_t *ret_child)
+{
     const struct child *c;
 
     if (rank >= o->conf.topo.size || rank == o->conf.rank)
         return -EHOSTUNREACH;
-    if (hop != TOPO_NONE) {
-        c = overlay_children_find(o, hop);
-        if (!c || c->peer.state != PEER_ONLINE)
-            return -EHOSTUNREACH;
+    c = overlay_children_toward(o, rank);
+    if (c && is_way(asker, OVERLAY_CHILD, c->peer.rank)) {
+        *ret_child = c->peer.rank;
+        return 0;
     }
-    *ret_child = hop;
-    return 0;
+    *ret_child = TOPO_NONE;
+    return has_parent(o) && is_way(asker, OVERLAY_PARENT, 0) ? 0 : -EHOSTUNREACH;
+}
+
+static const struct peer *
+find_blamed(const struct overlay *o, uint32_t rank)
+{
+    for (; rank != TOPO_NONE && rank > o->conf.rank; rank = topo_parent(&o->conf.topo, rank)) {
+        const struct child *c = overlay_children_find(o, rank);
+
+        if (c)
+            return &c->peer;
+    }
+    return NULL;
+}
+
+const struct peer *
+overlay_blamed(const struct overlay *o, uint32_t rank)
+{
+    const struct peer *p = find_blamed(o, rank);
+
+    return p && !peer_is_linked(p) ? p : NULL;
 }
 
 /* --- questions --- */
@@ -406,7 +500,7 @@ overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child)
 bool
 overlay_parent_is_online(const struct overlay *o)
 {
-    return has_parent(o) && o->parent.state == PEER_ONLINE;
+    return o->up.link != NULL;
 }
 
 uint64_t
@@ -418,7 +512,13 @@ overlay_parent_joined(const struct overlay *o)
 uint32_t
 overlay_parent_rank(const struct overlay *o)
 {
-    return has_parent(o) ? o->parent.rank : TOPO_NONE;
+    return o->up.link ? o->up.peer.rank : topo_parent(&o->conf.topo, o->conf.rank);
+}
+
+const struct peer *
+overlay_parent(const struct overlay *o)
+{
+    return o->up.link ? &o->up.peer : NULL;
 }
 
 enum subtree_status
@@ -445,11 +545,13 @@ overlay_child_count(const struct overlay *o)
     return o->nchildren;
 }
 
-const struct peer *
+struct overlay_child
 overlay_child(const struct overlay *o, size_t i)
 {
+    const struct child *c = o->children[i];
+
     assert(i < o->nchildren);
-    return &o->children[i].peer;
+    return (struct overlay_child){&c->peer, c->hostname, c->adopted};
 }
 
 const struct overlay_stats *
@@ -457,10 +559,10 @@ overlay_stats(struct overlay *o)
 {
     struct overlay_stats *s = &o->stats;
 
-    s->unacked[OVERLAY_PARENT] = window_unacked(&o->up.out);
+    s->unacked[OVERLAY_PARENT] = window_unacked(&o->up.flow.out) + window_unacked(&o->old.flow.out);
     s->unacked[OVERLAY_CHILD] = 0;
     for (size_t i = 0; i < o->nchildren; i++)
-        s->unacked[OVERLAY_CHILD] += window_unacked(&o->children[i].flow.out);
+        s->unacked[OVERLAY_CHILD] += window_unacked(&o->children[i]->flow.out);
     s->unacked[OVERLAY_CLIENT] = o->clients_unacked;
     s->clients = o->clients.count;
     return s;

@@ -1,92 +1,187 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* overlay_parent.c - the way up.  The states are those of peer.h:
+/* overlay_parent.c - the way up: the ascent (ascent.h) says whom to greet and when; here it is done.
  *
- * OFFLINE, LOST   -> the greet timer makes a fresh connection and sends HELLO: GREETING
- * GREETING        -> WELCOME: ONLINE; REFUSE: REFUSED, for good; neither within GREETING_MS: once more
- * ONLINE          -> the connection breaks, silence, BYE, WHO: LOST
- */
-#include "elog.h"
+ * link     welcomed                            fails                        silent, broken, BYE, WHO
+ * trial    becomes `up`; a former `up` is      dropped, the ascent knows    -
+ *          asked to let us go: `old`
+ * up       -                                   -                            dropped: parent_gone()
+ * old      -                                   -                            dropped: parent_gone()
+ *
+ * `old` ends when everything asked by it is answered, both ways, or after DRAIN_MS.
+ *
+ * A REFUSE of our parent in the tree, before anybody has let us in, is final: the configuration is
+ * wrong.  Any other only means to try elsewhere. */
 #include "overlay_priv.h"
 #include "xmem.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define GREETING_MS 1000 // try a fresh connection when a hello stays unanswered this long
-#define GREETING_MAX_MS 8000
-#define COMPLAIN_MS 10000 // say again that the parent cannot be reached
+#define GREET_MIN_MS 250
+#define COMPLAIN_MS 10000 // say again that nobody above can be reached
+#define DRAIN_MS 30000    // streams through a former parent end then
 
 static const char *
-parent_uri(const struct overlay *o)
+uri_of(const struct overlay *o, const struct uplink *u)
 {
-    return o->conf.endpoints[o->parent.rank];
-}
-
-/* What the parent sent and we have taken, if it does not know yet. */
-void
-overlay_credit_up(struct overlay *o)
-{
-    struct msg m;
-
-    if (!receipt_has_news(&o->up.in))
-        return;
-    o->stats.credits_sent[OVERLAY_PARENT]++;
-    control_init_credit(&m, receipt_tell(&o->up.in));
-    links_send(links_up(o->links), &m);
+    return o->conf.endpoints[u->peer.rank];
 }
 
 static void
-complain(struct overlay *o, int64_t now)
+climb_soon(struct overlay *o)
 {
-    if (o->parent.state == PEER_OFFLINE || now < o->complain_at)
+    loop_timer_start(o->loop, &o->climb, 0);
+}
+
+/* --- greeting --- */
+
+static void
+complain(struct overlay *o, uint32_t rank, int64_t now)
+{
+    if (o->complain_at == 0)
+        o->complain_at = now + o->conf.heartbeat_ms;
+    if (o->up.link || now < o->complain_at)
         return;
-    elog(ELOG_WARN, "cannot reach the parent, rank %u at %s; still trying", o->parent.rank,
-         parent_uri(o));
+    elog(ELOG_WARN, "cannot reach %s, rank %u at %s; still trying",
+         rank == o->ancestors[0] ? "the parent" : "anybody above", rank, o->conf.endpoints[rank]);
     o->complain_at = now + COMPLAIN_MS;
 }
 
-/* Greet on a fresh connection, and look again after a while: longer each time, for a parent that is
- * merely slow to answer must get its chance. */
-void
-overlay_parent_greet(void *arg)
+static void
+greet(struct overlay *o, uint32_t candidate)
+{
+    uint32_t rank = o->ancestors[candidate];
+    AUTO(buf) struct buf text = BUF_INIT;
+    struct err err = {0};
+
+    complain(o, rank, loop_now(o->loop));
+    uplink_drop(&o->trial);
+    if (uplink_open(&o->trial, o, rank, &err) < 0) {
+        elog(ELOG_ERR, "%s", err.text);
+        ascent_failed(&o->ascent, ASCENT_CLOSED, loop_now(o->loop));
+        return;
+    }
+    o->greeting.attempt++;
+    greeting_encode(&o->greeting, &text);
+    uplink_control(&o->trial, CONTROL_HELLO, o->status, buf_str(&text));
+}
+
+/* Do what the ascent wants, until it wants to wait. */
+static void
+climb(void *arg)
 {
     struct overlay *o = arg;
     int64_t now = loop_now(o->loop);
-    struct buf text = BUF_INIT;
-    struct err err = {0};
 
-    complain(o, now);
-    o->greet_ms = MIN(MAX(o->greet_ms * 2, GREETING_MS), GREETING_MAX_MS);
-    loop_timer_start(o->loop, &o->greet, o->greet_ms);
-    if (links_connect(o->links, parent_uri(o), &err) < 0) {
-        elog(ELOG_ERR, "%s", err.text);
-        return;
+    for (;;) {
+        struct ascent_step step = ascent_tick(&o->ascent, now);
+
+        switch (step.what) {
+        case ASCENT_GREET:
+            greet(o, step.candidate);
+            break;
+        case ASCENT_DROP:
+            uplink_drop(&o->trial);
+            break;
+        case ASCENT_WAIT:
+            if (step.at != INT64_MAX)
+                loop_timer_start(o->loop, &o->climb, MAX(step.at - now, 0));
+            return;
+        }
     }
-    peer_on(&o->parent, PEER_EV_GREETED, now);
-    o->greeting.attempt++;
-    greeting_encode(&o->greeting, &text);
-    overlay_control_up(o, CONTROL_HELLO, o->status, buf_str(&text));
-    buf_fini(&text);
 }
 
-/* The parent is gone, or does not know us: begin anew, soon. */
-void
-overlay_parent_lose(struct overlay *o, const char *why)
+static void
+fail_trial(struct overlay *o, enum ascent_end why)
 {
-    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
-    bool was_online = o->parent.state == PEER_ONLINE;
+    uplink_drop(&o->trial);
+    ascent_failed(&o->ascent, why, loop_now(o->loop));
+    climb_soon(o);
+}
 
-    if (o->parent.state == PEER_REFUSED)
+/* --- losing --- */
+
+/* The link is over: who waits for room or an answer is told. */
+static void
+end_join(struct overlay *o, struct uplink *u, void (*end)(struct uplink *))
+{
+    struct overlay_from from = uplink_from(u);
+    struct window window = u->flow.out;
+
+    end(u);
+    o->ops->parent_gone(o->arg, from.joined);
+    overlay_release(o, &window, &from);
+}
+
+static void
+lose_parent(struct overlay *o, enum ascent_end why, const char *text)
+{
+    uint32_t rank = o->up.peer.rank;
+
+    elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", rank, uri_of(o, &o->up), text);
+    ascent_lost(&o->ascent, why, loop_now(o->loop));
+    end_join(o, &o->up, uplink_drop);
+    climb_soon(o);
+}
+
+/* Whichever of the three it is. */
+static void
+lose(struct overlay *o, struct uplink *u, enum ascent_end why, const char *text)
+{
+    if (u == &o->trial)
+        fail_trial(o, why);
+    else if (u == &o->old)
+        end_join(o, u, uplink_drop);
+    else
+        lose_parent(o, why, text);
+}
+
+void
+overlay_parent_reap(struct overlay *o)
+{
+    if (!o->old.link)
         return;
-    peer_on(&o->parent, PEER_EV_LOST, loop_now(o->loop));
-    if (was_online) {
-        elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", o->parent.rank, parent_uri(o), why);
-        o->complain_at = loop_now(o->loop) + GREETING_MS;
-        o->ops->parent_changed(o->arg, false);
-        overlay_release(o, &o->up.out, &from);
-        o->up = (struct flow){0};
+    if (uplink_is_drained(&o->old)) {
+        uplink_control(&o->old, CONTROL_BYE, o->status, NULL);
+        end_join(o, &o->old, uplink_close);
+    } else if (loop_now(o->loop) >= o->old.until) {
+        end_join(o, &o->old, uplink_drop);
     }
-    loop_timer_start(o->loop, &o->greet, was_online ? 0 : GREETING_MS / 10);
+}
+
+/* --- being let in --- */
+
+/* A nearer one has let us in: ask nothing more of the former, and let it ask nothing more of us. */
+static void
+retire_parent(struct overlay *o)
+{
+    if (o->old.link)
+        end_join(o, &o->old, uplink_drop);
+    o->old = o->up;
+    o->up = (struct uplink){0};
+    peer_on(&o->old.peer, PEER_EV_LEAVING, loop_now(o->loop));
+    o->old.until = loop_now(o->loop) + DRAIN_MS;
+    uplink_control(&o->old, CONTROL_LEAVE, o->status, NULL);
+}
+
+static void
+move_in(struct overlay *o, const struct greeting *g)
+{
+    if (o->up.link)
+        retire_parent(o);
+    o->up = o->trial;
+    o->trial = (struct uplink){0};
+    window_init(&o->up.flow.out, g->window);
+    receipt_init(&o->up.flow.in, g->window);
+    o->up.joined = ++o->joined;
+    o->complain_at = 0;
+    peer_on(&o->up.peer, PEER_EV_ACCEPTED, loop_now(o->loop));
+    ascent_welcomed(&o->ascent, loop_now(o->loop));
+    elog(ELOG_INFO, "%s rank %u on %s", o->ascent.current == 0 ? "joined parent" : "adopted by",
+         g->rank, g->hostname);
+    uplink_control(&o->up, CONTROL_STATE, o->status, NULL);
+    o->ops->parent_online(o->arg, o->up.joined);
+    climb_soon(o);
 }
 
 static void
@@ -100,98 +195,257 @@ on_welcome(struct overlay *o, const struct msg *m)
         err_set(&err, -EPROTO, "not a text");
     else if (greeting_decode(text, strlen(text), &g, &err) == 0 && g.window == 0)
         err_set(&err, -EPROTO, "no window");
-    if (err.code != 0) {
-        elog(ELOG_ERR, "the parent's welcome makes no sense: %s", err.text);
-        return;
-    }
-    loop_timer_stop(&o->greet);
-    window_init(&o->up.out, g.window);
-    receipt_init(&o->up.in, g.window);
-    o->joined++;
-    o->complain_at = 0;
-    o->greet_ms = 0;
-    peer_on(&o->parent, PEER_EV_ACCEPTED, loop_now(o->loop));
-    elog(ELOG_INFO, "joined parent rank %u on %s", g.rank, g.hostname);
-    overlay_control_up(o, CONTROL_STATE, o->status, NULL);
-    o->ops->parent_changed(o->arg, true);
+    if (err.code != 0)
+        elog(ELOG_ERR, "the welcome of rank %u makes no sense: %s", o->trial.peer.rank, err.text);
+    else
+        move_in(o, &g);
 }
 
 static void
 on_refuse(struct overlay *o, const struct msg *m)
 {
-    const char *text = msg_text(m);
+    AUTO(free) char *text = xstrdup(msg_text(m) ? msg_text(m) : "no reason given");
 
-    loop_timer_stop(&o->greet);
-    peer_on(&o->parent, PEER_EV_REFUSED, loop_now(o->loop));
-    links_disconnect(o->links);
-    o->ops->refused(o->arg, text ? text : "no reason given");
+    if (o->joined > 0 || o->ascent.trial != 0) {
+        elog(ELOG_WARN, "rank %u refused this rank: %s", o->trial.peer.rank, text);
+        fail_trial(o, ASCENT_REFUSED);
+        return;
+    }
+    loop_timer_stop(&o->climb);
+    uplink_drop(&o->trial);
+    o->ops->refused(o->arg, text);
 }
 
-static void
-on_parent_credit(struct overlay *o, const struct msg *m)
-{
-    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
+/* --- what comes from above --- */
 
-    if (o->parent.state != PEER_ONLINE)
+static void
+on_credit(struct overlay *o, struct uplink *u, const struct msg *m)
+{
+    struct overlay_from from = uplink_from(u);
+
+    if (!peer_is_linked(&u->peer))
         return;
-    if (overlay_take_credit(o, OVERLAY_PARENT, &o->up.out, m) == 1)
+    if (overlay_take_credit(o, OVERLAY_PARENT, &u->flow.out, m) == 1)
         o->ops->drained(o->arg, &from);
 }
 
 static void
-on_parent_control(struct overlay *o, const struct msg *m)
+on_bye(struct overlay *o, struct uplink *u)
+{
+    if (u->peer.state == PEER_LEAVING) {
+        u->is_quiet = true;
+        loop_timer_start(o->loop, &o->reap, 0);
+    } else {
+        lose(o, u, ASCENT_BROKEN, "it stopped");
+    }
+}
+
+/* A nearer ancestor is there again. */
+static void
+on_nearer(struct overlay *o, uint32_t rank)
+{
+    for (uint32_t i = 0; i < o->ascent.conf.count; i++) {
+        if (o->ancestors[i] == rank)
+            ascent_hint(&o->ascent, i, loop_now(o->loop));
+    }
+    climb_soon(o);
+}
+
+static void
+on_control(struct overlay *o, struct uplink *u, const struct msg *m)
 {
     switch (m->control) {
     case CONTROL_WELCOME:
-        if (o->parent.state == PEER_GREETING)
+        if (u == &o->trial)
             on_welcome(o, m);
         break;
     case CONTROL_REFUSE:
-        if (o->parent.state == PEER_GREETING)
+        if (u == &o->trial)
             on_refuse(o, m);
         break;
     case CONTROL_PONG:
         break;
     case CONTROL_CREDIT:
-        on_parent_credit(o, m);
+        on_credit(o, u, m);
+        break;
+    case CONTROL_NEARER:
+        if (u == &o->up)
+            on_nearer(o, m->status);
         break;
     case CONTROL_WHO:
-        overlay_parent_lose(o, "it does not know us any more");
+        lose(o, u, ASCENT_BROKEN, "it does not know us any more");
         break;
     case CONTROL_BYE:
-        overlay_parent_lose(o, "it stopped");
+        on_bye(o, u);
         break;
     default:
-        elog(ELOG_WARN, "the parent sent unknown control message %u", m->control);
+        elog(ELOG_WARN, "rank %u above sent unknown control message %u", u->peer.rank, m->control);
     }
 }
 
+/* Events come by the link in use only: none is heard twice. */
 static void
-from_the_parent(struct overlay *o, struct msg *m)
+from_above(struct overlay *o, struct uplink *u, struct msg *m)
 {
-    struct overlay_from from = {.kind = OVERLAY_PARENT, .rank = o->parent.rank};
-    uint64_t bytes = control_cost(m);
+    struct overlay_from from = uplink_from(u);
 
+    if (m->type == MSG_EVENT && u != &o->up)
+        return;
+    uplink_took(u, o, m); // before a payload that is too large goes
     overlay_count_received(o, OVERLAY_PARENT, m);
-    if (control_is_counted(m) && receipt_took(&o->up.in, bytes))
-        overlay_credit_up(o);
     o->ops->received(o->arg, &from, m);
 }
 
-void
-overlay_parent_receive(void *arg, struct msg *m)
+static struct uplink *
+find(struct overlay *o, const struct links_up *link)
 {
-    struct overlay *o = arg;
+    struct uplink *all[] = {&o->up, &o->trial, &o->old};
 
-    peer_heard(&o->parent, loop_now(o->loop));
-    if (m->type == MSG_CONTROL)
-        on_parent_control(o, m);
-    else if (o->parent.state == PEER_ONLINE) // I2, the other way round
-        from_the_parent(o, m);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        if (all[i]->link == link)
+            return all[i];
+    }
+    return NULL;
 }
 
 void
-overlay_parent_cut(void *arg)
+overlay_parent_receive(void *arg, struct links_up *link, struct msg *m)
 {
-    overlay_parent_lose(arg, "the connection broke");
+    struct overlay *o = arg;
+    struct uplink *u = find(o, link);
+
+    if (!u)
+        return;
+    peer_heard(&u->peer, loop_now(o->loop));
+    if (m->type == MSG_CONTROL)
+        on_control(o, u, m);
+    else if (peer_is_linked(&u->peer)) // I2 of overlay.c, the other way round
+        from_above(o, u, m);
+}
+
+/* There is nobody else to try: ZeroMQ tries again by itself. */
+static bool
+is_patient(const struct overlay *o)
+{
+    return o->ascent.conf.count == 1 || loop_now(o->loop) < o->ascent.patient_until;
+}
+
+void
+overlay_parent_cut(void *arg, struct links_up *link, enum links_end why)
+{
+    struct overlay *o = arg;
+    struct uplink *u = find(o, link);
+
+    if (!u)
+        return;
+    if (why == LINKS_UNAUTHORISED)
+        elog_limited(&o->strange, ELOG_ERR, "rank %u at %s does not accept our key, or has another",
+                     u->peer.rank, uri_of(o, u));
+    if (why == LINKS_CLOSED && u == &o->trial && is_patient(o))
+        return;
+    if (why != LINKS_CLOSED || u == &o->trial)
+        lose(o, u, why == LINKS_CLOSED ? ASCENT_CLOSED : ASCENT_BROKEN, "the connection broke");
+}
+
+const struct uplink *
+overlay_parent_link(const struct overlay *o, uint64_t joined)
+{
+    if (o->up.link && (joined == 0 || joined == o->up.joined))
+        return &o->up;
+    return o->old.link && joined == o->old.joined ? &o->old : NULL;
+}
+
+/* --- time --- */
+
+static void
+beat_link(struct overlay *o, struct uplink *u, int64_t now)
+{
+    if (!u->link)
+        return;
+    if (peer_is_silent(&u->peer, o->conf.timeout_ms, now)) {
+        lose(o, u, ASCENT_SILENT, "no sign of life");
+        return;
+    }
+    uplink_credit(u, o);
+    uplink_control(u, CONTROL_PING, o->status, NULL);
+}
+
+void
+overlay_parent_beat(struct overlay *o, int64_t now)
+{
+    if (o->up.link && peer_watch(&o->up.peer, o->conf.torpid_ms, now)) {
+        bool is_torpid = o->up.peer.is_torpid;
+
+        elog(ELOG_WARN, "the parent, rank %u at %s, is %s", o->up.peer.rank, uri_of(o, &o->up),
+             is_torpid ? "slow to answer" : "lively again");
+        o->ops->noticed(o->arg, is_torpid ? OVERLAY_TORPID : OVERLAY_LIVELY, o->up.peer.rank);
+    }
+    beat_link(o, &o->up, now);
+    beat_link(o, &o->old, now);
+    overlay_parent_reap(o);
+}
+
+/* --- life --- */
+
+/* The nearest ancestors, and rank 0. */
+static uint32_t
+list_ancestors(struct overlay *o)
+{
+    const struct topo *topo = &o->conf.topo;
+    uint32_t count = 0;
+    uint32_t rank;
+
+    o->ancestors = xcalloc(ASCENT_COUNT_MAX, sizeof(*o->ancestors));
+    for (rank = topo_parent(topo, o->conf.rank); rank != TOPO_NONE;
+         rank = topo_parent(topo, rank)) {
+        if (count < ASCENT_COUNT_MAX)
+            count++;
+        o->ancestors[count - 1] = rank;
+    }
+    return count;
+}
+
+void
+overlay_parent_init(struct overlay *o)
+{
+    const struct overlay_conf *c = &o->conf;
+    struct ascent_conf conf = {
+        .greet_ms = MAX(c->heartbeat_ms, GREET_MIN_MS),
+        .greet_max_ms = 8 * MAX(c->heartbeat_ms, GREET_MIN_MS),
+        .patience_ms = c->patience_ms > 0 ? c->patience_ms : 2 * c->timeout_ms,
+        .retry_ms = MAX(c->heartbeat_ms / 10, 1),
+        .retry_max_ms = 4 * c->heartbeat_ms,
+        .probe_ms = c->heartbeat_ms,
+        .probe_max_ms = 30 * c->heartbeat_ms,
+        .steady_ms = 60 * c->heartbeat_ms,
+        .seed = c->seed,
+    };
+
+    loop_timer_init(&o->climb, climb, o);
+    if (c->rank == 0)
+        return;
+    conf.count = list_ancestors(o);
+    ascent_init(&o->ascent, &conf, loop_now(o->loop));
+    climb_soon(o);
+}
+
+void
+overlay_parent_mute(struct overlay *o)
+{
+    loop_timer_stop(&o->climb);
+    uplink_drop(&o->up);
+    uplink_drop(&o->trial);
+    uplink_drop(&o->old);
+}
+
+void
+overlay_parent_free(struct overlay *o)
+{
+    loop_timer_stop(&o->climb);
+    if (o->up.link)
+        uplink_control(&o->up, CONTROL_BYE, o->status, NULL);
+    uplink_close(&o->up);
+    uplink_drop(&o->trial);
+    uplink_drop(&o->old);
+    free(o->ancestors);
 }

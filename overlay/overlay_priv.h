@@ -4,11 +4,13 @@
  * overlay.c           life, time, sending, our own status
  * overlay_children.c  what comes from below: greetings of children, their control messages
  * overlay_clients.c   remote clients
- * overlay_parent.c    the way up: greeting the parent, losing it, finding it again
+ * overlay_parent.c    the way up: greeting, losing and changing parents
+ * overlay_uplink.c    one link upward, whoever is at its end
  */
 #ifndef XYLEM_OVERLAY_PRIV_H
 #define XYLEM_OVERLAY_PRIV_H
 
+#include "ascent.h"
 #include "control.h"
 #include "elog.h"
 #include "greeting.h"
@@ -25,12 +27,26 @@ struct flow {
 
 struct child {
     struct peer peer;
-    struct msg_zmq_peer identity; // key of by_identity while ONLINE; zero-padded
-    bool cut;                     // its connection is gone: to be lost in the next turn
-    char uuid[GREETING_WORD_MAX]; // of the run that greeted last; "" = none has
-    uint32_t attempt;             // of that greeting
-    struct flow flow;             // while ONLINE
-    struct links_outlet outlet;   // while ONLINE
+    bool adopted;                     // it is none in the tree: it is forgotten when it is gone
+    char hostname[GREETING_WORD_MAX]; // "" = it was never here
+    struct msg_zmq_peer identity;     // key of by_identity while linked; zero-padded
+    bool cut;                         // its connection is gone: to be lost in the next turn
+    char uuid[GREETING_WORD_MAX];     // of the run that greeted last; "" = none has
+    uint32_t attempt;                 // of that greeting
+    struct flow flow;                 // while linked
+    struct links_outlet outlet;       // while linked
+};
+
+/* A link upward: none (OFFLINE), on trial (GREETING), in use (ONLINE), or drained (LEAVING). */
+struct uplink {
+    struct links_up *link; // owned
+    struct peer peer;
+    uint64_t joined;  // number of the join, once let in
+    struct flow flow; // once let in
+    uint64_t awaited; // requests sent by it that are not answered
+    uint64_t owed;    // requests that came by it and are not answered
+    bool is_quiet;    // LEAVING: no more requests will come by it
+    int64_t until;    // ms: LEAVING: then it ends in any case
 };
 
 /* overlay_clients.c has the table of states. */
@@ -60,16 +76,20 @@ struct overlay {
     const struct overlay_ops *ops; // borrowed
     void *arg;                     // borrowed
     struct loop *loop;             // borrowed
+    struct zap *zap;               // owned: who may connect; NULL without cert
     struct links *links;           // owned
     struct greeting greeting;      // what we say of ourselves
-    struct peer parent;            // unused at rank 0
-    int64_t greet_ms;              // how long the last hello may stay unanswered
-    uint64_t joined;               // times the parent has let us in
-    int64_t complain_at;           // ms: when to log again that the parent is out of reach
-    struct child *children;        // owned array, in rank order
+    uint32_t *ancestors;           // owned: the candidates of the ascent, by number
+    struct ascent ascent;          // whom to greet; unused at rank 0
+    struct uplink up;              // in use
+    struct uplink trial;           // greeted
+    struct uplink old;             // drained
+    uint64_t joined;               // number of the last join
+    int64_t complain_at;           // ms: when to log again that nobody above is in reach
+    struct child **children; // owned array of owned: nhome of the tree in rank order, then adopted
+    size_t nhome;
     size_t nchildren;
     uint64_t child_window;       // bytes: of each child's link, both ways
-    struct flow up;              // to and from the parent, while ONLINE
     struct map by_identity;      // struct child by identity (I1)
     struct map clients;          // struct client by identity, owned
     struct list client_list;     // the same
@@ -84,14 +104,14 @@ struct overlay {
     struct overlay_stats stats;
     enum subtree_status status;  // of our own subtree
     int64_t status_since;        // ms
+    int64_t beaten_at;           // ms: when the heartbeat was last due and done
     struct loop_timer heartbeat; // ping, look for silence
-    struct loop_timer reap;      // lose the children that are cut
-    struct loop_timer greet;     // greet (again)
+    struct loop_timer reap;      // what may not be done inside a send: lose those that are cut
+    struct loop_timer climb;     // ask the ascent what to do
     char *uri;                   // owned: first endpoint bound, or NULL
 };
 
 /* --- overlay.c --- */
-void overlay_control_up(struct overlay *o, enum control what, uint32_t status, const char *text);
 /* A child's status changed: so may ours. */
 void overlay_update_status(struct overlay *o);
 /* Send and count.  1: this made the window full; 0; -errno. */
@@ -106,8 +126,14 @@ int overlay_take_credit(struct overlay *o, enum overlay_neighbour kind, struct w
 void overlay_release(struct overlay *o, struct window *w, const struct overlay_from *from);
 
 /* --- overlay_children.c --- */
+void overlay_children_init(struct overlay *o);
+/* Says goodbye. */
+void overlay_children_free(struct overlay *o);
+void overlay_children_mute(struct overlay *o);
+void overlay_children_beat(struct overlay *o, int64_t now);
 struct child *overlay_children_find(const struct overlay *o, uint32_t rank); // NULL
-void overlay_children_lose(struct overlay *o, struct child *c, const char *why);
+/* The online child nearest to `rank`, on the way down there or that rank itself; NULL. */
+struct child *overlay_children_toward(const struct overlay *o, uint32_t rank);
 /* Lose it, but not from inside a send. */
 void overlay_children_cut(struct overlay *o, struct child *c);
 void overlay_children_on_cut(void *overlay, const struct msg_zmq_peer *peer);
@@ -116,7 +142,6 @@ void overlay_children_receive(void *overlay, const struct msg_zmq_peer *peer, st
 bool overlay_children_may_bundle(void *overlay, const struct msg_zmq_peer *peer);
 int overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                          const char *text);
-void overlay_credit_down(struct overlay *o, struct child *c);
 
 /* --- overlay_clients.c --- */
 struct client *overlay_clients_find(const struct overlay *o, const struct msg_zmq_peer *identity);
@@ -135,11 +160,33 @@ void overlay_clients_reap(struct overlay *o);
 void overlay_clients_free(struct overlay *o);
 
 /* --- overlay_parent.c --- */
-/* Greet on a fresh connection, and again until there is an answer. */
-void overlay_parent_greet(void *overlay);
-void overlay_parent_lose(struct overlay *o, const char *why);
-void overlay_parent_receive(void *overlay, struct msg *m);
-void overlay_parent_cut(void *overlay);
-void overlay_credit_up(struct overlay *o);
+void overlay_parent_init(struct overlay *o);
+void overlay_parent_free(struct overlay *o);
+void overlay_parent_mute(struct overlay *o);
+void overlay_parent_beat(struct overlay *o, int64_t now);
+/* End the link that is drained, if it is. */
+void overlay_parent_reap(struct overlay *o);
+/* The link of that join; 0: the one in use.  NULL: it is over. */
+const struct uplink *overlay_parent_link(const struct overlay *o, uint64_t joined);
+void overlay_parent_receive(void *overlay, struct links_up *from, struct msg *m);
+void overlay_parent_cut(void *overlay, struct links_up *up, enum links_end why);
+
+/* --- overlay_uplink.c --- */
+/* -errno with text; then there is no link. */
+int uplink_open(struct uplink *u, struct overlay *o, uint32_t rank, struct err *err);
+/* In order: what was sent leaves.  Fine without a link. */
+void uplink_close(struct uplink *u);
+/* With all that is queued. */
+void uplink_drop(struct uplink *u);
+void uplink_control(struct uplink *u, enum control what, uint32_t status, const char *text);
+/* Tell what we have taken, if it is not known there. */
+void uplink_credit(struct uplink *u, struct overlay *o);
+/* A request or response; *m is finished.  As overlay_send_counted(). */
+int uplink_send(struct uplink *u, struct overlay *o, struct msg *m);
+/* A request or response has come. */
+void uplink_took(struct uplink *u, struct overlay *o, const struct msg *m);
+struct overlay_from uplink_from(const struct uplink *u);
+/* LEAVING: has all been answered, both ways? */
+bool uplink_is_drained(const struct uplink *u);
 
 #endif

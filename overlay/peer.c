@@ -7,13 +7,15 @@
 
 #define STAY (-1)
 
-static const int8_t transitions[][5] = {
-    /*                 GREETED        ACCEPTED     LOST       LEFT          REFUSED */
-    [PEER_OFFLINE] = {PEER_GREETING, PEER_ONLINE, STAY, STAY, PEER_REFUSED},
-    [PEER_GREETING] = {PEER_GREETING, PEER_ONLINE, PEER_LOST, PEER_OFFLINE, PEER_REFUSED},
-    [PEER_ONLINE] = {PEER_GREETING, PEER_ONLINE, PEER_LOST, PEER_OFFLINE, PEER_REFUSED},
-    [PEER_LOST] = {PEER_GREETING, PEER_ONLINE, STAY, STAY, PEER_REFUSED},
-    [PEER_REFUSED] = {STAY, STAY, STAY, STAY, STAY},
+static const int8_t transitions[][6] = {
+    /*                 GREETED        ACCEPTED     LOST       LEFT          LEAVING       REFUSED */
+    [PEER_OFFLINE] = {PEER_GREETING, PEER_ONLINE, STAY, STAY, STAY, PEER_REFUSED},
+    [PEER_GREETING] = {PEER_GREETING, PEER_ONLINE, PEER_LOST, PEER_OFFLINE, STAY, PEER_REFUSED},
+    [PEER_ONLINE] = {PEER_GREETING, PEER_ONLINE, PEER_LOST, PEER_OFFLINE, PEER_LEAVING,
+                     PEER_REFUSED},
+    [PEER_LEAVING] = {PEER_GREETING, PEER_ONLINE, PEER_LOST, PEER_OFFLINE, STAY, PEER_REFUSED},
+    [PEER_LOST] = {PEER_GREETING, PEER_ONLINE, STAY, STAY, STAY, PEER_REFUSED},
+    [PEER_REFUSED] = {STAY, STAY, STAY, STAY, STAY, STAY},
 };
 
 static const char *const status_names[] = {
@@ -38,6 +40,7 @@ peer_on(struct peer *p, enum peer_event event, int64_t now)
     p->state = (enum peer_state)next;
     p->since = now;
     p->heard = now;
+    p->is_torpid = false;
     return true;
 }
 
@@ -58,9 +61,24 @@ peer_report(struct peer *p, uint32_t status, int64_t now)
 }
 
 bool
+peer_watch(struct peer *p, int64_t torpid_ms, int64_t now)
+{
+    bool was_torpid = p->is_torpid;
+
+    p->is_torpid = p->state == PEER_ONLINE && now - p->heard > torpid_ms;
+    return p->is_torpid != was_torpid;
+}
+
+bool
+peer_is_linked(const struct peer *p)
+{
+    return p->state == PEER_ONLINE || p->state == PEER_LEAVING;
+}
+
+bool
 peer_is_silent(const struct peer *p, int64_t timeout_ms, int64_t now)
 {
-    return (p->state == PEER_ONLINE || p->state == PEER_GREETING) && now - p->heard > timeout_ms;
+    return (peer_is_linked(p) || p->state == PEER_GREETING) && now - p->heard > timeout_ms;
 }
 
 enum subtree_status

@@ -30,6 +30,15 @@ overlay_send_parent(struct overlay *o, struct msg *m)
 }
 
 int
+overlay_answer_parent(struct overlay *o, uint64_t joined, struct msg *m)
+{
+    if (joined == o->joined)
+        return overlay_send_parent(o, m);
+    msg_fini(m);
+    return -EHOSTUNREACH;
+}
+
+int
 overlay_send_child(struct overlay *o, uint32_t rank, struct msg *m)
 {
     assert_int_equal(topo_parent(&o->topo, rank), o->rank);
@@ -76,7 +85,8 @@ overlay_send_down(struct overlay *o, const struct msg *m)
 }
 
 int
-overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child)
+overlay_next_hop(const struct overlay *o, uint32_t rank, const struct overlay_from *asker UNUSED,
+                 uint32_t *ret_child)
 {
     uint32_t hop = topo_next_hop_down(&o->topo, o->rank, rank);
 
@@ -84,6 +94,14 @@ overlay_next_hop(const struct overlay *o, uint32_t rank, uint32_t *ret_child)
         return -EHOSTUNREACH;
     *ret_child = hop;
     return 0;
+}
+
+const struct peer *
+overlay_blamed(const struct overlay *o, uint32_t rank)
+{
+    uint32_t hop = topo_next_hop_down(&o->topo, o->rank, rank);
+
+    return hop != TOPO_NONE && hop == o->offline ? &o->children[hop - o->children[0].rank] : NULL;
 }
 
 uint64_t
@@ -104,10 +122,24 @@ overlay_child_count(const struct overlay *o)
     return topo_child_count(&o->topo, o->rank);
 }
 
-const struct peer *
+struct overlay_child
 overlay_child(const struct overlay *o, size_t i)
 {
-    return &o->children[i];
+    const struct peer *peer = &o->children[i];
+
+    return (struct overlay_child){peer, o->hostname, topo_parent(&o->topo, peer->rank) != o->rank};
+}
+
+const struct peer *
+overlay_parent(const struct overlay *o)
+{
+    return o->rank > 0 ? &o->parent : NULL;
+}
+
+bool
+overlay_parent_is_online(const struct overlay *o)
+{
+    return o->parent_online;
 }
 
 enum subtree_status
@@ -178,7 +210,8 @@ station_init(struct station *s, uint32_t rank)
                                   .topo = {.size = 7, .fanout = 2},
                                   .parent_online = rank > 0,
                                   .offline = TOPO_NONE,
-                                  .run = 'x'};
+                                  .run = 'x',
+                                  .hostname = ""};
     for (uint32_t i = 0; i < topo_child_count(&s->overlay.topo, rank); i++)
         s->overlay.children[i].rank = topo_child(&s->overlay.topo, rank, i);
     s->connector.out = &s->out;

@@ -37,6 +37,8 @@ struct overlay {
     bool full;        // every neighbour
     unsigned cut;     // clients that were cut off
     struct peer children[MAX_CHILDREN];
+    struct peer parent;
+    const char *hostname; // of each child
     enum subtree_status status;
     int64_t now, age; // ms
 };

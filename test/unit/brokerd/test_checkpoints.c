@@ -337,8 +337,8 @@ test_other_ranks_pass_it_up(void **state UNUSED)
     call = station_take(&station, TO_PARENT, 0);
     assert_string_equal(call.topic, "content.checkpoint-put");
     assert_string_equal(msg_text(&call), PUT);
-    router_parent_changed(station.router, false); // lost, and there again: it is asked once more
-    router_parent_changed(station.router, true);
+    router_parent_gone(station.router, 0); // lost, and there again: it is asked once more
+    router_parent_online(station.router);
     msg_fini(&call);
     call = station_take(&station, TO_PARENT, 0);
     assert_string_equal(call.topic, "content.checkpoint-put");

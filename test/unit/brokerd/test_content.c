@@ -468,9 +468,11 @@ store_outlives_its_parent(void **state UNUSED)
     ask_store(r, 1, "bytes");
     lost = take_put_call(r, "bytes");
     msg_fini(&lost);
-    router_parent_changed(r->station.router, false);
+    r->station.overlay.parent_online = false;
+    router_parent_gone(r->station.router, 0);
     station_assert_quiet(&r->station);
-    router_parent_changed(r->station.router, true);
+    r->station.overlay.parent_online = true;
+    router_parent_online(r->station.router);
     call = take_put_call(r, "bytes");
     answer(r, &call, 0, NULL);
     take_digest(r, 1, "bytes");

@@ -2,10 +2,15 @@
 /* test_health.c - what rank 1 of a binary tree of seven says of itself and its children, 3 and 4. */
 #include "fakes.h"
 
+#include "clock.h"
 #include "health.h"
+#include "xmem.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define CONN 5
 #define NOW 100000 // ms
@@ -20,6 +25,8 @@ set_up(void **state UNUSED)
     station.overlay.now = NOW;
     station.overlay.age = 1500;
     station.overlay.status = SUBTREE_FULL;
+    station.overlay.hostname = "node";
+    station.overlay.parent = (struct peer){.state = PEER_ONLINE, .since = NOW - 5000};
     for (size_t i = 0; i < MAX_CHILDREN; i++) {
         station.overlay.children[i].state = PEER_ONLINE;
         station.overlay.children[i].status = SUBTREE_FULL;
@@ -61,18 +68,64 @@ check(const char *topic, const char *payload, int errnum, const char *answer)
     station_take_response(&station, TO_CONN, CONN, tag, errnum, answer);
 }
 
-#define FULL_CHILDREN \
-    "\"children\":[{\"rank\":3,\"status\":\"full\",\"duration\":2.0}," \
-    "{\"rank\":4,\"status\":\"full\",\"duration\":2.0}]}"
-#define FULL "{\"rank\":1,\"status\":\"full\",\"duration\":1.5," FULL_CHILDREN
+/* The text of an answer without what differs from run to run, which is looked at. */
+static char *
+strip_health(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    char here[256] = "";
+    char *ret;
+
+    gethostname(here, sizeof(here) - 1);
+    assert_string_equal(json_string_value(json_object_get(json, "hostname")), here);
+    json_object_del(json, "hostname");
+    if (json_object_get(json, "parent")) {
+        double since = json_real_value(json_object_get(json, "parent_since"));
+
+        assert_true(since > clock_wall() - 60 && since < clock_wall() - 3);
+        json_object_del(json, "parent_since");
+    }
+    ret = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return ret;
+}
+
+static void
+take_health(uint64_t conn, uint32_t tag, const char *want)
+{
+    AUTO(msg) struct msg m = station_take(&station, TO_CONN, conn);
+    AUTO(free) char *got = NULL;
+
+    assert_int_equal(m.matchtag, tag);
+    assert_int_equal(m.errnum, 0);
+    got = strip_health(msg_text(&m));
+    assert_string_equal(got, want);
+}
+
+static void
+check_health(const char *topic, const char *payload, const char *want)
+{
+    static uint32_t tag = 1000;
+
+    ask_from(CONN, topic, payload, ++tag);
+    take_health(CONN, tag, want);
+}
+
+#define CHILD(rank, status, state) \
+    "{\"rank\":" rank ",\"status\":\"" status "\",\"duration\":2.0,\"adopted\":false," \
+    "\"torpid\":false,\"hostname\":\"node\",\"state\":\"" state "\"}"
+#define PARENT "\"parent\":0,\"parent_state\":\"online\",\"parent_torpid\":false}"
+#define FULL \
+    "{\"rank\":1,\"status\":\"full\",\"duration\":1.5,\"children\":[" CHILD( \
+        "3", "full", "online") "," CHILD("4", "full", "online") "]," PARENT
 
 /* --- overlay.health --- */
 
 static void
 test_health(void **state UNUSED)
 {
-    check("overlay.health", NULL, 0, FULL);
-    check("overlay.health", "{\"any\":\"thing\"}", 0, FULL);
+    check_health("overlay.health", NULL, FULL);
+    check_health("overlay.health", "{\"any\":\"thing\"}", FULL);
 }
 
 static void
@@ -82,25 +135,69 @@ test_each_status_of_a_child(void **state UNUSED)
         enum peer_state state;
         enum subtree_status status;
         const char *name;
+        const char *more; // behind the hostname
     } rows[] = {
-        {PEER_ONLINE, SUBTREE_FULL, "full"},         {PEER_ONLINE, SUBTREE_PARTIAL, "partial"},
-        {PEER_ONLINE, SUBTREE_DEGRADED, "degraded"}, {PEER_LOST, SUBTREE_FULL, "lost"},
-        {PEER_OFFLINE, SUBTREE_FULL, "offline"},     {PEER_GREETING, SUBTREE_FULL, "offline"},
+        {PEER_ONLINE, SUBTREE_FULL, "full", "\"state\":\"online\""},
+        {PEER_ONLINE, SUBTREE_PARTIAL, "partial", "\"state\":\"online\""},
+        {PEER_ONLINE, SUBTREE_DEGRADED, "degraded", "\"state\":\"online\""},
+        {PEER_LOST, SUBTREE_FULL, "lost", "\"state\":\"lost\",\"error\":\"lost contact\""},
+        {PEER_OFFLINE, SUBTREE_FULL, "offline", "\"state\":\"offline\""},
+        {PEER_GREETING, SUBTREE_FULL, "offline", "\"state\":\"greeting\""},
     };
 
     station.overlay.status = SUBTREE_DEGRADED;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char want[256];
+        char want[512];
 
         station.overlay.children[1].state = rows[i].state;
         station.overlay.children[1].status = rows[i].status;
         snprintf(want, sizeof(want),
-                 "{\"rank\":1,\"status\":\"degraded\",\"duration\":1.5,\"children\":"
-                 "[{\"rank\":3,\"status\":\"full\",\"duration\":2.0},"
-                 "{\"rank\":4,\"status\":\"%s\",\"duration\":2.0}]}",
-                 rows[i].name);
-        check("overlay.health", NULL, 0, want);
+                 "{\"rank\":1,\"status\":\"degraded\",\"duration\":1.5,\"children\":[" CHILD(
+                     "3", "full", "online") ",{\"rank\":4,\"status\":\"%s\",\"duration\":2.0,"
+                                            "\"adopted\":false,\"torpid\":false,"
+                                            "\"hostname\":\"node\",%s}]," PARENT,
+                 rows[i].name, rows[i].more);
+        check_health("overlay.health", NULL, want);
     }
+}
+
+static void
+test_slow_neighbours(void **state UNUSED)
+{
+    station.overlay.children[0].is_torpid = true;
+    station.overlay.children[1].state = PEER_LOST;
+    station.overlay.parent.is_torpid = true;
+    check_health("overlay.health", NULL,
+                 "{\"rank\":1,\"status\":\"full\",\"duration\":1.5,\"children\":["
+                 "{\"rank\":3,\"status\":\"full\",\"duration\":2.0,\"adopted\":false,"
+                 "\"torpid\":true,\"hostname\":\"node\",\"state\":\"online\"},"
+                 "{\"rank\":4,\"status\":\"lost\",\"duration\":2.0,\"adopted\":false,"
+                 "\"torpid\":false,\"hostname\":\"node\",\"state\":\"lost\","
+                 "\"error\":\"lost contact\"}],"
+                 "\"parent\":0,\"parent_state\":\"online\",\"parent_torpid\":true}");
+}
+
+static void
+test_an_adopted_child(void **state UNUSED)
+{
+    station.overlay.children[1].rank = 6;
+    check_health("overlay.health", NULL,
+                 "{\"rank\":1,\"status\":\"full\",\"duration\":1.5,\"children\":[" CHILD(
+                     "3", "full", "online") ",{\"rank\":6,\"status\":\"full\",\"duration\":2.0,"
+                                            "\"adopted\":true,\"torpid\":false,"
+                                            "\"hostname\":\"node\",\"state\":\"online\"}]," PARENT);
+}
+
+static void
+test_a_name_that_is_no_text(void **state UNUSED)
+{
+    AUTO(free) char *want = xstrdup(FULL);
+    char *name;
+
+    station.overlay.hostname = "\xff";
+    while ((name = strstr(want, "node")))
+        memmove(name, name + 4, strlen(name + 4) + 1);
+    check_health("overlay.health", NULL, want);
 }
 
 /* --- overlay.wait --- */
@@ -108,7 +205,7 @@ test_each_status_of_a_child(void **state UNUSED)
 static void
 test_wait_for_what_is(void **state UNUSED)
 {
-    check("overlay.wait", "{\"status\":\"full\"}", 0, FULL);
+    check_health("overlay.wait", "{\"status\":\"full\"}", FULL);
 }
 
 static void
@@ -129,8 +226,8 @@ test_wait_for_what_comes(void **state UNUSED)
     change_status(SUBTREE_DEGRADED);
     station_assert_quiet(&station);
     change_status(SUBTREE_FULL);
-    station_take_response(&station, TO_CONN, CONN, 1, 0, FULL);
-    station_take_response(&station, TO_CONN, CONN + 1, 3, 0, FULL);
+    take_health(CONN, 1, FULL);
+    take_health(CONN + 1, 3, FULL);
     change_status(SUBTREE_PARTIAL);
     change_status(SUBTREE_FULL); // once only
     station_assert_quiet(&station);
@@ -144,7 +241,7 @@ test_who_leaves_is_not_answered(void **state UNUSED)
     ask_from(CONN + 1, "overlay.wait", "{\"status\":\"full\"}", 2);
     health_forget(health, &(struct origin){.kind = ORIGIN_CONN, .conn = CONN});
     change_status(SUBTREE_FULL);
-    station_take_response(&station, TO_CONN, CONN + 1, 2, 0, FULL);
+    take_health(CONN + 1, 2, FULL);
 }
 
 static void
@@ -213,6 +310,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_health, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_status_of_a_child, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_neighbours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_adopted_child, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_that_is_no_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wait_for_what_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wait_for_what_comes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_leaves_is_not_answered, set_up, tear_down),

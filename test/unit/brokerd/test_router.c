@@ -285,12 +285,12 @@ rank_out_of_reach_is_ehostunreach(void **state)
 
     s->overlay.offline = 4;
     ask(s, "test.echo", 4, 7, "x");
-    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, "rank 4 is not online");
     ask(s, "test.echo", 99, 8, "x");
-    station_take_response(s, TO_CONN, CONN, 8, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 8, EHOSTUNREACH, "no way to rank 99");
     s->overlay.parent_online = false;
     ask(s, "test.echo", 0, 9, "x");
-    station_take_response(s, TO_CONN, CONN, 9, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 9, EHOSTUNREACH, "no way to rank 0");
     assert_int_equal(router_stats(s->router)->pending, 0);
 }
 
@@ -305,9 +305,9 @@ call_through_a_child_that_turns_out_gone_fails_at_once_and_the_others_when_it_is
     msg_fini(&call);
     s->overlay.offline = 4;
     ask(s, "test.echo", 4, 7, "x");
-    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 7, EHOSTUNREACH, "rank 4 is not online");
     router_child_gone(s->router, 4);
-    station_take_response(s, TO_CONN, CONN, 6, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 6, EHOSTUNREACH, "rank 4 is not online");
     assert_int_equal(router_stats(s->router)->pending, 0);
 }
 
@@ -433,7 +433,7 @@ calls_through_a_lost_child_fail_and_no_others(void **state)
     assert_passed_on(s, TO_CHILD, 4, 4, &calls[1]);
     assert_passed_on(s, TO_PARENT, 0, 0, &calls[2]);
     router_child_gone(s->router, 3);
-    station_take_response(s, TO_CONN, CONN, 70, EHOSTUNREACH, NULL);
+    station_take_response(s, TO_CONN, CONN, 70, EHOSTUNREACH, "no way to rank 3");
     station_answer(s, OVERLAY_CHILD, 3, &calls[0], 0, "late");
     station_answer(s, OVERLAY_CHILD, 4, &calls[1], 0, "d");
     station_answer(s, OVERLAY_PARENT, 0, &calls[2], 0, "p");
@@ -474,14 +474,14 @@ static void
 lose_parent(struct station *s)
 {
     s->overlay.parent_online = false;
-    router_parent_changed(s->router, false);
+    router_parent_gone(s->router, 0);
 }
 
 static void
 find_parent(struct station *s)
 {
     s->overlay.parent_online = true;
-    router_parent_changed(s->router, true);
+    router_parent_online(s->router);
 }
 
 static void

@@ -24,9 +24,23 @@ on_received(void *arg, const struct overlay_from *from, struct msg *m)
 }
 
 static void
-on_parent_changed(void *arg, bool online)
+on_parent_online(void *arg, uint64_t joined UNUSED)
 {
-    buf_printf(&((struct node *)arg)->trace, "%s ", online ? "joined" : "cut");
+    buf_printf(&((struct node *)arg)->trace, "joined ");
+}
+
+static void
+on_parent_gone(void *arg, uint64_t joined UNUSED)
+{
+    buf_printf(&((struct node *)arg)->trace, "cut ");
+}
+
+static void
+on_noticed(void *arg, enum overlay_event what, uint32_t rank)
+{
+    static const char *const names[] = {"in", "out", "lost", "torpid", "lively"};
+
+    buf_printf(&((struct node *)arg)->noticed, "%s:%u ", names[what], rank);
 }
 
 static void
@@ -65,8 +79,17 @@ on_client_gone(void *arg, const struct msg_zmq_peer *peer UNUSED)
     buf_printf(&n->trace, "left ");
 }
 
-static const struct overlay_ops ops = {on_received, on_parent_changed, on_child_gone, on_status,
-                                       on_refused,  on_drained,        on_client_gone};
+static const struct overlay_ops ops = {
+    .received = on_received,
+    .parent_online = on_parent_online,
+    .parent_gone = on_parent_gone,
+    .noticed = on_noticed,
+    .child_gone = on_child_gone,
+    .status_changed = on_status,
+    .refused = on_refused,
+    .drained = on_drained,
+    .client_gone = on_client_gone,
+};
 
 /* --- the cluster --- */
 
@@ -97,6 +120,7 @@ tear_down(void **state)
         overlay_free(&c->nodes[r].overlay);
         loop_free(&c->nodes[r].loop);
         buf_fini(&c->nodes[r].trace);
+        buf_fini(&c->nodes[r].noticed);
     }
     free(c);
     return 0;
@@ -115,6 +139,7 @@ try_start(struct cluster *c, uint32_t rank, struct err *err)
                                 .heartbeat_ms = BEAT_MS,
                                 .timeout_ms = c->timeout_ms ? c->timeout_ms : TIMEOUT_MS,
                                 .client_ms = c->client_ms,
+                                .patience_ms = c->patience_ms,
                                 .max_payload = PAYLOAD_MAX};
     struct node *n = &c->nodes[rank];
 
@@ -217,7 +242,7 @@ say_hello(zsock_t *sock, uint32_t rank)
     char text[300];
 
     snprintf(text, sizeof(text),
-             "{\"rank\":%u,\"size\":3,\"fanout\":2,\"protocol\":2,\"version\":\"t\","
+             "{\"rank\":%u,\"size\":3,\"fanout\":2,\"protocol\":3,\"version\":\"t\","
              "\"instance\":\"oak\",\"hash\":\"blake2b\",\"uuid\":\"%u\",\"hostname\":\"h\"}",
              rank, rank);
     say(sock, 1, text);

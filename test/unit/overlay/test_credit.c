@@ -292,7 +292,7 @@ welcome(zsock_t *router, const struct msg_zmq_peer *peer, const char *window)
     struct msg m;
 
     snprintf(text, sizeof(text),
-             "{\"rank\":0,\"size\":2,\"fanout\":2,\"protocol\":2,\"version\":\"t\",\"uuid\":\"u\","
+             "{\"rank\":0,\"size\":2,\"fanout\":2,\"protocol\":3,\"version\":\"t\",\"uuid\":\"u\","
              "\"instance\":\"oak\",\"hash\":\"blake2b\",\"hostname\":\"h\"%s}",
              window);
     msg_init(&m, MSG_CONTROL);

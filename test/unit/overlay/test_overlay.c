@@ -45,7 +45,7 @@ child_joins_and_the_tree_is_full(void **state)
     assert_int_equal(overlay_parent_rank(c->nodes[0].overlay), TOPO_NONE);
     assert_false(overlay_parent_is_online(c->nodes[0].overlay));
     assert_int_equal(overlay_child_count(c->nodes[0].overlay), 1);
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_ONLINE);
     assert_string_equal(overlay_uri(c->nodes[0].overlay), c->uris[0]);
 }
 
@@ -99,7 +99,7 @@ assert_refusal(struct cluster *c, const char *words)
     turn_until_traced(c, ALL, 1, "refused: ");
     assert_non_null(strstr(buf_str(&c->nodes[1].trace), words));
     assert_logged(words);
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_OFFLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_OFFLINE);
     assert_int_equal(c->nodes[0].trace.size, 0);
 }
 
@@ -163,9 +163,9 @@ silent_child_is_lost(void **state)
     turn_until_traced(c, ALL, 0, "full ");
     turn_until_traced(c, 1 << 0 | 1 << 1, 0, "degraded ");
     assert_traced(c, 0, "full gone:2 degraded ");
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 1)->state, PEER_LOST);
-    assert_int_equal(peer_status(overlay_child(c->nodes[0].overlay, 1)), SUBTREE_LOST);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_ONLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1).peer->state, PEER_LOST);
+    assert_int_equal(peer_status(overlay_child(c->nodes[0].overlay, 1).peer), SUBTREE_LOST);
 }
 
 static void
@@ -204,7 +204,7 @@ loss_of_a_grandchild_reaches_the_root(void **state)
     start_all(c, 3, 1);
     turn_until_traced(c, ALL, 0, "full ");
     turn_until_traced(c, 1 << 0 | 1 << 1, 0, "degraded ");
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_ONLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_ONLINE);
     turn_until_status(c, ALL, 0, SUBTREE_FULL);
 }
 
@@ -218,7 +218,7 @@ child_that_leaves_in_order_is_not_lost(void **state)
     overlay_free(&c->nodes[1].overlay);
     turn_until_traced(c, ALL, 0, "partial ");
     assert_traced(c, 0, "full gone:1 partial ");
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_OFFLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_OFFLINE);
 }
 
 /* libzmq closes sockets in the background: the endpoint is free a moment later. */
@@ -330,6 +330,8 @@ events_reach_every_child(void **state)
 static void
 next_hop_leads_through_the_online_child(void **state)
 {
+    static const struct overlay_from above = {.kind = OVERLAY_PARENT, .rank = 0};
+    static const struct overlay_from below = {.kind = OVERLAY_CHILD, .rank = 2};
     struct cluster *c = *state;
     uint32_t hop = 99;
 
@@ -337,18 +339,23 @@ next_hop_leads_through_the_online_child(void **state)
     for (uint32_t r = 0; r < 6; r++)
         start(c, r == 5 ? 6 : r);
     turn_until_status(c, ALL, 1, SUBTREE_FULL);
-    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 4, &hop), 0);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 4, NULL, &hop), 0);
     assert_int_equal(hop, 1);
-    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 4, &hop), 0);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 4, NULL, &hop), 0);
     assert_int_equal(hop, 4);
-    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 6, &hop), 0);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 6, NULL, &hop), 0);
     assert_int_equal(hop, TOPO_NONE);
-    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 0, &hop), 0);
+    assert_int_equal(overlay_next_hop(c->nodes[1].overlay, 0, NULL, &hop), 0);
     assert_int_equal(hop, TOPO_NONE);
-    assert_int_equal(overlay_next_hop(c->nodes[2].overlay, 5, &hop), -EHOSTUNREACH);
-    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 0, &hop), -EHOSTUNREACH);
-    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 7, &hop), -EHOSTUNREACH);
-    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, TOPO_NONE, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[2].overlay, 5, NULL, &hop), 0);
+    assert_int_equal(hop, TOPO_NONE);
+    assert_int_equal(overlay_next_hop(c->nodes[2].overlay, 5, &above, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 5, &below, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_blamed(c->nodes[2].overlay, 5)->rank, 5);
+    assert_null(overlay_blamed(c->nodes[0].overlay, 5));
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 0, NULL, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, 7, NULL, &hop), -EHOSTUNREACH);
+    assert_int_equal(overlay_next_hop(c->nodes[0].overlay, TOPO_NONE, NULL, &hop), -EHOSTUNREACH);
 }
 
 /* --- greetings that overtake each other --- */
@@ -359,7 +366,7 @@ say_attempt(zsock_t *sock, int attempt)
     char text[300];
 
     snprintf(text, sizeof(text),
-             "{\"rank\":1,\"size\":3,\"fanout\":2,\"protocol\":2,\"version\":\"t\","
+             "{\"rank\":1,\"size\":3,\"fanout\":2,\"protocol\":3,\"version\":\"t\","
              "\"instance\":\"oak\",\"hash\":\"blake2b\",\"uuid\":\"run\",\"hostname\":\"h\","
              "\"attempt\":%d}",
              attempt);
@@ -468,22 +475,119 @@ nonsense_as_a_hello_is_refused(void **state)
 }
 
 static void
-grandchild_is_refused(void **state)
+say_hello_of_two(zsock_t *sock, const char *uuid)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text),
+             "{\"rank\":2,\"size\":3,\"fanout\":1,\"protocol\":3,\"version\":\"t\",\"instance\":"
+             "\"oak\",\"hash\":\"blake2b\",\"uuid\":\"%s\",\"hostname\":\"h\"}",
+             uuid);
+    say(sock, 1, text);
+}
+
+static void
+grandchild_is_adopted_and_forgotten_when_it_goes_to_its_parent(void **state)
 {
     struct cluster *c = *state;
     zsock_t *sock;
-    struct msg m;
 
     c->topo = (struct topo){.size = 3, .fanout = 1};
     start(c, 0);
     sock = stranger(c);
-    say(sock, 1,
-        "{\"rank\":2,\"size\":3,\"fanout\":1,\"protocol\":2,\"version\":\"t\",\"instance\":\"oak\","
-        "\"hash\":\"blake2b\",\"uuid\":\"u\",\"hostname\":\"h\"}");
-    m = hear(c, sock);
-    assert_string_equal(msg_text(&m), "rank 2 is not a child of rank 0");
-    msg_fini(&m);
+    say_hello_of_two(sock, "u");
+    assert_int_equal(hear_control(c, sock), CONTROL_WELCOME);
+    assert_int_equal(overlay_child_count(c->nodes[0].overlay), 2);
+    assert_true(overlay_child(c->nodes[0].overlay, 1).adopted);
+    assert_string_equal(overlay_child(c->nodes[0].overlay, 1).hostname, "h");
+    start(c, 1);
+    assert_int_equal(hear_control(c, sock), CONTROL_NEARER);
+    say(sock, CONTROL_LEAVE, NULL);
+    assert_int_equal(hear_control(c, sock), CONTROL_BYE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1).peer->state, PEER_LEAVING);
+    say(sock, CONTROL_BYE, NULL);
+    while (overlay_child_count(c->nodes[0].overlay) > 1)
+        turn(c, ALL);
+    assert_string_equal(buf_str(&c->nodes[0].noticed), "in:2 in:1 out:2 ");
     zsock_destroy(&sock);
+}
+
+static void
+adopted_one_that_is_lost_is_remembered_until_its_parent_is_back(void **state)
+{
+    struct cluster *c = *state;
+    zsock_t *sock;
+
+    c->topo = (struct topo){.size = 3, .fanout = 1};
+    start(c, 0);
+    sock = stranger(c);
+    say_hello_of_two(sock, "u");
+    assert_int_equal(hear_control(c, sock), CONTROL_WELCOME);
+    zsock_destroy(&sock);
+    turn_until_status(c, ALL, 0, SUBTREE_DEGRADED);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1).peer->state, PEER_LOST);
+    start(c, 1);
+    start(c, 2);
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_int_equal(overlay_child_count(c->nodes[0].overlay), 1);
+}
+
+/* --- changing parents --- */
+
+static void
+orphan_is_adopted_and_goes_home(void **state)
+{
+    struct cluster *c = *state;
+
+    start_all(c, 4, 2);
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_int_equal(overlay_parent_rank(c->nodes[3].overlay), 1);
+    overlay_mute(c->nodes[1].overlay);
+    overlay_free(&c->nodes[1].overlay);
+    turn_until_status(c, ALL, 0, SUBTREE_DEGRADED);
+    while (overlay_parent_rank(c->nodes[3].overlay) != 0 ||
+           !overlay_parent_is_online(c->nodes[3].overlay))
+        turn(c, ALL);
+    start(c, 1);
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    assert_int_equal(overlay_parent_rank(c->nodes[3].overlay), 1);
+    while (overlay_child_count(c->nodes[0].overlay) > 2)
+        turn(c, ALL);
+}
+
+/* What was asked by the former link is answered by it; only then is it over. */
+static void
+link_to_the_adopter_is_drained(void **state)
+{
+    struct cluster *c = *state;
+    struct msg ask = request("test.slow");
+    struct msg answer;
+    uint64_t join;
+
+    c->topo = (struct topo){.size = 3, .fanout = 1};
+    c->patience_ms = 1;
+    start(c, 0);
+    start(c, 2);
+    turn_until_traced(c, ALL, 2, "joined ");
+    join = overlay_parent_joined(c->nodes[2].overlay);
+    ask.matchtag = 7;
+    assert_int_equal(overlay_send_parent(c->nodes[2].overlay, &ask), 0);
+    turn_until_traced(c, ALL, 0, "got ");
+    start(c, 1);
+    turn_until_traced(c, ALL, 2, "joined joined ");
+    turn_until_status(c, ALL, 0, SUBTREE_FULL);
+    for (int i = 0; i < 20; i++)
+        turn(c, ALL);
+    assert_traced(c, 2, "joined joined ");
+    ask = request("test.slow");
+    msg_init_response(&answer, &ask, 0);
+    msg_fini(&ask);
+    assert_int_equal(overlay_answer_child(c->nodes[0].overlay, 2, &c->nodes[0].from.peer, &answer),
+                     0);
+    turn_until_traced(c, ALL, 2, "got cut ");
+    assert_int_equal(c->nodes[2].from.joined, join);
+    while (overlay_child_count(c->nodes[0].overlay) > 1)
+        turn(c, ALL);
 }
 
 static void
@@ -515,8 +619,8 @@ connection_that_greets_as_another_rank_is_that_one_only(void **state)
     turn_until_traced(c, ALL, 0, "gone:1 ");
     assert_int_equal(hear_control(c, sock), 2); // WELCOME
     assert_int_equal(hear_control(c, sock), 2);
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 0)->state, PEER_LOST);
-    assert_int_equal(overlay_child(c->nodes[0].overlay, 1)->state, PEER_ONLINE);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 0).peer->state, PEER_LOST);
+    assert_int_equal(overlay_child(c->nodes[0].overlay, 1).peer->state, PEER_ONLINE);
     zsock_destroy(&sock);
 }
 
@@ -553,10 +657,10 @@ child_whose_connection_is_gone_is_lost_when_it_is_sent_to(void **state)
     start_root_of_three(c);
     sock = stranger(c);
     say_hello(sock, 1);
-    while (overlay_child(c->nodes[0].overlay, 0)->state != PEER_ONLINE)
+    while (overlay_child(c->nodes[0].overlay, 0).peer->state != PEER_ONLINE)
         turn(c, ALL);
     zsock_destroy(&sock);
-    while (overlay_child(c->nodes[0].overlay, 0)->state == PEER_ONLINE) {
+    while (overlay_child(c->nodes[0].overlay, 0).peer->state == PEER_ONLINE) {
         struct msg m = request("test.x");
 
         assert_true(clock_ms() - start_ms < PATIENCE_MS);
@@ -596,7 +700,10 @@ main(void)
         TEST(next_hop_leads_through_the_online_child),
         TEST(who_has_not_greeted_is_a_client),
         TEST(nonsense_as_a_hello_is_refused),
-        TEST(grandchild_is_refused),
+        TEST(grandchild_is_adopted_and_forgotten_when_it_goes_to_its_parent),
+        TEST(adopted_one_that_is_lost_is_remembered_until_its_parent_is_back),
+        TEST(orphan_is_adopted_and_goes_home),
+        TEST(link_to_the_adopter_is_drained),
         TEST(ping_of_a_stranger_is_asked_who_it_is),
         TEST(connection_that_greets_as_another_rank_is_that_one_only),
         TEST(unknown_status_and_control_of_a_child_are_ignored),

@@ -9,6 +9,7 @@
 #define OFF PEER_OFFLINE
 #define GRE PEER_GREETING
 #define ONL PEER_ONLINE
+#define LEA PEER_LEAVING
 #define LOS PEER_LOST
 #define REF PEER_REFUSED
 
@@ -25,15 +26,15 @@ peer_in(enum peer_state state)
 static void
 every_cell_of_the_table_holds(void **state UNUSED)
 {
-    static const enum peer_state after[5][5] = {
-        /*        GREETED ACCEPTED LOST LEFT REFUSED */
-        [OFF] = {GRE, ONL, OFF, OFF, REF}, [GRE] = {GRE, ONL, LOS, OFF, REF},
-        [ONL] = {GRE, ONL, LOS, OFF, REF}, [LOS] = {GRE, ONL, LOS, LOS, REF},
-        [REF] = {REF, REF, REF, REF, REF},
+    static const enum peer_state after[6][6] = {
+        /*        GREETED ACCEPTED LOST LEFT LEAVING REFUSED */
+        [OFF] = {GRE, ONL, OFF, OFF, OFF, REF}, [GRE] = {GRE, ONL, LOS, OFF, GRE, REF},
+        [ONL] = {GRE, ONL, LOS, OFF, LEA, REF}, [LEA] = {GRE, ONL, LOS, OFF, LEA, REF},
+        [LOS] = {GRE, ONL, LOS, LOS, LOS, REF}, [REF] = {REF, REF, REF, REF, REF, REF},
     };
 
-    for (int from = 0; from < 5; from++) {
-        for (int event = 0; event < 5; event++) {
+    for (int from = 0; from < 6; from++) {
+        for (int event = 0; event < 6; event++) {
             struct peer p = peer_in((enum peer_state)from);
             bool changes = after[from][event] != (enum peer_state)from;
 
@@ -47,9 +48,9 @@ every_cell_of_the_table_holds(void **state UNUSED)
 static void
 only_those_who_should_speak_are_silent(void **state UNUSED)
 {
-    for (int s = 0; s < 5; s++) {
+    for (int s = 0; s < 6; s++) {
         struct peer p = peer_in((enum peer_state)s);
-        bool speaks = s == PEER_ONLINE || s == PEER_GREETING;
+        bool speaks = s == PEER_ONLINE || s == PEER_GREETING || s == PEER_LEAVING;
 
         peer_heard(&p, 1000);
         assert_false(peer_is_silent(&p, 50, 1050));
@@ -57,6 +58,26 @@ only_those_who_should_speak_are_silent(void **state UNUSED)
         peer_heard(&p, 1040);
         assert_false(peer_is_silent(&p, 50, 1051));
     }
+}
+
+static void
+one_that_is_silent_is_slow_first(void **state UNUSED)
+{
+    struct peer p = peer_in(PEER_ONLINE);
+
+    peer_heard(&p, 1000);
+    assert_false(peer_watch(&p, 20, 1020));
+    assert_true(peer_watch(&p, 20, 1021));
+    assert_true(p.is_torpid);
+    assert_false(peer_watch(&p, 20, 1022));
+    assert_false(peer_is_silent(&p, 50, 1022));
+    peer_heard(&p, 1030);
+    assert_true(peer_watch(&p, 20, 1030));
+    assert_false(p.is_torpid);
+    assert_false(peer_watch(&p, 20, 1040));
+    assert_true(peer_watch(&p, 20, 1060));
+    peer_on(&p, PEER_EV_LOST, 1100);
+    assert_false(p.is_torpid);
 }
 
 static void
@@ -149,6 +170,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cell_of_the_table_holds),
         cmocka_unit_test(only_those_who_should_speak_are_silent),
+        cmocka_unit_test(one_that_is_silent_is_slow_first),
         cmocka_unit_test(change_of_state_is_a_sign_of_life),
         cmocka_unit_test(reported_status_counts_while_online_only),
         cmocka_unit_test(status_from_outside_the_list_is_ignored),
