@@ -18,6 +18,7 @@ static const struct row rows[] = {
     {"content-backing.store", METRIC_LATENCY_STORE},
     {"kvs.wait-version", METRIC_COUNT},
     {"overlay.wait", METRIC_COUNT},
+    {"overlay.history", METRIC_COUNT},
 };
 
 static bool

@@ -2,8 +2,10 @@
 /* launch_args.c - the command line of each rank, and the environment of COMMAND.
  *
  * Model: a rank is started from its rank-R.cmd file and from nothing else, the first time as well
- * as after --respawn, so the two cannot differ.  Nothing needs to be exchanged between ranks: over
- * ipc the endpoints follow from the run directory, over TCP they are all in cluster.conf.
+ * as after --respawn, so the two cannot differ.  On one host nothing needs to be exchanged between
+ * ranks: over ipc the endpoints follow from the run directory, over TCP they are all in cluster.conf.
+ * On several hosts the ranks find each other with PMI (launch_pmi.h), over their standard input and
+ * output; environment variables do not travel, so all they need is on the command line.
  *
  * The broker is $XYLEM_BROKERD, else the xylem-brokerd next to this program, else the one in PATH.
  */
@@ -23,6 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LATER_MS 30000
 #define INSTANCE_BYTES 16 // enough that two launches never share an id
 
 /* ---- where programs are ---- */
@@ -115,8 +118,9 @@ add_endpoints(struct buf *text, unsigned size, struct err *err)
 }
 
 static int
-write_cluster_conf(const struct launch_dir *d, const char *path, unsigned size, struct err *err)
+write_cluster_conf(const struct launch_dir *d, unsigned size, struct err *err)
 {
+    AUTO(free) char *path = xasprintf("%s/" LAUNCH_CONF, d->path);
     AUTO(buf) struct buf text = BUF_INIT;
     int rc = add_endpoints(&text, size, err);
 
@@ -167,21 +171,49 @@ fill_instance_id(char text[2 * INSTANCE_BYTES + 1])
         snprintf(text + (size_t)2 * i, 3, "%02x", bytes[i]);
 }
 
+/* Longer than ours: it is for us to say who did not arrive. */
+static void
+add_boot_timeout(struct buf *cmd, const struct launch_conf *conf)
+{
+    AUTO(free) char *time = xasprintf("%lldms", (long long)conf->start_timeout_ms + LATER_MS);
+
+    add_pair(cmd, "--boot-timeout", time);
+}
+
+/* How ranks find their files and each other. */
+static void
+add_places(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d)
+{
+    if (!conf->host_list) {
+        add_pair(cmd, "--rundir", d->path);
+        add_number(cmd, "--ready-fd", LAUNCH_READY_FD);
+    } else {
+        if (conf->remote_rundir)
+            add_pair(cmd, "--rundir", conf->remote_rundir);
+        else if (conf->rundir)
+            add_pair(cmd, "--rundir", d->path);
+        add_pair(cmd, "--boot", "pmi");
+        add_arg(cmd, "--pmi-stdio");
+        add_boot_timeout(cmd, conf);
+    }
+    if (conf->tcp) {
+        AUTO(free) char *path = xasprintf("%s/" LAUNCH_CONF, d->path);
+
+        add_pair(cmd, "--conf", path);
+    }
+}
+
 /* The arguments all ranks share.  What the user gave comes last, so that it wins. */
 static void
-add_common(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d,
-           const char *cluster_conf)
+add_common(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d)
 {
     char instance[2 * INSTANCE_BYTES + 1];
 
     fill_instance_id(instance);
     add_number(cmd, "--size", conf->size);
     add_number(cmd, "--fanout", conf->fanout);
-    add_pair(cmd, "--rundir", d->path);
     add_pair(cmd, "--instance", instance);
-    add_number(cmd, "--ready-fd", LAUNCH_READY_FD);
-    if (conf->tcp)
-        add_pair(cmd, "--conf", cluster_conf);
+    add_places(cmd, conf, d);
     for (size_t i = 0; i < conf->options.count; i++)
         add_option(cmd, conf->options.values[i]);
 }
@@ -190,9 +222,11 @@ add_common(struct buf *cmd, const struct launch_conf *conf, const struct launch_
 static void
 add_root(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d)
 {
-    AUTO(free) char *end = launch_dir_path(d, LAUNCH_END, 0);
+    if (!conf->host_list) {
+        AUTO(free) char *end = launch_dir_path(d, LAUNCH_END, 0);
 
-    add_pair(cmd, "--shutdown-file", end);
+        add_pair(cmd, "--shutdown-file", end);
+    }
     if (conf->statedir) {
         AUTO(free) char *statedir = make_absolute(conf->statedir);
 
@@ -200,34 +234,52 @@ add_root(struct buf *cmd, const struct launch_conf *conf, const struct launch_di
     }
 }
 
+/* Of rank R, to be run here. */
+static void
+add_command(struct buf *cmd, const struct launch_conf *conf, const struct launch_dir *d,
+            unsigned rank, const struct buf *common)
+{
+    AUTO(free) char *broker = conf->broker ? xstrdup(conf->broker) : find_broker();
+
+    add_arg(cmd, broker);
+    add_number(cmd, "--rank", rank);
+    if (rank == 0)
+        add_root(cmd, conf, d);
+    buf_add(cmd, common->data, common->size);
+}
+
 static int
-write_command(const struct launch_conf *conf, const struct launch_dir *d, unsigned rank,
-              const struct buf *common, struct err *err)
+write_command(const struct launch_conf *conf, const struct launch_dir *d,
+              const struct launch_hosts *hosts, unsigned rank, const struct buf *common,
+              struct err *err)
 {
     AUTO(free) char *path = launch_dir_path(d, LAUNCH_CMD, rank);
-    AUTO(free) char *broker = find_broker();
     AUTO(buf) struct buf cmd = BUF_INIT;
+    AUTO(buf) struct buf wrapped = BUF_INIT;
+    int rc = 0;
 
-    add_arg(&cmd, broker);
-    add_number(&cmd, "--rank", rank);
-    if (rank == 0)
-        add_root(&cmd, conf, d);
-    buf_add(&cmd, common->data, common->size);
-    return launch_dir_write(d, path, cmd.data, cmd.size, err);
+    add_command(&cmd, conf, d, rank, common);
+    if (hosts)
+        rc = launch_hosts_wrap(conf->rsh ? conf->rsh : "ssh",
+                               launch_hosts_of(hosts, (unsigned)conf->size, rank), &cmd, &wrapped,
+                               err);
+    else
+        buf_add(&wrapped, cmd.data, cmd.size);
+    return rc < 0 ? rc : launch_dir_write(d, path, wrapped.data, wrapped.size, err);
 }
 
 int
-launch_args_write(const struct launch_conf *conf, const struct launch_dir *d, struct err *err)
+launch_args_write(const struct launch_conf *conf, const struct launch_dir *d,
+                  const struct launch_hosts *hosts, struct err *err)
 {
-    AUTO(free) char *cluster_conf = xasprintf("%s/cluster.conf", d->path);
     AUTO(buf) struct buf common = BUF_INIT;
     int rc = 0;
 
-    add_common(&common, conf, d, cluster_conf);
+    add_common(&common, conf, d);
     if (conf->tcp)
-        rc = write_cluster_conf(d, cluster_conf, (unsigned)conf->size, err);
+        rc = write_cluster_conf(d, (unsigned)conf->size, err);
     for (unsigned rank = 0; rank < conf->size && rc == 0; rank++)
-        rc = write_command(conf, d, rank, &common, err);
+        rc = write_command(conf, d, hosts, rank, &common, err);
     return rc;
 }
 
@@ -285,14 +337,18 @@ export_path(void)
 }
 
 void
-launch_args_export(const struct launch_conf *conf, const struct launch_dir *d)
+launch_args_export(const struct launch_conf *conf, const struct launch_dir *d, const char *uri)
 {
-    AUTO(free) char *uri = xasprintf("local://%s/local-0", d->path);
     AUTO(free) char *size = xasprintf("%ld", conf->size);
 
     setenv("XYLEM_URI", uri, 1);
     setenv("FLUX_URI", uri, 1);
     setenv("XYLEM_RUNDIR", d->path, 1);
     setenv("XYLEM_SIZE", size, 1);
+    if (conf->host_list) {
+        AUTO(free) char *cert = xasprintf("%s/" LAUNCH_CERT, d->path);
+
+        setenv("XYLEM_CERT", cert, 1);
+    }
     export_path();
 }

@@ -3,8 +3,8 @@
  *
  * Model: the directory is the only thing a launch, its respawn commands and a test harness share.
  * A launch holds flock(2) on the directory itself, so "is anybody launching here?" needs no file
- * and cannot go stale.  Pid files can: a number found there is believed only if the command line
- * of that process ends with the arguments in rank-R.cmd (they carry the instance's random id).
+ * and cannot go stale.  Pid files can: a number found there is believed only if that process has
+ * the arguments in rank-R.cmd (they carry the instance's random id).
  *
  * Thread: none, blocking calls on small files.  See xylem-launch(1).
  */
@@ -37,8 +37,69 @@ static const struct {
     [LAUNCH_LOCAL] = {"local-", ""},  [LAUNCH_TREE] = {"tree-", ""},
     [LAUNCH_PID] = {"rank-", ".pid"}, [LAUNCH_LOG] = {"rank-", ".log"},
     [LAUNCH_CMD] = {"rank-", ".cmd"}, [LAUNCH_LOCK] = {"rank-", ".lock"},
-    [LAUNCH_END] = {"rank-", ".end"},
+    [LAUNCH_END] = {"rank-", ".end"}, [LAUNCH_HOST] = {"rank-", ".host"},
 };
+
+/* ---- who is alive ---- */
+
+static int
+read_file(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = buf_read_fd(out, fd, SMALL_FILE_MAX);
+    close(fd);
+    return rc;
+}
+
+static pid_t
+read_pid(const struct launch_dir *d, unsigned rank)
+{
+    AUTO(free) char *path = launch_dir_path(d, LAUNCH_PID, rank);
+    AUTO(buf) struct buf text = BUF_INIT;
+    long pid;
+
+    if (read_file(path, &text) < 0)
+        return 0;
+    pid = strtol(buf_str(&text), NULL, 10);
+    return pid > 1 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+/* Do both end with the same words, the instance's id among them?  Not all need be the same: a script's
+ * command line begins with its interpreter, and a way to other hosts runs what stands behind it.  A
+ * process that has ended has no command line, even while it is a zombie. */
+static bool
+runs_command(pid_t pid, const struct buf *cmd)
+{
+    static const char mark[] = "--instance";
+    AUTO(free) char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+    AUTO(buf) struct buf running = BUF_INIT;
+    size_t tail = 0;
+
+    if (read_file(path, &running) < 0)
+        return false;
+    while (tail < MIN(running.size, cmd->size) &&
+           running.data[running.size - tail - 1] == cmd->data[cmd->size - tail - 1])
+        tail++;
+    return tail > 0 && memmem(cmd->data + cmd->size - tail, tail, mark, sizeof(mark));
+}
+
+/* The process that runs `rank` according to its pid file: 0 if there is none, or if the process
+ * of that number is not (any more) the one rank-R.cmd describes. */
+static pid_t
+live_pid(const struct launch_dir *d, unsigned rank)
+{
+    AUTO(free) char *path = launch_dir_path(d, LAUNCH_CMD, rank);
+    AUTO(buf) struct buf cmd = BUF_INIT;
+    pid_t pid = read_pid(d, rank);
+
+    if (pid == 0 || read_file(path, &cmd) < 0 || !runs_command(pid, &cmd))
+        return 0;
+    return pid;
+}
 
 /* ---- making and finding it ---- */
 
@@ -96,7 +157,7 @@ lock_directory(const struct launch_dir *d, unsigned size, struct err *err)
     if (flock(d->fd, LOCK_EX | LOCK_NB) < 0)
         return err_set(err, -EBUSY, "%s: another xylem-launch is using it", d->path);
     for (unsigned rank = 0; rank < size; rank++) {
-        pid_t pid = launch_dir_live_pid(d, rank);
+        pid_t pid = live_pid(d, rank);
 
         if (pid)
             return err_set(err, -EBUSY, "%s: rank %u of an earlier launch still runs (pid %d)",
@@ -171,19 +232,6 @@ launch_dir_path(const struct launch_dir *d, enum launch_file file, unsigned rank
     return xasprintf("%s/%s%u%s", d->path, file_names[file].head, rank, file_names[file].tail);
 }
 
-static int
-read_file(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc;
-
-    if (fd < 0)
-        return -errno;
-    rc = buf_read_fd(out, fd, SMALL_FILE_MAX);
-    close(fd);
-    return rc;
-}
-
 int
 launch_dir_write(const struct launch_dir *d, const char *path, const void *data, size_t size,
                  struct err *err)
@@ -211,50 +259,6 @@ launch_dir_write_pid(const struct launch_dir *d, unsigned rank, pid_t pid, struc
     AUTO(free) char *text = xasprintf("%d\n", (int)pid);
 
     return launch_dir_write(d, path, text, strlen(text), err);
-}
-
-/* ---- who is alive ---- */
-
-static pid_t
-read_pid(const struct launch_dir *d, unsigned rank)
-{
-    AUTO(free) char *path = launch_dir_path(d, LAUNCH_PID, rank);
-    AUTO(buf) struct buf text = BUF_INIT;
-    long pid;
-
-    if (read_file(path, &text) < 0)
-        return 0;
-    pid = strtol(buf_str(&text), NULL, 10);
-    return pid > 1 && pid <= INT32_MAX ? (pid_t)pid : 0;
-}
-
-/* Compared without the program's name: a script's command line begins with its interpreter.  A
- * process that has ended has no command line, even while it is a zombie. */
-static bool
-runs_command(pid_t pid, const struct buf *cmd)
-{
-    AUTO(free) char *path = xasprintf("/proc/%d/cmdline", (int)pid);
-    AUTO(buf) struct buf running = BUF_INIT;
-    size_t program = strlen(buf_str(cmd)) + 1;
-    size_t tail;
-
-    if (cmd->size <= program || read_file(path, &running) < 0)
-        return false;
-    tail = cmd->size - program;
-    return running.size > tail &&
-           memcmp(running.data + running.size - tail, cmd->data + program, tail) == 0;
-}
-
-pid_t
-launch_dir_live_pid(const struct launch_dir *d, unsigned rank)
-{
-    AUTO(free) char *path = launch_dir_path(d, LAUNCH_CMD, rank);
-    AUTO(buf) struct buf cmd = BUF_INIT;
-    pid_t pid = read_pid(d, rank);
-
-    if (pid == 0 || read_file(path, &cmd) < 0 || !runs_command(pid, &cmd))
-        return 0;
-    return pid;
 }
 
 /* ---- the log ---- */
@@ -335,7 +339,9 @@ launch_dir_clean(const struct launch_dir *d, unsigned size, bool has_state)
             unlink(path);
         }
     }
-    unlinkat(d->fd, "cluster.conf", 0);
+    unlinkat(d->fd, LAUNCH_SOCKET, 0);
+    unlinkat(d->fd, LAUNCH_CONF, 0);
+    unlinkat(d->fd, LAUNCH_CERT, 0);
     if (has_state && !d->had_data)
         remove_state(d);
 }

@@ -5,8 +5,9 @@
  * Each rank R has local-R (socket for clients), tree-R (socket for child ranks), rank-R.pid,
  * rank-R.log, rank-R.lock (held by the broker), and rank-R.cmd (its command line, NUL-separated:
  * what --respawn runs again).  Rank 0 leaves rank-0.end when it has ended because the instance was
- * shut down.
- * cluster.conf exists with TCP only.
+ * shut down.  With several hosts rank-R.host says where it is.
+ * Of the launch itself are the socket `launch`, cluster.conf (with TCP only) and launch.cert (with
+ * several hosts only).
  */
 #ifndef XYLEM_LAUNCH_DIR_H
 #define XYLEM_LAUNCH_DIR_H
@@ -17,6 +18,10 @@
 
 #include <sys/types.h>
 
+#define LAUNCH_SOCKET "launch" // not longer than local-0
+#define LAUNCH_CONF "cluster.conf"
+#define LAUNCH_CERT "launch.cert"
+
 enum launch_file {
     LAUNCH_LOCAL,
     LAUNCH_TREE,
@@ -25,6 +30,7 @@ enum launch_file {
     LAUNCH_CMD,
     LAUNCH_LOCK,
     LAUNCH_END,
+    LAUNCH_HOST,
     LAUNCH_FILES, // how many there are
 };
 
@@ -56,10 +62,6 @@ int launch_dir_write(const struct launch_dir *d, const char *path, const void *d
                      struct err *err);
 
 int launch_dir_write_pid(const struct launch_dir *d, unsigned rank, pid_t pid, struct err *err);
-
-/* The process that runs `rank` according to its pid file: 0 if there is none, or if the process
- * of that number is not (any more) the one rank-R.cmd describes. */
-pid_t launch_dir_live_pid(const struct launch_dir *d, unsigned rank);
 
 /* The last lines of a rank's log, each after `prefix`, on stderr. */
 void launch_dir_show_log(const struct launch_dir *d, unsigned rank, const char *prefix);

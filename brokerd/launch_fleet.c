@@ -2,21 +2,19 @@
 /* launch_fleet.c - all ranks of a launch, and COMMAND.
  *
  * Model: one place waits, wait_once(): for signals (SIGCHLD among them) through a signalfd, for
- * the ready pipes of ranks that are starting, and for pidfds of ranks that somebody started again
- * from outside.  Everything else is a loop around it with a condition.
+ * the ready pipes of ranks that are starting, for what ranks on other hosts say, and for requests to
+ * start a rank again.  Everything else is a loop around it with a condition.
  *
  *   phase    a rank ends                             SIGINT, SIGTERM, ...
  *   START    the launch fails, its log is shown      the launch is given up
  *   SERVE    one line on stderr                      passed on to COMMAND, or the end without one
  *   STOP     a line only if it did not end well      ignored
  *
- * A shutdown of the instance (xylem(1)) ends the ranks in order, leaves first, and rank 0 says in a
- * file that it was one.  What is left when rank 0 has ended was cut off and has not heard of it.
+ * A shutdown of the instance (xylem(1)) ends the ranks in order, leaves first, and rank 0 says that it
+ * was one.  What is left when rank 0 has ended was cut off and has not heard of it.
  *
- * A respawned rank is an orphan of `xylem-launch --respawn`; being the reaper of our descendants
- * makes it a child of ours, unless that command was run from elsewhere: then it has a pidfd.
- *
- * Invariant I1: when launch_fleet_stop() returns, no rank named in a pid file is alive.
+ * Invariant I1: every rank is a child of this process, so when launch_fleet_stop() returns none is
+ * alive here; those on other hosts have seen the end of their input, or lost the way they came.
  */
 #include "launch_fleet.h"
 
@@ -28,15 +26,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define GRACE_MS INT64_C(10000) // from SIGTERM to SIGKILL
 #define FOREVER INT64_MAX
-#define REFRESH_MS 1000 // how often ranks that are gone are looked for: they may have come again
-#define NOT_FOUND 127   // exit statuses of shells
+#define SHOWN_MAX 8   // ranks that did not arrive
+#define NOT_FOUND 127 // exit statuses of shells
 #define NOT_EXECUTABLE 126
 
 static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -75,30 +72,42 @@ raise_fd_limit(struct launch_fleet *f)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void
-launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir, unsigned size, bool verbose)
+/* For those who ask for it to be started again, and at the start. */
+static int
+start_rank(void *arg, struct launch_rank *r, struct err *err)
 {
-    *f = (struct launch_fleet){.dir = dir, .size = size, .verbose = verbose};
+    struct launch_fleet *f = arg;
+
+    if (f->hosts)
+        launch_pmi_expect(&f->pmi, r);
+    return launch_rank_start(r, f->dir, err);
+}
+
+void
+launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir,
+                  const struct launch_hosts *hosts, unsigned size, bool verbose)
+{
+    *f = (struct launch_fleet){.dir = dir, .hosts = hosts, .size = size, .verbose = verbose};
     f->ranks = xcalloc(size, sizeof(*f->ranks));
-    f->polls = xcalloc((size_t)size + 1, sizeof(*f->polls));
-    f->who = xcalloc((size_t)size + 1, sizeof(*f->who));
     for (unsigned rank = 0; rank < size; rank++)
-        launch_rank_init(&f->ranks[rank], rank);
+        launch_rank_init(&f->ranks[rank], rank, hosts ? launch_hosts_of(hosts, size, rank) : NULL);
+    f->respawn = (struct launch_respawn){
+        .dir = dir, .ranks = f->ranks, .size = size, .fd = -1, .start = start_rank, .arg = f};
     raise_fd_limit(f);
     catch_signals(f);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 void
 launch_fleet_fini(struct launch_fleet *f)
 {
+    launch_respawn_close(&f->respawn);
+    launch_pmi_close(&f->pmi);
+    launch_polls_fini(&f->polls);
     for (unsigned rank = 0; rank < f->size; rank++)
         launch_rank_set_gone(&f->ranks[rank]);
     close(f->signal_fd);
     sigprocmask(SIG_SETMASK, &f->old_mask, NULL);
     free(f->ranks);
-    free(f->polls);
-    free(f->who);
 }
 
 /* ---- ends of processes ---- */
@@ -127,10 +136,22 @@ was_ended_by_others(int status)
 }
 
 static void
-report_end(struct launch_fleet *f, const struct launch_rank *r, int status)
+tell_end(const struct launch_fleet *f, const struct launch_rank *r, int status)
 {
+    char name[LAUNCH_NAME_MAX];
     char text[LAUNCH_STATUS_MAX];
 
+    launch_rank_format_name(r, name);
+    launch_rank_format_status(status, text);
+    if (f->hosts && f->phase == LAUNCH_PHASE_START && !launch_pmi_has_arrived(&f->pmi, r))
+        warnx("%s did not arrive: pid %d %s", name, (int)r->pid, text);
+    else
+        warnx("%s (pid %d) %s", name, (int)r->pid, text);
+}
+
+static void
+report_end(struct launch_fleet *f, const struct launch_rank *r, int status)
+{
     if (is_orderly(status) && f->phase != LAUNCH_PHASE_START) {
         if (f->verbose)
             warnx("rank %u (pid %d) has ended", r->rank, (int)r->pid);
@@ -139,13 +160,22 @@ report_end(struct launch_fleet *f, const struct launch_rank *r, int status)
     f->failed++;
     if (f->phase == LAUNCH_PHASE_STOP && was_ended_by_others(status))
         return; // stop_range() has said it
-    warnx("rank %u (pid %d) %s", r->rank, (int)r->pid, launch_rank_format_status(status, text));
+    tell_end(f, r, status);
     if (!was_ended_by_others(status))
         launch_dir_show_log(f->dir, r->rank, "  ");
 }
 
-/* Children we do not know are orphans of COMMAND, or ranks started again that ended again.
- * After the first failure of a start the others fail for lack of it: one report is enough. */
+/* After the first failure of a start the others fail for lack of it: one report is enough.  The end of
+ * a rank that was started again is told to who asked for it. */
+static bool
+is_worth_a_report(const struct launch_fleet *f, const struct launch_rank *r)
+{
+    if (f->phase == LAUNCH_PHASE_START)
+        return f->failed == 0;
+    return r->state == LAUNCH_RANK_ONLINE;
+}
+
+/* Children we do not know are ranks started again that ended again. */
 static void
 on_child_end(struct launch_fleet *f, pid_t pid, int status)
 {
@@ -157,7 +187,7 @@ on_child_end(struct launch_fleet *f, pid_t pid, int status)
     }
     if (!r || r->state == LAUNCH_RANK_GONE)
         return;
-    if (f->phase != LAUNCH_PHASE_START || f->failed == 0)
+    if (is_worth_a_report(f, r))
         report_end(f, r, status);
     launch_rank_set_gone(r);
 }
@@ -191,59 +221,54 @@ on_signal(struct launch_fleet *f, const struct signalfd_siginfo *info)
 }
 
 static void
-read_signals(struct launch_fleet *f)
+on_signals_readable(void *owner, void *item UNUSED, short revents UNUSED)
 {
+    struct launch_fleet *f = owner;
     struct signalfd_siginfo info;
 
     while (read(f->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
         on_signal(f, &info);
 }
 
-static nfds_t
-fill_polls(struct launch_fleet *f)
-{
-    nfds_t count = 0;
-
-    f->polls[count++] = (struct pollfd){.fd = f->signal_fd, .events = POLLIN};
-    for (unsigned rank = 0; rank < f->size; rank++) {
-        struct launch_rank *r = &f->ranks[rank];
-        int fd = r->ready_fd >= 0 ? r->ready_fd : r->pid_fd;
-
-        if (fd < 0)
-            continue;
-        f->who[count] = r;
-        f->polls[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
-    }
-    return count;
-}
-
 static void
-on_rank_readable(struct launch_fleet *f, struct launch_rank *r)
+on_ready_pipe(void *owner, void *item, short revents UNUSED)
 {
-    if (r->pid_fd >= 0) {
-        launch_rank_set_gone(r);
-        return;
-    }
+    const struct launch_fleet *f = owner;
+    struct launch_rank *r = item;
+
     launch_rank_read_ready(r);
     if (f->verbose && r->state == LAUNCH_RANK_ONLINE)
         warnx("rank %u (pid %d) is ready", r->rank, (int)r->pid);
+}
+
+/* Signals come last: what a rank has said is heard before it is found to have ended. */
+static void
+fill_polls(struct launch_fleet *f)
+{
+    launch_polls_reset(&f->polls);
+    for (unsigned rank = 0; rank < f->size; rank++) {
+        if (f->ranks[rank].ready_fd >= 0)
+            launch_polls_add(&f->polls, f->ranks[rank].ready_fd, POLLIN, on_ready_pipe, f,
+                             &f->ranks[rank]);
+    }
+    if (f->hosts)
+        launch_pmi_add(&f->pmi, &f->polls);
+    launch_respawn_add(&f->respawn, &f->polls);
+    launch_polls_add(&f->polls, f->signal_fd, POLLIN, on_signals_readable, f, NULL);
 }
 
 /* false: the deadline has passed. */
 static bool
 wait_once(struct launch_fleet *f, int64_t deadline)
 {
-    int64_t left = deadline == FOREVER ? -1 : MAX(deadline - clock_ms(), 0);
-    nfds_t count = fill_polls(f);
-    int ready = poll(f->polls, count, (int)MIN(left, INT32_MAX));
+    int64_t until = MIN(deadline, launch_respawn_deadline(&f->respawn));
+    int64_t left = until == FOREVER ? -1 : MAX(until - clock_ms(), 0);
+    bool is_ready;
 
-    for (nfds_t i = 1; i < count && ready > 0; i++) {
-        if (f->polls[i].revents)
-            on_rank_readable(f, f->who[i]);
-    }
-    if (ready > 0 && f->polls[0].revents)
-        read_signals(f);
-    return ready != 0;
+    fill_polls(f);
+    is_ready = launch_polls_wait(&f->polls, left);
+    launch_respawn_step(&f->respawn, f->phase == LAUNCH_PHASE_SERVE);
+    return is_ready || deadline == FOREVER || clock_ms() < deadline;
 }
 
 /* ---- start ---- */
@@ -262,13 +287,37 @@ count_state(const struct launch_fleet *f, enum launch_rank_state state)
 static void
 show_late_rank(const struct launch_fleet *f)
 {
+    char name[LAUNCH_NAME_MAX];
+
     for (unsigned rank = f->size; rank-- > 0;) {
         if (f->ranks[rank].state == LAUNCH_RANK_STARTING) {
-            warnx("rank %u is not ready", rank);
+            warnx("%s is not ready", launch_rank_format_name(&f->ranks[rank], name));
             launch_dir_show_log(f->dir, rank, "  ");
             return;
         }
     }
+}
+
+/* Each of them holds up all others. */
+static unsigned
+show_missing_ranks(const struct launch_fleet *f)
+{
+    unsigned missing = 0;
+    char name[LAUNCH_NAME_MAX];
+
+    for (unsigned rank = 0; rank < f->size; rank++) {
+        const struct launch_rank *r = &f->ranks[rank];
+
+        if (launch_pmi_has_arrived(&f->pmi, r) || missing++ >= SHOWN_MAX)
+            continue;
+        warnx("%s did not arrive: %s in time", launch_rank_format_name(r, name),
+              launch_pmi_has_spoken(&f->pmi, r) ? "it did not tell its address"
+                                                : "nothing was heard of it");
+        launch_dir_show_log(f->dir, rank, "  ");
+    }
+    if (missing > SHOWN_MAX)
+        warnx("and %u more ranks did not arrive", missing - SHOWN_MAX);
+    return missing;
 }
 
 static int
@@ -278,7 +327,8 @@ wait_until_ready(struct launch_fleet *f, int64_t deadline, struct err *err)
         if (count_state(f, LAUNCH_RANK_ONLINE) == f->size)
             return 0;
         if (!wait_once(f, deadline)) {
-            show_late_rank(f);
+            if (!f->hosts || show_missing_ranks(f) == 0)
+                show_late_rank(f);
             return err_set(err, -ETIMEDOUT, "start: the tree is not complete in time");
         }
     }
@@ -291,10 +341,12 @@ int
 launch_fleet_start(struct launch_fleet *f, int64_t timeout_ms, struct err *err)
 {
     int64_t begin = clock_ms();
-    int rc = 0;
+    int rc = launch_respawn_open(&f->respawn, err);
 
+    if (rc == 0 && f->hosts)
+        rc = launch_pmi_open(&f->pmi, f->dir, f->hosts, f->ranks, f->size, err);
     for (unsigned rank = 0; rank < f->size && rc == 0; rank++)
-        rc = launch_rank_start(&f->ranks[rank], f->dir, true, err);
+        rc = start_rank(f, &f->ranks[rank], err);
     if (rc == 0)
         rc = wait_until_ready(f, begin + timeout_ms, err);
     if (rc == 0 && f->verbose)
@@ -302,6 +354,13 @@ launch_fleet_start(struct launch_fleet *f, int64_t timeout_ms, struct err *err)
     if (rc == 0)
         f->phase = LAUNCH_PHASE_SERVE;
     return rc;
+}
+
+char *
+launch_fleet_uri(const struct launch_fleet *f, unsigned rank)
+{
+    return f->hosts ? launch_pmi_uri(&f->pmi, rank)
+                    : xasprintf("local://%s/local-%u", f->dir->path, rank);
 }
 
 /* ---- COMMAND ---- */
@@ -339,20 +398,14 @@ launch_fleet_run(struct launch_fleet *f, char **argv)
     return WEXITSTATUS(f->command_status);
 }
 
-/* Ranks started again by others are not known until we look for them. */
-static void
-refresh_all(struct launch_fleet *f)
-{
-    for (unsigned rank = 0; rank < f->size; rank++)
-        launch_rank_refresh(&f->ranks[rank], f->dir);
-}
-
 static bool
 is_shut_down(const struct launch_fleet *f)
 {
     AUTO(free) char *path = launch_dir_path(f->dir, LAUNCH_END, 0);
 
-    return f->ranks[0].state == LAUNCH_RANK_GONE && access(path, F_OK) == 0;
+    if (f->ranks[0].state != LAUNCH_RANK_GONE)
+        return false;
+    return f->hosts ? launch_pmi_is_shut_down(&f->pmi) : access(path, F_OK) == 0;
 }
 
 void
@@ -363,8 +416,7 @@ launch_fleet_serve(struct launch_fleet *f)
 
         if (is_shut_down(f) || (f->failed == 0 && gone == f->size))
             return;
-        wait_once(f, gone > 0 ? clock_ms() + REFRESH_MS : FOREVER);
-        refresh_all(f);
+        wait_once(f, FOREVER);
     }
 }
 
@@ -380,12 +432,13 @@ count_alive(const struct launch_fleet *f, unsigned first, unsigned last)
     return count;
 }
 
-/* Leaves have the highest numbers: they are told first. */
+/* One of which nothing was heard may never read what it is told. */
 static void
-kill_range(const struct launch_fleet *f, unsigned first, unsigned last, int signum)
+tell_to_end(const struct launch_fleet *f, struct launch_rank *r)
 {
-    for (unsigned rank = last + 1; rank-- > first;)
-        launch_rank_kill(&f->ranks[rank], signum);
+    launch_rank_stop(r);
+    if (f->hosts && !launch_pmi_has_spoken(&f->pmi, r))
+        launch_rank_kill(r, SIGTERM);
 }
 
 static void
@@ -397,16 +450,24 @@ wait_for_range(struct launch_fleet *f, unsigned first, unsigned last, int64_t de
     }
 }
 
+/* Leaves have the highest numbers: they are told first. */
 static void
 stop_range(struct launch_fleet *f, unsigned first, unsigned last)
 {
-    kill_range(f, first, last, SIGTERM);
+    char name[LAUNCH_NAME_MAX];
+
+    for (unsigned rank = last + 1; rank-- > first;)
+        tell_to_end(f, &f->ranks[rank]);
     wait_for_range(f, first, last, clock_ms() + GRACE_MS);
     for (unsigned rank = first; rank <= last; rank++) {
-        if (f->ranks[rank].state != LAUNCH_RANK_GONE)
-            warnx("rank %u (pid %d) does not end: killing it", rank, (int)f->ranks[rank].pid);
+        const struct launch_rank *r = &f->ranks[rank];
+
+        if (r->state == LAUNCH_RANK_GONE)
+            continue;
+        warnx("%s (pid %d) does not end: killing it", launch_rank_format_name(r, name),
+              (int)r->pid);
+        launch_rank_kill(r, SIGKILL);
     }
-    kill_range(f, first, last, SIGKILL);
     wait_for_range(f, first, last, FOREVER);
 }
 
@@ -415,7 +476,6 @@ launch_fleet_stop(struct launch_fleet *f)
 {
     f->phase = LAUNCH_PHASE_STOP;
     reap_children(f);
-    refresh_all(f);
     if (f->size > 1)
         stop_range(f, 1, f->size - 1);
     stop_range(f, 0, 0);

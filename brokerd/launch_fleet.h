@@ -4,9 +4,9 @@
 #ifndef XYLEM_LAUNCH_FLEET_H
 #define XYLEM_LAUNCH_FLEET_H
 
-#include "launch_rank.h"
+#include "launch_pmi.h"
+#include "launch_respawn.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -19,29 +19,34 @@ enum launch_phase {
 struct launch_fleet {
     const struct launch_dir *dir; // borrowed
     enum launch_phase phase;
-    struct launch_rank *ranks; // owned array
-    unsigned size;             // of ranks
-    struct pollfd *polls;      // owned array, size + 1: scratch of one wait
-    struct launch_rank **who;  // owned array, size + 1: whom a row of polls belongs to
-    int signal_fd;             // owned
-    sigset_t old_mask;         // signal mask, to be given to COMMAND
-    sighandler_t old_pipe;     // disposition of SIGPIPE, likewise
-    struct rlimit old_limit;   // on descriptors, likewise
-    pid_t command;             // COMMAND while it runs, else 0
-    int command_status;        // of wait(2), once it has ended
-    int stop_signal;           // first SIGINT, SIGTERM, ... received; 0 = none
-    unsigned failed;           // ranks that ended otherwise than by being told to
+    struct launch_rank *ranks;        // owned array
+    unsigned size;                    // of ranks
+    const struct launch_hosts *hosts; // borrowed; NULL: all ranks are on this one
+    struct launch_pmi pmi;            // owned; with hosts
+    struct launch_respawn respawn;    // owned
+    struct launch_polls polls;        // scratch of one wait
+    int signal_fd;                    // owned
+    sigset_t old_mask;                // signal mask, to be given to COMMAND
+    sighandler_t old_pipe;            // disposition of SIGPIPE, likewise
+    struct rlimit old_limit;          // on descriptors, likewise
+    pid_t command;                    // COMMAND while it runs, else 0
+    int command_status;               // of wait(2), once it has ended
+    int stop_signal;                  // first SIGINT, SIGTERM, ... received; 0 = none
+    unsigned failed;                  // ranks that ended otherwise than by being told to
     bool verbose;
 };
 
-/* Blocks the signals it will wait for, and becomes the reaper of orphans below this process. */
-void launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir, unsigned size,
-                       bool verbose);
+/* Blocks the signals it will wait for.  hosts: where the ranks are, borrowed; NULL: all on this one. */
+void launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir,
+                       const struct launch_hosts *hosts, unsigned size, bool verbose);
 void launch_fleet_fini(struct launch_fleet *f);
 
 /* Start all ranks at once and wait until each has said that it is ready.  -ECHILD: one ended (its
- * log is on stderr), -ETIMEDOUT, -EINTR: a signal asks us to end. */
+ * log is on stderr), -ETIMEDOUT (likewise), -EINTR: a signal asks us to end. */
 int launch_fleet_start(struct launch_fleet *f, int64_t timeout_ms, struct err *err);
+
+/* How a process here reaches a rank; the caller's to free(). */
+char *launch_fleet_uri(const struct launch_fleet *f, unsigned rank);
 
 /* Run argv, pass signals on to it, and return its exit status as a shell would (128 + signal). */
 int launch_fleet_run(struct launch_fleet *f, char **argv);

@@ -2,17 +2,19 @@
 /* launch_rank.c - the process that runs one rank.
  *
  * Model
- *              start            ready byte        process ended       refresh: pid file names
- * another GONE       STARTING         -                 -                   ONLINE, with pid_fd
- *   STARTING   -                ONLINE            GONE                -
- *   ONLINE     -                -                 GONE                ONLINE, with pid_fd
+ *              start            ready byte, set_online    process ended
+ *   GONE       STARTING         -                         -
+ *   STARTING   -                ONLINE                    GONE
+ *   ONLINE     -                -                         GONE
  *
  * A rank has a session of its own, so that Ctrl-C in the terminal reaches COMMAND and the launcher
- * but not the ranks, which must outlive COMMAND.  It inherits nothing but its log as standard
- * output and error, and the pipe for the ready byte.
+ * but not the ranks, which must outlive COMMAND.
+ * On this host it inherits nothing but its log as standard output and error, and the pipe for the
+ * ready byte.  On another host the process here is the way to that host: it has the log as standard
+ * error, and one end of a pair of sockets as standard input and output.  What runs on the host sees the
+ * end of its input when the launch is over, however that came about.
  *
- * Invariant I1: ready_fd >= 0 only in STARTING; pid_fd >= 0 only for a process that is not a child
- * of this one (whose end is not told by SIGCHLD).
+ * Invariant I1: ready_fd >= 0 only in STARTING; talk_fd >= 0 only with a host, in STARTING and ONLINE.
  */
 #include "launch_rank.h"
 
@@ -24,17 +26,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define EXEC_FAILED 127 // as shells have it
 
 void
-launch_rank_init(struct launch_rank *r, unsigned rank)
+launch_rank_init(struct launch_rank *r, unsigned rank, const char *host)
 {
-    *r = (struct launch_rank){.rank = rank, .ready_fd = -1, .pid_fd = -1};
+    *r = (struct launch_rank){.rank = rank, .host = host, .ready_fd = -1, .talk_fd = -1};
 }
 
 static void
@@ -78,13 +80,25 @@ redirect(int log_fd, int ready_fd)
     close_range(LAUNCH_READY_FD + 1, ~0U, 0);
 }
 
+static void
+redirect_to_talk(int log_fd, int talk_fd)
+{
+    move_fd(talk_fd, STDIN_FILENO);
+    move_fd(talk_fd, STDOUT_FILENO);
+    move_fd(log_fd, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+}
+
 __attribute__((noreturn)) static void
-run_broker(unsigned rank, char **argv, int log_fd, int ready_fd)
+run_broker(const struct launch_rank *r, char **argv, int log_fd, int other_fd)
 {
     setsid();
     reset_signals();
-    redirect(log_fd, ready_fd);
-    if (rank > 0)
+    if (r->host)
+        redirect_to_talk(log_fd, other_fd);
+    else
+        redirect(log_fd, other_fd);
+    if (r->rank > 0)
         unsetenv("NOTIFY_SOCKET"); // rank 0 speaks for all
     execvp(argv[0], argv);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], err_name(errno));
@@ -122,34 +136,50 @@ open_log(const struct launch_dir *d, unsigned rank)
     return fd < 0 ? -errno : lift_fd(fd);
 }
 
+/* [0] is for us, [1] for the child. */
 static int
-fork_broker(struct launch_rank *r, char **argv, int log_fd, bool is_tied)
+make_channel(const struct launch_rank *r, int fds[2])
+{
+    int rc =
+        r->host ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC);
+
+    if (rc < 0)
+        return -errno;
+    if (r->host)
+        fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    fds[1] = lift_fd(fds[1]);
+    if (fds[1] >= 0)
+        return 0;
+    close(fds[0]);
+    return fds[1];
+}
+
+static int
+fork_broker(struct launch_rank *r, char **argv, int log_fd)
 {
     pid_t parent = getpid();
-    int pipe_fds[2];
-    int code;
+    int fds[2];
+    int rc = make_channel(r, fds);
 
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return -errno;
-    pipe_fds[1] = lift_fd(pipe_fds[1]);
-    r->pid = pipe_fds[1] < 0 ? -1 : fork();
+    if (rc < 0)
+        return rc;
+    r->pid = fork();
     if (r->pid == 0) {
-        if (is_tied)
-            tie_to(parent);
-        run_broker(r->rank, argv, log_fd, pipe_fds[1]);
+        tie_to(parent);
+        run_broker(r, argv, log_fd, fds[1]);
     }
-    code = errno;
-    close_fd(&pipe_fds[1]);
-    r->ready_fd = pipe_fds[0];
-    if (r->pid > 0)
-        return 0;
-    r->pid = 0;
-    close_fd(&r->ready_fd);
-    return -code;
+    rc = r->pid < 0 ? -errno : 0;
+    close(fds[1]);
+    *(r->host ? &r->talk_fd : &r->ready_fd) = fds[0];
+    if (rc < 0) {
+        r->pid = 0;
+        launch_rank_set_gone(r);
+    }
+    return rc;
 }
 
 int
-launch_rank_start(struct launch_rank *r, const struct launch_dir *d, bool is_tied, struct err *err)
+launch_rank_start(struct launch_rank *r, const struct launch_dir *d, struct err *err)
 {
     AUTO(buf) struct buf memory = BUF_INIT;
     AUTO(free) char **argv = NULL;
@@ -161,7 +191,7 @@ launch_rank_start(struct launch_rank *r, const struct launch_dir *d, bool is_tie
     if (rc < 0)
         return rc;
     log_fd = open_log(d, r->rank);
-    rc = log_fd < 0 ? log_fd : fork_broker(r, argv, log_fd, is_tied);
+    rc = log_fd < 0 ? log_fd : fork_broker(r, argv, log_fd);
     close_fd(&log_fd);
     if (rc < 0)
         return err_set(err, rc, "cannot start rank %u: %s", r->rank, err_name(rc));
@@ -187,47 +217,51 @@ launch_rank_read_ready(struct launch_rank *r)
 }
 
 void
-launch_rank_set_gone(struct launch_rank *r)
+launch_rank_set_online(struct launch_rank *r)
 {
+    assert(r->state == LAUNCH_RANK_STARTING);
     close_fd(&r->ready_fd);
-    close_fd(&r->pid_fd);
-    r->state = LAUNCH_RANK_GONE;
-}
-
-static bool
-is_child(int pid_fd)
-{
-    siginfo_t info;
-
-    return waitid(P_PIDFD, (id_t)pid_fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    r->state = LAUNCH_RANK_ONLINE;
 }
 
 void
-launch_rank_refresh(struct launch_rank *r, const struct launch_dir *d)
+launch_rank_set_gone(struct launch_rank *r)
 {
-    pid_t pid = launch_dir_live_pid(d, r->rank);
+    close_fd(&r->ready_fd);
+    close_fd(&r->talk_fd);
+    r->state = LAUNCH_RANK_GONE;
+}
 
-    if (pid == 0 || (pid == r->pid && r->state != LAUNCH_RANK_GONE))
-        return;
-    launch_rank_set_gone(r);
-    r->pid_fd = pidfd_open(pid, 0);
-    if (r->pid_fd < 0)
-        return; // ended just now
-    if (is_child(r->pid_fd))
-        close_fd(&r->pid_fd);
-    r->pid = pid;
-    r->state = LAUNCH_RANK_ONLINE;
+void
+launch_rank_stop(struct launch_rank *r)
+{
+    if (r->talk_fd >= 0)
+        shutdown(r->talk_fd, SHUT_WR);
+    else
+        launch_rank_kill(r, SIGTERM);
+}
+
+void
+launch_rank_hang_up(struct launch_rank *r)
+{
+    close_fd(&r->talk_fd);
 }
 
 void
 launch_rank_kill(const struct launch_rank *r, int signum)
 {
-    if (r->state == LAUNCH_RANK_GONE)
-        return;
-    if (r->pid_fd >= 0)
-        pidfd_send_signal(r->pid_fd, signum, NULL, 0);
-    else
+    if (r->state != LAUNCH_RANK_GONE)
         kill(r->pid, signum);
+}
+
+const char *
+launch_rank_format_name(const struct launch_rank *r, char text[LAUNCH_NAME_MAX])
+{
+    if (r->host)
+        snprintf(text, LAUNCH_NAME_MAX, "rank %u on host %s", r->rank, r->host);
+    else
+        snprintf(text, LAUNCH_NAME_MAX, "rank %u", r->rank);
+    return text;
 }
 
 const char *

@@ -5,6 +5,19 @@
 
 launch() { xylem-launch -n 3 --rundir "$TEMP/run" "$@"; }
 status_of() { "$@" >/dev/null 2>&1; echo $?; }
+ask_nonsense()
+{
+    python3 - "$RUNDIR/launch" <<'EOF'
+import socket, sys
+for line in b"x\n", b"-1\n", b"1 1\n", b"\0\n", b"9" * 1000, b"":
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(line)
+    s.shutdown(socket.SHUT_WR)
+    answer = s.recv(100)
+    assert answer.startswith(b"-22 ") if line else answer == b"", answer
+EOF
+}
 is_empty() { [ -z "$(ls -A "$TEMP/run")" ] && [ -z "$(list_processes)" ]; }
 
 # ---- the exit status is COMMAND's ----
@@ -14,10 +27,10 @@ check_output 'COMMAND is killed' 137 status_of launch -- sh -c 'kill -9 $$'
 check_output 'COMMAND is not found' 127 status_of launch -- /does/not/exist
 check_output 'no number of ranks is wrong usage' 2 status_of xylem-launch true
 check_output 'nor is an option nobody knows' 2 status_of xylem-launch -n 1 --what true
-check_usage 'several hosts are not built yet' 'not built yet' xylem-launch -n 2 --hosts a,b true
-check_usage 'nor a command to reach them' 'not built yet' xylem-launch -n 2 --rsh ssh true
-promises() { xylem-launch --help | grep -cE -- '--(hosts|rsh)'; :; }
-check_output 'the help does not promise them' 0 promises
+for option in rsh broker-path remote-rundir; do
+    check_usage "--$option is for several hosts" '--hosts' xylem-launch -n 2 --$option /x true
+done
+check_usage 'as --tcp is for one' '--tcp' xylem-launch -n 2 --tcp --hosts a,b true
 check 'nothing is left behind' is_empty
 
 # ---- what COMMAND gets ----
@@ -71,6 +84,25 @@ check 'a killed rank is started again' respawn 2
 check 'as another process' [ "$(rank_pid 2)" != "$old" ]
 check_output 'that knows its rank' 2 on_rank 2 xylem getattr rank
 check 'the tree is full again' xylem overlay status --wait full -t 20s
+check_fails 'there is no rank 3 to start' 'no such rank' respawn 3
+check 'nobody else can ask for a rank' [ "$(stat -c %a "$RUNDIR/launch")" = 600 ]
+check 'but the socket understands no nonsense' ask_nonsense
+kill_rank 2 KILL
+mv "$RUNDIR/rank-2.cmd" "$TEMP/cmd"
+printf '/bin/sh\0-c\0echo bad luck; exit 3\0' >"$RUNDIR/rank-2.cmd"
+check_fails 'a rank that cannot start again says why' 'rank 2 failed|bad luck' respawn 2
+printf '/bin/sleep\0001000\0' >"$RUNDIR/rank-2.cmd"
+check_fails 'one that hangs is given up' 'not ready in time' \
+    xylem-launch --respawn 2 -t 200ms --rundir "$RUNDIR"
+check 'and killed' wait_until '! is_alive $(rank_pid 2)'
+old=$(rank_pid 2)
+xylem-launch --respawn 2 --rundir "$RUNDIR" &
+asker=$!
+wait_until '[ "$(rank_pid 2)" != "$old" ]'
+kill $asker
+check 'so is one that nobody waits for any more' wait_until '! is_alive $(rank_pid 2)'
+mv "$TEMP/cmd" "$RUNDIR/rank-2.cmd"
+check 'after all that it starts again' respawn 2
 stop_cluster
 check_fails 'without a launch there is nothing to start again' 'no xylem-launch|No such file' respawn 2
 
@@ -97,10 +129,13 @@ check 'a signal is passed on to COMMAND' [ $? = 143 ]
 check 'and the launch ends with it' is_empty
 start_sleeper
 sleeper=$(pgrep -P $LAUNCHER -x sleep)
+RUNDIR=$TEMP/run
+kill_rank 1 KILL
+check 'a rank is started again' respawn 1
 kill -KILL $LAUNCHER
 wait $LAUNCHER 2>/dev/null
 LAUNCHER=
 kill "$sleeper"
-check 'ranks end when the launcher is killed' wait_until '[ -z "$(list_processes)" ]'
+check 'all ranks end when the launcher is killed, that one too' wait_until '[ -z "$(list_processes)" ]'
 check 'a launch cleans up after one that was killed' launch true
 check 'completely' is_empty

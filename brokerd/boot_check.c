@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* boot_check.c - which endpoints a rank may use (boot.h). */
+#include "boot.h"
+#include "units.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define IPC "ipc://"
+#define TCP "tcp://"
+
+/* HOST:PORT with a host that is this one, whatever a resolver says. */
+static bool
+is_loopback(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    struct in_addr ip;
+    char host[64];
+
+    if (!colon || (size_t)(colon - address) >= sizeof(host))
+        return false;
+    memcpy(host, address, (size_t)(colon - address));
+    host[colon - address] = '\0';
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
+}
+
+/* HOST:PORT with a port there is.  ZeroMQ would take the lower 16 bits of any number. */
+static bool
+has_port(const char *address, enum boot_use use)
+{
+    const char *colon = strrchr(address, ':');
+    long port;
+
+    if (!colon || colon == address)
+        return false;
+    if (use == BOOT_LISTEN && strcmp(colon + 1, "*") == 0)
+        return true;
+    return units_parse_long(colon + 1, use == BOOT_LISTEN ? 0 : 1, UINT16_MAX, &port) == 0;
+}
+
+int
+boot_check(const char *uri, enum boot_use use, bool is_secured, struct err *err)
+{
+    if (strncmp(uri, IPC, sizeof(IPC) - 1) == 0) {
+        if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
+            return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %d bytes)",
+                           uri, BOOT_IPC_PATH_MAX);
+        return 0;
+    }
+    if (strncmp(uri, TCP, sizeof(TCP) - 1) != 0)
+        return err_set(err, -EINVAL, "%s: an endpoint is ipc://PATH or tcp://IP:PORT", uri);
+    if (!is_secured && !is_loopback(uri + sizeof(TCP) - 1))
+        return err_set(err, -EPERM,
+                       "%s: without a certificate (--cert) tcp:// is for loopback addresses only",
+                       uri);
+    if (!has_port(uri + sizeof(TCP) - 1, use))
+        return err_set(err, -EINVAL, "%s: a port is a number from %s", uri,
+                       use == BOOT_LISTEN ? "0 to 65535, or *" : "1 to 65535");
+    return 0;
+}
+
+static bool
+is_named(const struct boot *b, uint32_t rank)
+{
+    for (size_t i = 0; i < b->nnamed; i++) {
+        if (b->named[i].rank == rank)
+            return true;
+    }
+    return false;
+}
+
+static int
+check_rank(const struct boot *b, uint32_t rank, const char *uri, enum boot_use use, struct err *err)
+{
+    int rc = boot_check(uri, use, b->has_cert, err);
+
+    if (rc < 0 && is_named(b, rank))
+        return err_prefix(err, rc, "%s: endpoint.%u", b->source, rank);
+    if (rc < 0 && b->hosts.count > 0)
+        return err_prefix(err, rc, "%s: hosts", b->source);
+    return rc;
+}
+
+int
+boot_check_endpoints(const struct boot *b, bool checks_listen, struct err *err)
+{
+    uint32_t parent = topo_parent(&b->topo, b->rank);
+    int rc = 0;
+
+    if (parent != TOPO_NONE && b->endpoints[parent])
+        rc = check_rank(b, parent, b->endpoints[parent], BOOT_CONNECT, err);
+    if (rc == 0 && checks_listen)
+        rc = check_rank(b, b->rank, b->listen, BOOT_LISTEN, err);
+    return rc;
+}
