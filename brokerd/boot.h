@@ -96,6 +96,8 @@ int boot_check_endpoints(const struct boot *b, bool checks_listen, struct err *e
 /* With a launcher, as rank_conf.exchange: tell the others that we listen at `uri`, and learn about all
  * above and all below this rank.  -errno with text. */
 int boot_exchange(void *boot, const char *uri, struct err *err);
+/* And as rank_conf.settled: wait until all have learned.  Errors likewise. */
+int boot_settled(void *boot, struct err *err);
 
 /* A descriptor that becomes readable when the launcher is gone; -1: there is none.  Is it gone? */
 int boot_fd(const struct boot *b);

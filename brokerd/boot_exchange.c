@@ -324,7 +324,20 @@ boot_exchange(void *arg, const char *uri, struct err *err)
         boot_set(&b->keys[b->rank], xstrdup(card.key));
     if (b->has_cert || b->rank == 0)
         rc = learn_below(b, err);
-    if (rc == 0 && has_keys_to_learn(b))
+    if (!has_keys_to_learn(b))
+        boot_leave_rollcall(b);
+    return rc;
+}
+
+int
+boot_settled(void *arg, struct err *err)
+{
+    struct boot *b = arg;
+    struct card card;
+    int rc = 0;
+
+    set_host(&card);
+    if (has_keys_to_learn(b))
         rc = wait_for_all(b, card.host, err);
     boot_leave_rollcall(b);
     return rc;

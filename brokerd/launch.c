@@ -24,8 +24,7 @@
 #define RANKS_MAX 4096
 #define START_TIMEOUT_MS INT64_C(120000) // sanitizers on a busy machine take long
 
-static struct launch_conf conf = {
-    .fanout = 2, .start_timeout_ms = START_TIMEOUT_MS, .respawn = -1};
+static struct launch_conf conf = {.fanout = 2, .start_timeout_ms = START_TIMEOUT_MS, .respawn = -1};
 
 static const struct opt options[] = {
     {'n', "size", "N", OPT_LONG, &conf.size, "number of ranks", 1, RANKS_MAX},
@@ -170,7 +169,9 @@ check_usage(char **operands)
         opt_usage_error(&program, "--tcp is for ranks on this host, without --hosts");
     if (!conf.host_list && (conf.rsh || conf.broker || conf.remote_rundir))
         opt_usage_error(&program, "--%s takes --hosts",
-                        conf.rsh ? "rsh" : conf.broker ? "broker-path" : "remote-rundir");
+                        conf.rsh      ? "rsh"
+                        : conf.broker ? "broker-path"
+                                      : "remote-rundir");
 }
 
 int

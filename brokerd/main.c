@@ -234,6 +234,7 @@ fill_conf(struct broker *b)
     b->conf.notify_socket = sd_notify_socket();
     if (b->boot.job.ops) {
         b->conf.exchange = boot_exchange;
+        b->conf.settled = boot_settled;
         b->conf.exchange_arg = &b->boot;
     }
 }

@@ -26,6 +26,9 @@ struct rank_conf {
      * the others our `uri`, and fill what `endpoints` and `keys` point to.  -errno with text; NULL: that
      * is known already. */
     int (*exchange)(void *arg, const char *uri, struct err *err);
+    /* Called behind it, with the same argument, when this rank lets in those that exchange() has named:
+     * nobody is greeted before it returns.  -errno with text; NULL: nothing to do. */
+    int (*settled)(void *arg, struct err *err);
     void *exchange_arg;
     const struct cert *cert; // our key pair: links are secured with CURVE; NULL: they are not
     const char *const

@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define CHILDREN_MS 10000 // a shutdown waits this long for each level below: longer than a flush
@@ -58,6 +59,17 @@ put_bytes(const struct rank *r)
                GREETING_WINDOW_MIN);
 }
 
+/* Not so high that the numbers wrap soon. */
+static uint32_t
+anywhere(void)
+{
+    uint32_t number = 0;
+
+    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+        number = (uint32_t)clock_ms();
+    return number >> 2;
+}
+
 /* Neighbours of a lost rank notice it within a heartbeat of each other, and heal at once. */
 static int64_t
 patience_ms(const struct rank *r)
@@ -88,6 +100,7 @@ build_services(struct rank *r)
     r->credit = credit_new(&client_limits);
     r->router = router_new(r->conf.rank, r->services);
     router_set_event_handler(r->router, rank_on_event, r);
+    router_number_events(r->router, anywhere());
     router_set_patience(r->router, r->loop, patience_ms(r));
     r->content = content_new(&content, r->loop, r->router, r->services);
     r->checkpoints =
@@ -152,7 +165,11 @@ exchange(struct rank *r, struct err *err)
 
     int rc = c->exchange ? c->exchange(c->exchange_arg, overlay_uri(r->overlay), err) : 0;
 
-    return rc < 0 ? rc : overlay_learn_keys(r->overlay, err);
+    if (rc == 0)
+        rc = overlay_learn_keys(r->overlay, err);
+    if (rc == 0 && c->settled)
+        rc = c->settled(c->exchange_arg, err);
+    return rc;
 }
 
 static int

@@ -92,6 +92,12 @@ router_set_metrics(struct router *r, struct metrics *metrics)
     r->metrics = metrics;
 }
 
+void
+router_number_events(struct router *r, uint32_t last)
+{
+    r->events = last;
+}
+
 const struct router_stats *
 router_stats(struct router *r)
 {
@@ -124,13 +130,20 @@ send_back(struct router *r, const struct origin *to, struct msg *m)
     msg_fini(m);
 }
 
+/* A rank that stops has cancelled what neighbours asked: they hear of its end, and ask the next one. */
+static bool
+is_left_to_others(const struct router *r, const struct request *req, int errnum)
+{
+    return r->is_stopping && errnum == ECANCELED && !request_is_from_client(req);
+}
+
 /* The one place where a response is made; consumes *payload.  more: others will follow. */
 static void
 answer(struct router *r, struct request *req, int errnum, bool more, struct blob **payload)
 {
     struct msg m;
 
-    if (req->msg.flags & MSG_NORESPONSE) {
+    if ((req->msg.flags & MSG_NORESPONSE) || is_left_to_others(r, req, errnum)) {
         blob_unref(payload);
         return;
     }
@@ -358,6 +371,21 @@ router_send_down(struct router *r, struct msg *event)
     announce(r, event);
 }
 
+#define HEARD_AGAIN 4096 // events that one link may be behind the other
+
+/* A rank that goes home hears some events by both links.  Each run of rank 0 numbers them from anywhere on,
+ * so those of a new run are hardly ever taken for old ones. */
+static bool
+is_news(struct router *r, const struct msg *event)
+{
+    if (event->sequence == 0)
+        return true; // made between
+    if (r->heard - event->sequence < HEARD_AGAIN)
+        return false;
+    r->heard = event->sequence;
+    return true;
+}
+
 void
 router_from_overlay(struct router *r, const struct overlay_from *from, struct msg *m)
 {
@@ -369,7 +397,7 @@ router_from_overlay(struct router *r, const struct overlay_from *from, struct ms
     } else if (m->type == MSG_RESPONSE) {
         if (!rpc_deliver(r->rpcs, m))
             elog(ELOG_DEBUG, "late answer to %s dropped", m->topic);
-    } else if (m->type == MSG_EVENT && from->kind == OVERLAY_PARENT) {
+    } else if (m->type == MSG_EVENT && from->kind == OVERLAY_PARENT && is_news(r, m)) {
         if (!r->on_event || r->on_event(r->on_event_arg, m))
             announce(r, m);
         else

@@ -97,6 +97,9 @@ struct router_pass {
 };
 void router_pass_on(struct router *r, struct request *req, const struct router_pass *how);
 
+/* Rank 0: the next event has the number behind that one. */
+void router_number_events(struct router *r, uint32_t last);
+
 /* Announce an event made here: to all ranks below, and to who listens.  At rank 0 it gets its number. */
 void router_send_down(struct router *r, struct msg *event);
 

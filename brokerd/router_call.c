@@ -44,6 +44,7 @@ struct call {
     bool answered;             // a part of the stream has come
     bool from_neighbour;       // asker is valid
     struct overlay_from asker; // who is no way: it asked us
+    int64_t sent_at;           // ms: UNDER_WAY since
     int64_t until;             // ms: WAITING for a way: then it fails; 0: has not waited yet
     struct msg request;        // kept to be sent again; empty unless REPLAY or WAIT
     rpc_fn fn;
@@ -152,7 +153,7 @@ now_of(const struct router *r)
 static bool
 is_gone(const struct router *r, const struct peer *p, uint32_t rank)
 {
-    return p && p->rank == rank && (p->state != PEER_LOST || now_of(r) - p->since > r->patience_ms);
+    return p && p->rank == rank && now_of(r) - p->since > r->patience_ms;
 }
 
 static const char *
@@ -233,6 +234,7 @@ send_call(struct call *c, struct msg *m)
     bool sent = c->rank == TOPO_NONE ? send_up(c, m) : send_routed(c, m);
 
     c->state = sent ? UNDER_WAY : WAITING;
+    c->sent_at = now_of(c->router);
     return sent;
 }
 
@@ -260,8 +262,8 @@ may_wait(struct call *c, uint32_t errnum)
         return false;
     if (is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
         return false;
-    if (c->until == 0)
-        c->until = now_of(r) + r->patience_ms;
+    if (c->until == 0 || (c->state == UNDER_WAY && now_of(r) - c->sent_at > r->patience_ms / 4))
+        c->until = now_of(r) + r->patience_ms; // another loss than the one it waited for before
     return now_of(r) < c->until;
 }
 
@@ -346,6 +348,7 @@ void
 router_cancel_calls(struct router *r)
 {
     router_forget_all_parked(r);
+    r->is_stopping = true;
     router_forget_quiet(r);
     loop_timer_stop(&r->retry);
     rpc_fail_all(r->rpcs, ECANCELED);

@@ -50,6 +50,8 @@ struct router {
     struct loop *loop;       // borrowed; NULL: calls do not wait for a way
     int64_t patience_ms;     // they do for so long
     struct loop_timer retry; // while some do
+    bool is_stopping;        // calls were cancelled
+    uint32_t heard;          // number of the last event that came from above
     struct metrics *metrics; // borrowed
     struct router_stats stats;
 };

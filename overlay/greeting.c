@@ -23,6 +23,8 @@ greeting_encode(const struct greeting *g, struct buf *out)
         json_object_set_new(json, "attempt", json_integer(g->attempt));
     if (g->window > 0)
         json_object_set_new(json, "window", json_integer(g->window));
+    if (g->placed > 0)
+        json_object_set_new(json, "placed", json_integer(g->placed));
     text = json_dumps(json, JSON_COMPACT);
     assert(text);
     buf_add_str(out, text);
@@ -66,11 +68,12 @@ get_window(const json_t *json, uint32_t *ret, struct err *err)
     return 0;
 }
 
+/* One that may be missing: 0 then. */
 static int
-get_attempt(const json_t *json, uint32_t *ret, struct err *err)
+get_optional(const json_t *json, const char *name, uint32_t max, uint32_t *ret, struct err *err)
 {
     *ret = 0;
-    return json_object_get(json, "attempt") ? get_number(json, "attempt", UINT32_MAX, ret, err) : 0;
+    return json_object_get(json, name) ? get_number(json, name, max, ret, err) : 0;
 }
 
 int
@@ -91,7 +94,9 @@ greeting_decode(const char *text, size_t size, struct greeting *ret, struct err 
         get_word(json, "hash", ret->hash, err) == 0 &&
         get_word(json, "uuid", ret->uuid, err) == 0 &&
         get_word(json, "hostname", ret->hostname, err) == 0 &&
-        get_attempt(json, &ret->attempt, err) == 0 && get_window(json, &ret->window, err) == 0) {
+        get_optional(json, "attempt", UINT32_MAX, &ret->attempt, err) == 0 &&
+        get_optional(json, "placed", 1, &ret->placed, err) == 0 &&
+        get_window(json, &ret->window, err) == 0) {
         ret->protocol = (int)protocol;
         rc = 0;
     }

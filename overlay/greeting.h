@@ -25,6 +25,7 @@ struct greeting {
     char hostname[GREETING_WORD_MAX];
     uint32_t attempt; // counts the hellos of this run: in a hello; 0: not told
     uint32_t window;  // bytes, of the link: in a welcome; 0: not told
+    uint32_t placed;  // in a hello; 1: somebody has let this rank in already, 0: not, or not told
 };
 
 /* Append as JSON. */

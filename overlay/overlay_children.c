@@ -274,6 +274,7 @@ welcome(struct overlay *o, const struct child *c)
     AUTO(buf) struct buf text = BUF_INIT;
 
     welcome.attempt = 0;
+    welcome.placed = 0;
     welcome.window = (uint32_t)c->flow.out.limit; // GREETING_WINDOW_MAX at most
     greeting_encode(&welcome, &text);
     overlay_control_down(o, &c->identity, CONTROL_WELCOME, buf_str(&text));
@@ -362,6 +363,10 @@ on_hello(struct overlay *o, const struct msg_zmq_peer *identity, const struct ms
     if (err.code != 0) {
         elog_limited(&o->strange, ELOG_ERR, "refused a peer: %s", err.text);
         tell_stranger(o, identity, CONTROL_REFUSE, err.text);
+        return;
+    }
+    if (g.placed && o->conf.rank != 0 && !o->up.link) { // it would come from bad to worse
+        tell_stranger(o, identity, CONTROL_REFUSE, "nobody has let this rank in yet");
         return;
     }
     c = overlay_children_find(o, g.rank);
@@ -470,7 +475,8 @@ key_of(const struct msg_zmq_peer *peer)
     return key;
 }
 
-/* Children only.  A child that we have given up may not know that yet. */
+/* Children only.  A child that we have given up may not know that yet, and looks like a client if a request
+ * of it came first. */
 bool
 overlay_children_may_bundle(void *arg, const struct msg_zmq_peer *peer)
 {
@@ -479,8 +485,7 @@ overlay_children_may_bundle(void *arg, const struct msg_zmq_peer *peer)
 
     if (map_get(&o->by_identity, &identity))
         return true;
-    if (!overlay_clients_find(o, &identity))
-        tell_stranger(o, &identity, CONTROL_WHO, NULL);
+    tell_stranger(o, &identity, CONTROL_WHO, NULL);
     return false;
 }
 

@@ -62,6 +62,7 @@ greet(struct overlay *o, uint32_t candidate)
         return;
     }
     o->greeting.attempt++;
+    o->greeting.placed = o->up.link != NULL;
     greeting_encode(&o->greeting, &text);
     uplink_control(&o->trial, CONTROL_HELLO, o->status, buf_str(&text));
 }
@@ -119,6 +120,8 @@ lose_parent(struct overlay *o, enum ascent_end why, const char *text)
     uint32_t rank = o->up.peer.rank;
 
     elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", rank, uri_of(o, &o->up), text);
+    if (o->up.peer.is_torpid)
+        o->ops->noticed(o->arg, OVERLAY_LIVELY, rank);
     ascent_lost(&o->ascent, why, loop_now(o->loop));
     end_join(o, &o->up, uplink_drop);
     climb_soon(o);
@@ -207,7 +210,8 @@ on_refuse(struct overlay *o, const struct msg *m)
     AUTO(free) char *text = xstrdup(msg_text(m) ? msg_text(m) : "no reason given");
 
     if (o->joined > 0 || o->ascent.trial != 0) {
-        elog(ELOG_WARN, "rank %u refused this rank: %s", o->trial.peer.rank, text);
+        elog(o->up.link ? ELOG_DEBUG : ELOG_WARN, "rank %u refused this rank: %s",
+             o->trial.peer.rank, text);
         fail_trial(o, ASCENT_REFUSED);
         return;
     }
@@ -283,14 +287,11 @@ on_control(struct overlay *o, struct uplink *u, const struct msg *m)
     }
 }
 
-/* Events come by the link in use only: none is heard twice. */
 static void
 from_above(struct overlay *o, struct uplink *u, struct msg *m)
 {
     struct overlay_from from = uplink_from(u);
 
-    if (m->type == MSG_EVENT && u != &o->up)
-        return;
     uplink_took(u, o, m); // before a payload that is too large goes
     overlay_count_received(o, OVERLAY_PARENT, m);
     o->ops->received(o->arg, &from, m);

@@ -111,7 +111,8 @@ struct keeper {
     struct door *doors;    // owned array
     zmq_pollitem_t *items; // owned array: the pipe, the router, and a monitor for each door
     size_t ndoors;
-    struct elog_limit lines; // of those that are refused
+    struct elog_limit keys;  // lines about keys that are refused
+    struct elog_limit calls; // and about who came without: neither hides the other
 };
 
 static int
@@ -164,7 +165,7 @@ serve_doors(struct keeper *k)
 {
     for (size_t i = k->ndoors; i-- > 0;) {
         uint64_t refused = 0;
-        bool is_open = doorman_serve(k->doors[i].doorman, &k->lines, &refused);
+        bool is_open = doorman_serve(k->doors[i].doorman, &k->calls, &refused);
 
         zap_lock();
         k->doors[i].zap->stats.refused += refused;
@@ -199,6 +200,12 @@ close_keeper(struct keeper *k)
     *k = (struct keeper){0};
 }
 
+static long
+patience(const struct keeper *k)
+{
+    return k->keys.left_out > 0 || k->calls.left_out > 0 ? TELL_MS : -1;
+}
+
 static void
 run(void *arg, void *pipe)
 {
@@ -207,11 +214,12 @@ run(void *arg, void *pipe)
     set_item(k, 0, pipe);
     set_item(k, 1, zsock_resolve(k->router));
     while (take_orders(k, pipe)) {
-        zmq_poll(k->items, 2 + (int)k->ndoors, k->lines.left_out > 0 ? TELL_MS : -1);
-        for (int i = 0; i < BATCH && zap_answer(zsock_resolve(k->router), &k->lines); i++)
+        zmq_poll(k->items, 2 + (int)k->ndoors, patience(k));
+        for (int i = 0; i < BATCH && zap_answer(zsock_resolve(k->router), &k->keys); i++)
             ;
         serve_doors(k);
-        elog_limit_tell(&k->lines);
+        elog_limit_tell(&k->keys);
+        elog_limit_tell(&k->calls);
     }
     close_keeper(k);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 # Completion for bash of xylem(1), xylem-bench(1), xylem-dump(1), xylem-restore(1), xylem-gc(1),
-# xylem-fsck(1) and xylem-launch(1).
+# xylem-fsck(1), xylem-launch(1) and xylem-brokerd(8).
 
 _xylem_words()
 {
@@ -18,8 +18,17 @@ _xylem_paths()
 _xylem_value()
 {
     case $option in
-    --statedir | --rundir) _xylem_paths -d ;;
-    --list | --verify | --since) _xylem_paths -f ;;
+    --statedir | --rundir | --authorized | --remote-rundir) _xylem_paths -d ;;
+    --list | --verify | --since | --cert | --conf | --local | --log-file | --shutdown-file | --server | --broker-path)
+        _xylem_paths -f
+        ;;
+    --boot) _xylem_words 'single conf pmi pmix' ;;
+    --hash) _xylem_words 'blake2b sha256 sha1' ;;
+    --durability) _xylem_words 'memory commit fsync' ;;
+    --backing) _xylem_words 'sqlite none' ;;
+    --log-level) _xylem_words 'err warn info debug' ;;
+    --color) _xylem_words 'auto always never' ;;
+    --wait) _xylem_words 'full partial degraded lost offline' ;;
     --tests) _xylem_words 'all store load-hot load-cold commit lookup put-dir' ;;
     *) grep -qE -e "(^|, )$option=" -e "^$option, .*=" <<<"$options" 2>/dev/null ;;
     esac
@@ -40,29 +49,42 @@ _xylem_command()
     return 1
 }
 
-# _xylem_tool NAME COMMAND...: one of the programs; the help of COMMAND tells its options.
-_xylem_tool()
+# "--name=value" is three words here; sets option and cur.
+_xylem_split()
 {
-    local tool=$1 cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]} options
-
-    shift
-    COMPREPLY=()
-    # "--name=value" is three words here.
+    option=${COMP_WORDS[COMP_CWORD - 1]}
     if [ "$option" = = ]; then
         option=${COMP_WORDS[COMP_CWORD - 2]}
     elif [ "$cur" = = ]; then
         cur=
     fi
+}
+
+# _xylem_options COMMAND...: its options, as its help lists them.
+_xylem_options()
+{
+    "$@" --help 2>/dev/null </dev/null | sed -nE 's/^ +((-., )?--[a-z-]+=?).*/\1/p'
+}
+
+# _xylem_tool NAME COMMAND...: one of the programs; the help of COMMAND tells its options.
+_xylem_tool()
+{
+    local tool=$1 cur=${COMP_WORDS[COMP_CWORD]} option options
+
+    shift
+    COMPREPLY=()
+    _xylem_split
     [ "$tool" = launch ] && _xylem_command && return
-    options=$("$@" --help 2>/dev/null | sed -nE 's/^ +((-., )?--[a-z-]+=?).*/\1/p')
+    options=$(_xylem_options "$@")
     case $tool$option in
     bench-t) option=--tests ;;
+    keygen-s) option=--server ;;
     esac
     case $option in
     -*) _xylem_value && return ;;
     esac
     case $tool$cur in
-    dump | dump[!-]* | restore | restore[!-]*) _xylem_paths -f ;;
+    dump | dump[!-]* | restore | restore[!-]* | keygen | keygen[!-]*) _xylem_paths -f ;;
     *) _xylem_words "$(grep -oE -e '--[a-z-]+' <<<"$options")" ;;
     esac
 }
@@ -72,6 +94,23 @@ _xylem_program()
     local name=${1##*/}
 
     _xylem_tool "${name#xylem-}" "$1"
+}
+
+# xylem overlay COMMAND
+_xylem_overlay()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} option options
+
+    _xylem_split
+    options=$(_xylem_options xylem overlay "$1")
+    case $option in
+    -w) option=--wait ;;
+    -L) option=--color ;;
+    esac
+    case $option in
+    -*) _xylem_value && return ;;
+    esac
+    _xylem_words "$(grep -oE -e '--[a-z-]+' <<<"$options")"
 }
 
 _xylem()
@@ -87,7 +126,7 @@ _xylem()
         esac
     done
     case $path in
-    '') words='content kvs stats overlay ping getattr lsattr shutdown dump fsck gc restore launch bench' ;;
+    '') words='content kvs stats overlay ping getattr lsattr keygen shutdown dump fsck gc restore launch bench' ;;
     ' content') words='store load validate flush dropcache checkpoint' ;;
     ' content checkpoint') words='list update' ;;
     ' kvs') words='get put watch eventlog dir ls unlink link readlink mkdir copy move getroot
@@ -95,9 +134,14 @@ _xylem()
     ' kvs namespace') words='create remove list' ;;
     ' kvs eventlog') words='append get wait-event' ;;
     ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
-    ' overlay') words='status' ;;
+    ' overlay') words='status errors events parentof lookup' ;;
+    ' overlay '*)
+        path=${path# overlay }
+        _xylem_overlay "${path%% *}"
+        return
+        ;;
     ' getattr') words=$(xylem lsattr 2>/dev/null) ;;
-    ' dump'* | ' restore'* | ' gc'* | ' fsck'* | ' launch'* | ' bench'*)
+    ' dump'* | ' restore'* | ' gc'* | ' fsck'* | ' launch'* | ' bench'* | ' keygen'*)
         path=${path# }
         _xylem_tool "${path%% *}" "$1" "${path%% *}"
         return
@@ -106,4 +150,5 @@ _xylem()
     _xylem_words "$words"
 }
 complete -F _xylem xylem
-complete -F _xylem_program xylem-bench xylem-dump xylem-restore xylem-gc xylem-fsck xylem-launch
+complete -F _xylem_program xylem-bench xylem-dump xylem-restore xylem-gc xylem-fsck xylem-launch \
+    xylem-brokerd

@@ -63,3 +63,22 @@ check_output 'with files' "$(lines stale.tar store)" tab xylem launch -n 3 -- ta
 check_output 'xylem-bench has tests' "$(lines load-cold load-hot)" tab xylem-bench -t load
 check_output 'by either name' "$(lines load-cold load-hot)" tab xylem bench --tests = load
 check_output 'xylem has commands' launch tab xylem la
+
+check 'xylem-brokerd -- has all its options' has_all xylem-brokerd xylem-brokerd
+check_output '--boot is followed by a method' "$(lines pmi pmix)" tab xylem-brokerd --boot pm
+check_output '--cert by a file' sunday.tar.zst tab xylem-brokerd --cert = sun
+check_output '--authorized by a directory' store tab xylem-brokerd --authorized st
+check_output 'a broker has no operands' '' tab xylem-brokerd st
+keygen() { xylem keygen "$@"; }
+check 'xylem keygen -- has all its options' has_all keygen xylem keygen
+check_output 'PATH is a file' "$(lines stale.tar store)" tab xylem keygen st
+check_output 'and so is what follows --server' sunday.tar.zst tab xylem keygen --server sun
+
+check_output 'xylem overlay has commands' "$(lines errors events)" tab xylem overlay e
+overlay_status() { xylem overlay status "$@"; }
+check 'xylem overlay status -- has all its options' has_all overlay_status xylem overlay status
+check_output '--wait is followed by a status' full tab xylem overlay status --wait = f
+check_output 'by either name' "$(lines degraded)" tab xylem -u local:///x overlay status -w d
+check_output '--color by when' "$(lines always auto)" tab xylem overlay status --down --color = a
+check_output 'nothing is offered for a rank' '' tab xylem overlay status -r s
+check_output 'other commands have options too' --follow tab xylem overlay events --f

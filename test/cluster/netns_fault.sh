@@ -4,103 +4,15 @@
 # direction is dead: clients of ranks that others can reach see nothing but a delay, what was acknowledged
 # is there, and in the end the tree is full again.
 #
-#        0            rank R is on host R + 1
-#      1   2
-#     3 4 5 6
-#     7
+# Rank R is on host R + 1; ranks 1 and 2 are below 0, 3 and 4 below 1, 5 and 6 below 2, 7 below 3.
 . "$(dirname "$0")/../lib/rig.sh"
 . "$(dirname "$0")/../lib/net.sh"
-
-HEARTBEAT=200ms
-LOST=1s
-STEPS=10 # turns each client must get done after a fault
-
-# ---- load ----
-
-LOADS=() # ranks with a client
-PIDS=()
-
-turns() { cat "$TEMP/log-$1" 2>/dev/null | wc -l; }
-
-start_load()
-{
-    local rank
-
-    LOADS=("$@")
-    PIDS=()
-    for rank in "$@"; do
-        python3 "$ROOT/test/lib/load.py" "$RUNDIR/local-$rank" "rank$rank-$SECONDS" \
-            "$TEMP/log-$rank" >"$TEMP/load-$rank" 2>&1 &
-        PIDS+=($!)
-    done
-    check "clients of ranks $* work" goes_on
-}
-
-have_moved()
-{
-    local i
-
-    for i in "${!LOADS[@]}"; do
-        is_alive "${PIDS[i]}" || return 0 # with an error: stop_load tells
-        [ "$(turns "${LOADS[i]}")" -ge $((BEFORE[i] + STEPS)) ] || return 1
-    done
-}
-
-# Each client gets on from where it is now.
-goes_on()
-{
-    local i
-
-    BEFORE=()
-    for i in "${!LOADS[@]}"; do
-        BEFORE[i]=$(turns "${LOADS[i]}")
-    done
-    wait_until have_moved 60 || { wc -l "$TEMP"/log-*; return 1; }
-}
-
-stop_load()
-{
-    local i failed=0
-
-    kill "${PIDS[@]}" 2>/dev/null
-    for i in "${!PIDS[@]}"; do
-        wait "${PIDS[i]}" || failed=1
-    done
-    cat $(printf "$TEMP/load-%s " "${LOADS[@]}") >"$TEMP/loads"
-    report $failed "clients of ranks ${LOADS[*]} saw no error" "$TEMP/loads"
-    sed 's/^/# /' "$TEMP/loads"
-}
-
-# ---- the tree ----
-
-# overview FIELD: "rank value" of every rank that is in the tree.
-overview()
-{
-    xylem overlay status --json | python3 -c '
-import json, sys
-def walk(rank):
-    print(rank["rank"], rank[sys.argv[1]])
-    for child in rank["children"]:
-        walk(child)
-walk(json.load(sys.stdin))' "$1"
-}
-
-is_below() { overview parent | grep -qx "$1 $2"; }
-is_lost() { overview status | grep -qx "$1 lost"; }
-becomes_lost() { wait_until "is_lost $1"; }
-comes_below() { wait_until "is_below $1 $2" || { xylem overlay status; false; }; }
-is_as_built() { [ "$(overview parent | sort | xargs)" = '0 None 1 0 2 0 3 1 4 1 5 2 6 2 7 3' ]; }
-comes_full()
-{
-    xylem overlay status --wait full -t 60s &&
-        { wait_until is_as_built 60 || { xylem overlay status; false; }; }
-}
-
+. "$(dirname "$0")/../lib/load.sh"
 net_up 8
 start_cluster 8 2 --hosts "$NET_HOSTS" --rsh 'ip netns exec' --statedir "$TEMP/state" \
-    -o heartbeat=$HEARTBEAT -o timeout=$LOST
+    -o heartbeat=200ms -o timeout=1s
 check 'the tree is complete' comes_full
-check 'a log' xylem kvs put log=
+make_log
 
 # ---- a host is unplugged ----
 start_load 0 3 4 6 7
@@ -193,6 +105,4 @@ net_fast
 check 'all are as they were' comes_full
 stop_load
 
-xylem kvs get log >"$TEMP/log"
-check 'what was acknowledged is there, once' \
-    python3 "$ROOT/test/lib/commits.py" check "$TEMP"/log-* -- "$TEMP/log"
+check_log

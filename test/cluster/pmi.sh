@@ -80,6 +80,7 @@ check 'they talk over TCP' [ -z "$(compgen -G "$RUNDIR/tree-*")" ]
 ref=$(echo hello | on_rank 6 xylem content store)
 check_output 'what one stores another loads' hello on_rank 5 xylem content load "$ref"
 uri=$(on_rank 0 xylem getattr tbon.endpoint)
+check 'nobody was refused on the way' says_not 'refused a connection'
 check_fails 'a stranger is not let in' . timeout 5 xylem -u "$uri" ping
 end_job TERM
 check_output 'they end in order' 0 echo $STATUS

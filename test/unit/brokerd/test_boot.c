@@ -384,6 +384,8 @@ a_rank_learns_about_those_above_and_below(void **state UNUSED)
     assert_string_equal(b.endpoints[4], "tcp://10.0.0.5:7000");
     assert_string_equal(b.keys[0], KEY);
     assert_string_equal(b.keys[1], b.cert.public_key);
+    assert_int_equal(launcher.fences, 1);
+    assert_int_equal(boot_settled(&b, &err), 0);
     assert_int_equal(launcher.fences, 2);
     boot_close(&b, true);
     assert_int_equal(launcher.ended, 1);
@@ -400,6 +402,8 @@ on_one_host_sockets_are_files(void **state UNUSED)
     assert_int_equal(boot_exchange(&b, b.listen, &err), 0);
     assert_non_null(b.endpoints[1]);
     assert_null(b.keys[1]);
+    assert_int_equal(boot_settled(&b, &err), 0);
+    assert_int_equal(launcher.fences, 1);
     boot_close(&b, false);
     assert_int_equal(launcher.ended, 0);
     assert_int_equal(launcher.aborted, 1);

@@ -96,7 +96,7 @@ test_the_tree_is_as_it_should_be(void **state)
     xylem_testing_stop(&c);
 }
 
-/* The best of a few, for others may be at work on this machine. */
+/* The best of some, for others may be at work on this machine. */
 static void
 test_it_starts_at_once(void **state)
 {
@@ -104,7 +104,7 @@ test_it_starts_at_once(void **state)
     int64_t best = SOON_MS;
 
     (void)state;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 50 && best >= 100; i++) {
         int64_t began = now_ms();
         xylem_cluster_t *c = start(&conf);
         int64_t took = now_ms() - began;
@@ -252,6 +252,22 @@ test_the_log(void **state)
 
 /* --- the program around it --- */
 
+/* libzmq closes sockets in a thread of its own: the number when that has come to rest. */
+static size_t
+count_descriptors(void)
+{
+    size_t count = 0;
+
+    for (int calm = 0; calm < 20; calm++) {
+        size_t now = count_entries("/proc/self/fd");
+
+        calm = now == count ? calm : 0;
+        count = now;
+        usleep(10000);
+    }
+    return count;
+}
+
 static void
 test_nothing_is_left(void **state)
 {
@@ -263,7 +279,7 @@ test_nothing_is_left(void **state)
 
     (void)state;
     xylem_testing_stop(&c);
-    fds = count_entries("/proc/self/fd");
+    fds = count_descriptors();
     threads = count_entries("/proc/self/task");
     files = count_entries(scratch);
     for (int i = 0; i < 50; i++) {
@@ -274,10 +290,7 @@ test_nothing_is_left(void **state)
             check_done(c, xylem_testing_kill(c, (uint32_t)i % 8));
         xylem_testing_stop(&c);
     }
-    /* libzmq closes sockets in a thread of its own. */
-    for (int64_t end = now_ms() + SOON_MS; count_entries("/proc/self/fd") > fds && now_ms() < end;)
-        usleep(10000);
-    assert_int_equal(count_entries("/proc/self/fd"), fds);
+    assert_int_equal(count_descriptors(), fds);
     assert_int_equal(count_entries("/proc/self/task"), threads);
     assert_int_equal(count_entries(scratch), files);
 }
