@@ -74,6 +74,7 @@ pmi_server_new(unsigned size, const char *kvsname)
 static void
 free_value(struct pmi_value *v)
 {
+    explicit_bzero(v->text, strlen(v->text)); // one may be a secret key
     free(v->text);
     free(v);
 }

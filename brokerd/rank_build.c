@@ -70,11 +70,20 @@ anywhere(void)
     return number >> 2;
 }
 
-/* Neighbours of a lost rank notice it within a heartbeat of each other, and heal at once. */
-static int64_t
-patience_ms(const struct rank *r)
+/* Neighbours of a lost rank notice it within a heartbeat of each other, and heal at once.  Children of one that
+ * was started again may notice that by its former self's silence only; and one that is started below a dead
+ * parent waits for that before it looks further (overlay_parent.c). */
+static void
+set_patience(struct rank *r)
 {
-    return 3 * r->conf.heartbeat_ms + 500;
+    int64_t beat = r->conf.heartbeat_ms;
+    struct router_patience patience = {
+        .way = 5 * r->conf.timeout_ms / 2 + 2 * beat,
+        .lost = 3 * beat + 500,
+        .late = r->conf.timeout_ms + 2 * beat + 500,
+    };
+
+    router_set_patience(r->router, r->loop, &patience);
 }
 
 static void
@@ -101,7 +110,7 @@ build_services(struct rank *r)
     r->router = router_new(r->conf.rank, r->services);
     router_set_event_handler(r->router, rank_on_event, r);
     router_number_events(r->router, anywhere());
-    router_set_patience(r->router, r->loop, patience_ms(r));
+    set_patience(r);
     r->content = content_new(&content, r->loop, r->router, r->services);
     r->checkpoints =
         checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);

@@ -62,8 +62,13 @@ enum {
     ROUTER_WAIT = 2,   // to a rank: waits when there is no way, for the patience of the router
     ROUTER_HOP = 4,    // to a rank: on behalf of a rank that does
 };
-/* How long calls wait for a way to a rank; without this they do not. */
-void router_set_patience(struct router *r, struct loop *loop, int64_t ms);
+/* How long calls wait for a way to a rank (ms); without this they do not. */
+struct router_patience {
+    int64_t way;  // as long as nobody knows more
+    int64_t lost; // after the rank was lost, or left
+    int64_t late; // after its parent started, when it has not come
+};
+void router_set_patience(struct router *r, struct loop *loop, const struct router_patience *p);
 
 /* Call the parent; *request is finished.  fn as in rpc.h: exactly one call of it, or a stream's; it may
  * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */

@@ -11,7 +11,7 @@
  * (any: rank stops: fn(ECANCELED), gone)
  *
  * To the parent: with REPLAY a call waits for as long as there is no parent; else it fails.
- * To a rank: the rank whose client asks waits (WAIT), for `patience_ms`, as long as a way may be found when
+ * To a rank: the rank whose client asks waits (WAIT), with patience, as long as a way may be found when
  * others have healed theirs; those between (HOP) only say that they have none:
  *   ENETUNREACH   it was not sent on: it may be sent again
  *   ENETRESET     it was, and the hop was lost: only with REPLAY
@@ -153,7 +153,8 @@ now_of(const struct router *r)
 static bool
 is_gone(const struct router *r, const struct peer *p, uint32_t rank)
 {
-    return p && p->rank == rank && now_of(r) - p->since > r->patience_ms;
+    return p && p->rank == rank &&
+           now_of(r) - p->since > (p->was_here ? r->patience.lost : r->patience.late);
 }
 
 static const char *
@@ -262,8 +263,8 @@ may_wait(struct call *c, uint32_t errnum)
         return false;
     if (is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
         return false;
-    if (c->until == 0 || (c->state == UNDER_WAY && now_of(r) - c->sent_at > r->patience_ms / 4))
-        c->until = now_of(r) + r->patience_ms; // another loss than the one it waited for before
+    if (c->until == 0 || (c->state == UNDER_WAY && now_of(r) - c->sent_at > r->patience.lost / 4))
+        c->until = now_of(r) + r->patience.way; // another loss than the one it waited for before
     return now_of(r) < c->until;
 }
 
@@ -416,10 +417,10 @@ retry(void *arg)
 }
 
 void
-router_set_patience(struct router *r, struct loop *loop, int64_t ms)
+router_set_patience(struct router *r, struct loop *loop, const struct router_patience *p)
 {
     r->loop = loop;
-    r->patience_ms = ms;
+    r->patience = *p;
     loop_timer_init(&r->retry, retry, r);
 }
 

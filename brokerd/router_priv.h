@@ -45,10 +45,10 @@ struct router {
     bool (*on_event)(void *arg, const struct msg *event);
     void *on_event_arg; // borrowed
     void (*listen)(void *arg, const struct msg *event);
-    void *listen_arg;        // borrowed
-    uint32_t events;         // numbered here
-    struct loop *loop;       // borrowed; NULL: calls do not wait for a way
-    int64_t patience_ms;     // they do for so long
+    void *listen_arg;  // borrowed
+    uint32_t events;   // numbered here
+    struct loop *loop; // borrowed; NULL: calls do not wait for a way
+    struct router_patience patience;
     struct loop_timer retry; // while some do
     bool is_stopping;        // calls were cancelled
     uint32_t heard;          // number of the last event that came from above

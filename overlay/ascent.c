@@ -52,6 +52,8 @@ round_size(const struct ascent *a)
     switch (a->state) {
     case ASCENT_ALONE:
         return is_patient(a) ? 1 : a->conf.count;
+    case ASCENT_STRANDED:
+        return a->conf.count;
     case ASCENT_ADOPTED:
         return a->current;
     case ASCENT_HOME:
@@ -99,13 +101,17 @@ end_round(struct ascent *a, int64_t now)
     wait_until(a, now + pause, now);
 }
 
-/* Who is alone comes back to everybody, but for the first time at once. */
+/* Who is alone passes over those only who came and went more than once, and not a second time. */
 static bool
 may_greet(const struct ascent *a, uint32_t candidate, int64_t now)
 {
-    bool is_free = now >= a->candidates[candidate].not_before;
+    const struct ascent_candidate *c = &a->candidates[candidate];
 
-    return is_free || (a->state == ASCENT_ALONE && a->round > 0);
+    if (candidate == a->current)
+        return false;
+    if (now >= c->not_before)
+        return true;
+    return a->state == ASCENT_ALONE && (a->round > 0 || c->penalty_ms <= a->conf.probe_ms);
 }
 
 /* The next one of this round, or ASCENT_NONE. */
@@ -140,6 +146,16 @@ ascent_init(struct ascent *a, const struct ascent_conf *conf, int64_t now)
     a->patient_until = now + vary(a, conf->patience_ms);
 }
 
+/* Below the current one. */
+static void
+settle(struct ascent *a, int64_t now)
+{
+    a->round = 0;
+    a->left = 0;
+    a->state = a->current == 0 ? ASCENT_HOME : ASCENT_ADOPTED;
+    a->due = a->current == 0 ? INT64_MAX : now + vary(a, a->conf.probe_ms);
+}
+
 void
 ascent_welcomed(struct ascent *a, int64_t now)
 {
@@ -149,10 +165,7 @@ ascent_welcomed(struct ascent *a, int64_t now)
     a->trial = ASCENT_NONE;
     a->candidates[a->current].joined_at = now;
     a->patient_until = OVER;
-    a->round = 0;
-    a->left = 0;
-    a->state = a->current == 0 ? ASCENT_HOME : ASCENT_ADOPTED;
-    a->due = a->current == 0 ? INT64_MAX : now + vary(a, a->conf.probe_ms);
+    settle(a, now);
 }
 
 /* All kinds of failure are the same here: the next one is greeted at once. */
@@ -194,7 +207,7 @@ ascent_lost(struct ascent *a, enum ascent_end why, int64_t now)
     if (why == ASCENT_SILENT)
         a->next = (lost + 1) % a->conf.count;
     else
-        a->next = a->trial == ASCENT_NONE ? 0 : a->trial + 1; // nearer than the one lost
+        a->next = a->trial == ASCENT_NONE ? 0 : (a->trial + 1) % a->conf.count;
     a->due = a->trial == ASCENT_NONE ? now : MIN(a->due, now + a->conf.greet_ms);
 }
 
@@ -212,6 +225,33 @@ ascent_hint(struct ascent *a, uint32_t candidate, int64_t now)
     a->left = 1;
     a->round = 0;
     a->due = at;
+}
+
+bool
+ascent_stranded(struct ascent *a, bool stranded, int64_t now)
+{
+    if (stranded && (a->state == ASCENT_HOME || a->state == ASCENT_ADOPTED)) {
+        a->state = ASCENT_STRANDED;
+        a->round = 0;
+        a->next = 0;
+        a->left = a->conf.count;
+        if (a->trial == ASCENT_NONE)
+            a->due = now + vary(a, a->conf.retry_ms);
+    } else if (!stranded && a->state == ASCENT_STRANDED) {
+        bool drops = a->trial != ASCENT_NONE;
+
+        a->trial = ASCENT_NONE;
+        settle(a, now);
+        return drops;
+    }
+    return false;
+}
+
+bool
+ascent_is_stuck(const struct ascent *a)
+{
+    return (a->state == ASCENT_ALONE || a->state == ASCENT_STRANDED) && !is_patient(a) &&
+           a->round > 0;
 }
 
 /* --- what to do --- */

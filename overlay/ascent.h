@@ -7,10 +7,12 @@
  * most one is `current`: we are below it; at most one is on `trial`: it was greeted on a connection
  * of its own and has not answered.  A current one stays in use while a nearer one is on trial.
  *
- * state      welcomed by 0   welcomed by j > 0   current lost   tick
- * ALONE      HOME            ADOPTED             -              greets the candidates in turn
- * ADOPTED    HOME            ADOPTED (nearer)    ALONE          greets nearer ones now and then
- * HOME       -               -                   ALONE          -
+ * state      welcomed by 0   welcomed by j > 0   current lost   it is stranded   tick
+ * ALONE      HOME            ADOPTED             -              -                greets the candidates in turn
+ * STRANDED   HOME            ADOPTED             ALONE          -                greets the others now and then
+ * ADOPTED    HOME            ADOPTED (nearer)    ALONE          STRANDED         greets nearer ones now and then
+ * HOME       -               -                   ALONE          STRANDED         -
+ * (STRANDED, and it is not any more: HOME or ADOPTED, whichever it was)
  *
  * ALONE: at first only candidate 0 is greeted, for patience_ms: ranks start in any order.  From then
  * on, and after each loss, a round goes through all candidates, nearest first; one that nobody listens
@@ -20,12 +22,14 @@
  * trial under way goes on, for greet_ms at most, as the first of the round.
  * ADOPTED: rounds like these go through the nearer candidates; the pause, also that before the first,
  * doubles from probe_ms to probe_max_ms.
+ * STRANDED: the current one has no way up itself: rounds like these go through all the others, but who is
+ * moved away from it is by one that has.
  * One that let us in and was lost again soon after (steady_ms) is passed over for probe_ms, for twice as
- * long each time, up to probe_max_ms; but not when ALONE, from the second round after the loss on.
+ * long each time, up to probe_max_ms; when ALONE, from the second time on only, and in the first round.
  * Patience and all pauses vary by a quarter either way, so that the ranks below a lost one do not come all at once.
  *
  * Invariants:
- *  I1  trial != current; while there is a current, trial is nearer than it.
+ *  I1  trial != current; while there is a current, trial is nearer than it, unless it is STRANDED.
  *  I2  while ALONE, there is a time at which somebody is greeted: never later than retry_max_ms and a
  *      quarter from now, when none is on trial.
  */
@@ -47,7 +51,7 @@ struct ascent_conf {
     uint64_t seed; // of the chance in pauses
 };
 
-enum ascent_state { ASCENT_ALONE, ASCENT_ADOPTED, ASCENT_HOME };
+enum ascent_state { ASCENT_ALONE, ASCENT_STRANDED, ASCENT_ADOPTED, ASCENT_HOME };
 
 /* Why a trial or the current one came to its end. */
 enum ascent_end {
@@ -87,6 +91,12 @@ void ascent_lost(struct ascent *a, enum ascent_end why, int64_t now);   // the c
 /* Somebody says that a candidate is there again.  Ignored but for a nearer one while ADOPTED; one that is left
  * alone is left alone on. */
 void ascent_hint(struct ascent *a, uint32_t candidate, int64_t now);
+
+/* The current one says that it has no way up, or that it has one again.  true: the one on trial is of no use
+ * any more, its connection is to be dropped. */
+bool ascent_stranded(struct ascent *a, bool stranded, int64_t now);
+/* Have we none ourselves?  ALONE or STRANDED, and all candidates were greeted in vain. */
+bool ascent_is_stuck(const struct ascent *a);
 
 /* What to do now; to be asked again after each thing that is done, until it is ASCENT_WAIT, and again
  * after each event and at `at`. */

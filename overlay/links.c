@@ -22,6 +22,7 @@
 /* Messages of one connection that wait here; the others wait in the sender.  The fewer, the less memory a
  * flood of large ones takes while we are busy; below 16 or so small ones become slower. */
 #define RECEIVED_MAX 24
+#define BACKLOG 4096      // of connections: a flood must not make newcomers wait for a repeated SYN
 #define HANDSHAKE_MS 5000 // half-open connections are dropped after this
 #define LINGER_MS 500     // for the goodbye at an orderly stop
 
@@ -239,6 +240,7 @@ open_router(struct links *l, struct err *err)
     zsock = zsock_resolve(l->below);
     links_set_common_options(l->below);
     zsock_set_rcvhwm(l->below, RECEIVED_MAX);
+    zsock_set_backlog(l->below, BACKLOG);
     zsock_set_router_mandatory(l->below, 1);
     admit_our_uid_only(zsock);
     zsock_set_maxmsgsize(l->below,

@@ -365,8 +365,8 @@ on_hello(struct overlay *o, const struct msg_zmq_peer *identity, const struct ms
         tell_stranger(o, identity, CONTROL_REFUSE, err.text);
         return;
     }
-    if (g.placed && o->conf.rank != 0 && !o->up.link) { // it would come from bad to worse
-        tell_stranger(o, identity, CONTROL_REFUSE, "nobody has let this rank in yet");
+    if (g.placed && !overlay_parent_is_placed(o)) { // it would come from bad to worse
+        tell_stranger(o, identity, CONTROL_REFUSE, "nobody above is in reach of this rank");
         return;
     }
     c = overlay_children_find(o, g.rank);
@@ -403,12 +403,24 @@ on_leave(struct overlay *o, struct child *c)
     overlay_update_status(o);
 }
 
+/* A child of ours may look elsewhere while we have nobody above. */
+static void
+answer_ping(struct overlay *o, struct child *c)
+{
+    struct msg m;
+
+    msg_init(&m, MSG_CONTROL);
+    m.control = CONTROL_PONG;
+    m.status = overlay_parent_is_stranded(o);
+    links_send(&c->outlet, &m);
+}
+
 static void
 on_child_control(struct overlay *o, struct child *c, const struct msg *m)
 {
     switch (m->control) {
     case CONTROL_PING:
-        overlay_control_down(o, &c->identity, CONTROL_PONG, NULL);
+        answer_ping(o, c);
         on_child_status(o, c, m->status);
         break;
     case CONTROL_STATE:

@@ -244,6 +244,14 @@ on_bye(struct overlay *o, struct uplink *u)
     }
 }
 
+static void
+on_pong(struct overlay *o, bool is_stranded)
+{
+    if (ascent_stranded(&o->ascent, is_stranded, loop_now(o->loop)))
+        uplink_drop(&o->trial);
+    climb_soon(o);
+}
+
 /* A nearer ancestor is there again. */
 static void
 on_nearer(struct overlay *o, uint32_t rank)
@@ -268,6 +276,8 @@ on_control(struct overlay *o, struct uplink *u, const struct msg *m)
             on_refuse(o, m);
         break;
     case CONTROL_PONG:
+        if (u == &o->up)
+            on_pong(o, m->status & 1);
         break;
     case CONTROL_CREDIT:
         on_credit(o, u, m);
@@ -354,6 +364,18 @@ overlay_parent_link(const struct overlay *o, uint64_t joined)
     if (o->up.link && (joined == 0 || joined == o->up.joined))
         return &o->up;
     return o->old.link && joined == o->old.joined ? &o->old : NULL;
+}
+
+bool
+overlay_parent_is_stranded(const struct overlay *o)
+{
+    return o->conf.rank != 0 && ascent_is_stuck(&o->ascent);
+}
+
+bool
+overlay_parent_is_placed(const struct overlay *o)
+{
+    return o->conf.rank == 0 || (o->up.link && o->ascent.state != ASCENT_STRANDED);
 }
 
 /* --- time --- */

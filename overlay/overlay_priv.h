@@ -166,6 +166,10 @@ void overlay_parent_mute(struct overlay *o);
 void overlay_parent_beat(struct overlay *o, int64_t now);
 /* End the link that is drained, if it is. */
 void overlay_parent_reap(struct overlay *o);
+/* Has it tried everybody above in vain, or has the one that let it in? */
+bool overlay_parent_is_stranded(const struct overlay *o);
+/* Is somebody above in reach, for all that is known? */
+bool overlay_parent_is_placed(const struct overlay *o);
 /* The link of that join; 0: the one in use.  NULL: it is over. */
 const struct uplink *overlay_parent_link(const struct overlay *o, uint64_t joined);
 void overlay_parent_receive(void *overlay, struct links_up *from, struct msg *m);

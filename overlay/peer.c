@@ -41,6 +41,7 @@ peer_on(struct peer *p, enum peer_event event, int64_t now)
     p->since = now;
     p->heard = now;
     p->is_torpid = false;
+    p->was_here |= p->state == PEER_ONLINE;
     return true;
 }
 

@@ -49,6 +49,7 @@ struct peer {
     enum subtree_status status; // reported by the peer while ONLINE
     int64_t since;              // ms: when `state` or `status` last changed
     int64_t heard;              // ms: when anything last came from it
+    bool was_here;              // it was ONLINE once
     bool is_torpid;             // ONLINE, and silent for longer than it should be
 };
 

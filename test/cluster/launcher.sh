@@ -75,9 +75,13 @@ rm "$TEMP"/run/*
 check 'nothing else is left behind' is_empty
 
 # ---- while it runs ----
-start_cluster 3
+start_cluster 3 -o heartbeat=200ms -o timeout=1s
 check_fails 'a folder in use is refused' 'another xylem-launch' launch true
 check_fails 'a living rank is not started twice' 'is alive' respawn 1
+kill -STOP "$(rank_pid 2)"
+check 'a rank that stands still is noticed' xylem overlay status --wait degraded -t 20s
+kill -CONT "$(rank_pid 2)"
+check 'and so it is when it goes on' xylem overlay status --wait full -t 20s
 old=$(rank_pid 2)
 kill_rank 2 KILL
 check 'a killed rank is started again' respawn 2

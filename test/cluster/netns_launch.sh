@@ -76,3 +76,33 @@ check_fails 'a host that has no cable does not arrive' \
     "rank 1 on host $NET_PREFIX-none did not arrive" \
     xylem-launch -n 2 --rundir "$TEMP/run" --hosts "$NET_PREFIX-h1,$NET_PREFIX-none" \
     --rsh 'ip netns exec' true
+
+# ---- hosts that share no file system either ----
+mkdir "$TEMP/far"
+cat >"$TEMP/far-away" <<'EOF'
+#!/bin/sh
+shift
+exec unshare -m sh -c 'mount -t tmpfs none "$FAR" && exec "$@"' sh "$@"
+EOF
+chmod +x "$TEMP/far-away"
+far()
+{
+    FAR=$TEMP/far xylem-launch -n 2 --rundir "$TEMP/run" --remote-rundir "$TEMP/far/run" \
+        --hosts a,b --rsh "$TEMP/far-away" -o interface=lo "$@"
+}
+if unshare -m mount -t tmpfs none "$TEMP/far" 2>/dev/null; then
+    check_output 'COMMAND reaches rank 0 over TCP' 'tcp://127.0.0.1 1' far -- sh -c \
+        'xylem kvs put a=1 && echo "${XYLEM_URI%:*} $(xylem kvs get a)"'
+    check_output 'the brokers keep their sockets to themselves' '' ls -A "$TEMP/far"
+    far >"$TEMP/.uris" 2>"$TEMP/.launch" &
+    LAUNCHER=$!
+    wait_until "grep -sq '^rank 1 ' '$TEMP/.uris'"
+    eval "$(grep '^XYLEM_' "$TEMP/.uris" | sed 's/^/export /')"
+    check 'a shutdown is heard of' xylem shutdown
+    wait $LAUNCHER
+    check 'and ends the launch' [ $? = 0 ]
+    LAUNCHER=
+    check_output 'with nothing left behind' '' ls -A "$TEMP/run"
+else
+    echo '# skipped: mounting a file system is not allowed here'
+fi

@@ -53,13 +53,17 @@ host=$(uname -n)
 check 'a line tells the host, and since when' says "^0 $host: full for [0-9]+[sm]\$"
 
 # on_terminal COMMAND...: its output, which is a terminal
-on_terminal() { python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$@" </dev/null; }
-has_color() { "$@" | grep -q $'\x1b'; }
-has_none() { "$@" | grep -q full && ! has_color "$@"; }
+on_terminal()
+{
+    timeout 60 python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$@" </dev/null
+}
+# All is read: a terminal that is left alone in the middle keeps its program.
+has_color() { "$@" >"$TEMP/colors" && grep -q $'\x1b' "$TEMP/colors"; }
+has_none() { "$@" >"$TEMP/colors" && grep -q full "$TEMP/colors" && ! grep -q $'\x1b' "$TEMP/colors"; }
 check 'it has colours on a terminal' has_color on_terminal xylem overlay status
 check 'elsewhere it has none' has_none xylem overlay status
 check 'unless one asks for them' has_color xylem overlay status --color=always
-check 'nor with NO_COLOR' has_none env NO_COLOR=1 python3 -c 'import pty; pty.spawn(["xylem", "overlay", "status"])'
+check 'nor with NO_COLOR' has_none on_terminal env NO_COLOR=1 xylem overlay status
 check 'nor on a terminal that is not to have them' has_none on_terminal xylem overlay status -L never
 
 # ---- one is killed ----

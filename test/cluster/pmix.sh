@@ -64,5 +64,12 @@ check 'which names it' says "rank 2 on $(hostname) has not arrived"
 check 'no process is left' no_process
 rm -rf "$RUNDIR"
 
+start_job 3 xylem-brokerd --rundir "$RUNDIR"
+is_complete >"$TEMP/.complete" 2>&1
+kill -s KILL "$JOB"
+wait_job 2>"$TEMP/.killed"
+check 'ranks end when their server does' no_process
+check 'and leave nothing' is_gone "$RUNDIR"
+
 check_fails 'a server there is not' 'xylem-brokerd: PMIx: init' env PMIX_NAMESPACE=x PMIX_RANK=0 \
     TMPDIR="$TEMP/tmp" timeout 60 xylem-brokerd

@@ -11,6 +11,7 @@
 RANDOM=${XYLEM_CHAOS_SEED:=$(($(date +%s%N) / 1000 % 32768))}
 SPARED='0 5 7'       # ranks with clients
 VICTIMS=(1 2 3 4 6)  # all that are above them, and some more
+KINDS=(unplugged stopped killed 'mute towards the parent' 'deaf towards the parent')
 BROKEN=()            # what is to be mended: "plug 2", "cont 3", "respawn 4"
 
 echo "# seed $XYLEM_CHAOS_SEED"
@@ -36,24 +37,23 @@ break_one()
     0) net_unplug $(($1 + 1)); BROKEN+=("plug $1") ;;
     1) kill -STOP "$(rank_pid "$1")"; BROKEN+=("cont $1") ;;
     2) kill_rank "$1" KILL; BROKEN+=("respawn $1") ;;
-    3) net_oneway $(($1 + 1)) 1; net_oneway $(($1 + 1)) 2; BROKEN+=("heal $1") ;;
+    3) net_oneway $(($1 + 1)) $((($1 - 1) / 2 + 1)); BROKEN+=("heal $1") ;;
+    4) net_oneway $((($1 - 1) / 2 + 1)) $(($1 + 1)); BROKEN+=("heal $1") ;;
     esac
 }
 
-# mend_one ACTION RANK: others may still be unplugged.
+# mend_one ACTION RANK
 mend_one()
 {
-    local other
+    local parent=$((($2 - 1) / 2))
 
     case $1 in
     plug) net_plug $(($2 + 1)) ;;
     cont) kill -CONT "$(rank_pid "$2")" ;;
-    respawn) xylem-launch --respawn "$2" --rundir "$RUNDIR" >"$TEMP/respawn-$2" 2>&1 & ;;
+    respawn) respawn "$2" >"$TEMP/respawn-$2" 2>&1 & ;;
     heal)
-        for other in 1 2; do
-            [ $other = $(($2 + 1)) ] ||
-                net_neighbour $(($2 + 1)) $other "$(net_mac $other)"
-        done
+        net_neighbour $(($2 + 1)) $((parent + 1)) "$(net_mac $((parent + 1)))"
+        net_neighbour $((parent + 1)) $(($2 + 1)) "$(net_mac $(($2 + 1)))"
         ;;
     esac
 }
@@ -61,18 +61,19 @@ mend_one()
 # Either something breaks, or what broke first is mended.
 play_round()
 {
-    local kind=$((RANDOM % 4))
+    local kind=$((RANDOM % 5))
 
     draw_victim
-    if [ -n "$VICTIM" ] && [ ${#BROKEN[@]} -lt 3 ] && [ $((RANDOM % 3)) -gt 0 ]; then
+    # The children of one that can talk to them and to nobody above it stay with it.
+    [ $kind -lt 3 ] || [ "${VICTIM:-0}" -gt 2 ] || kind=0
+    if [ ${#BROKEN[@]} = 0 ] || { [ -n "$VICTIM" ] && [ ${#BROKEN[@]} -lt 3 ] &&
+        [ $((RANDOM % 3)) -gt 0 ]; }; then
         break_one "$VICTIM" $kind
-        DEED="$(sed -n "$((kind + 1))p" <<<$'unplugged\nstopped\nkilled\nmute') $VICTIM"
-    elif [ ${#BROKEN[@]} -gt 0 ]; then
+        DEED="${KINDS[kind]} $VICTIM"
+    else
         DEED="mended: ${BROKEN[0]}"
         mend_one ${BROKEN[0]}
         BROKEN=("${BROKEN[@]:1}")
-    else
-        DEED='nothing'
     fi
 }
 

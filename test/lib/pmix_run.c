@@ -10,6 +10,7 @@
 #include "base.h"
 #include "xmem.h"
 
+#include <pmix.h>
 #include <pmix_server.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,13 +101,20 @@ check(const char *what, pmix_status_t status)
 static void
 register_job(bool is_spread)
 {
-    pmix_info_t info[4];
+    pmix_info_t info[6];
+    char host[256] = "";
+    char *nodes, *places;
     char peers[JOB_MAX * 4] = "";
     size_t n = 0;
 
     for (size_t r = 0; r < job.size; r++)
         snprintf(peers + strlen(peers), sizeof(peers) - strlen(peers), "%s%zu", r > 0 ? "," : "",
                  r);
+    gethostname(host, sizeof(host) - 1);
+    check("generate_regex", PMIx_generate_regex(host, &nodes));
+    check("generate_ppn", PMIx_generate_ppn(peers, &places));
+    set_text(&info[n++], PMIX_NODE_MAP, nodes);
+    set_text(&info[n++], PMIX_PROC_MAP, places);
     set_number(&info[n++], PMIX_UNIV_SIZE, (uint32_t)job.size);
     set_number(&info[n++], PMIX_JOB_SIZE, (uint32_t)job.size);
     set_number(&info[n++], PMIX_LOCAL_SIZE, is_spread ? 1 : (uint32_t)job.size);
@@ -205,6 +213,8 @@ main(int argc, char **argv)
     for (size_t r = 0; r < job.size; r++)
         start_process(r, argv + 1);
     wait_for_all(signalfd(-1, &set, SFD_CLOEXEC));
-    PMIx_server_finalize();
+    alarm(10); // the library is not always willing
+    if (!job.has_failed)
+        PMIx_server_finalize();
     return job.has_failed ? 1 : 0;
 }

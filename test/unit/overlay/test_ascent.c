@@ -27,12 +27,12 @@ static const struct ascent_conf usual = {.count = 3,
 
 /* --- stories --- */
 
-enum deed { END, START, TIME, AFTER, WELCOMED, FAILED, LOST, HINT };
+enum deed { END, START, TIME, AFTER, WELCOMED, FAILED, LOST, HINT, STRANDED };
 
 /* Something happens, and then this is to be done. */
 struct row {
     enum deed deed; // TIME: as late as was said; AFTER: `arg` ms later
-    int64_t arg;    // FAILED, LOST: why; HINT: of whom
+    int64_t arg;    // FAILED, LOST: why; HINT: of whom; STRANDED: or not
     enum ascent_what what;
     uint32_t candidate; // GREET
     int64_t ms;         // WAIT: how long, a quarter more or less when `varies`; -1: for ever
@@ -66,6 +66,9 @@ apply(struct ascent *a, const struct row *row, const struct ascent_conf *conf, i
         break;
     case HINT:
         ascent_hint(a, (uint32_t)row->arg, *now);
+        break;
+    case STRANDED:
+        ascent_stranded(a, row->arg != 0, *now);
         break;
     default:
         break;
@@ -300,7 +303,8 @@ who_comes_and_goes_is_passed_over(void **state UNUSED)
     tell((const struct row[]){
         {START, GREETS(0)},
         {WELCOMED, WAITS_FOR_EVER},
-        {LOST, ASCENT_BROKEN, GREETS(1)},
+        {LOST, ASCENT_BROKEN, GREETS(0)}, // once is nothing
+        {FAILED, ASCENT_CLOSED, GREETS(1)},
         {WELCOMED, PAUSES(PROBE_MS)},
         {AFTER, PROBE_MS * 5 / 4, GREETS(0)},
         {WELCOMED, WAITS_FOR_EVER},
@@ -322,11 +326,11 @@ who_comes_and_goes_is_better_than_nobody(void **state UNUSED)
     tell_count(1, (const struct row[]){
                       {START, GREETS(0)},
                       {WELCOMED, WAITS_FOR_EVER},
-                      {LOST, ASCENT_BROKEN, PAUSES(RETRY_MS)},
-                      {TIME, GREETS(0)},
+                      {LOST, ASCENT_BROKEN, GREETS(0)},
                       {WELCOMED, WAITS_FOR_EVER},
                       {LOST, ASCENT_BROKEN, PAUSES(RETRY_MS)},
                       {TIME, GREETS(0)},
+                      {WELCOMED, WAITS_FOR_EVER},
                       {.deed = END},
                   });
 }
@@ -390,13 +394,67 @@ a_hint_does_not_shorten_a_penalty(void **state UNUSED)
     tell((const struct row[]){
         {START, GREETS(0)},
         {WELCOMED, WAITS_FOR_EVER},
-        {LOST, ASCENT_BROKEN, GREETS(1)},
+        {LOST, ASCENT_BROKEN, GREETS(0)},
+        {FAILED, ASCENT_CLOSED, GREETS(1)},
         {WELCOMED, PAUSES(PROBE_MS)},
         {HINT, 0, PAUSES(PROBE_MS)},
         {AFTER, PROBE_MS * 5 / 4, GREETS(0)},
         {WELCOMED, WAITS_FOR_EVER},
         {.deed = END},
     });
+}
+
+static void
+who_is_below_a_stranded_one_looks_around(void **state UNUSED)
+{
+    tell((const struct row[]){
+        {START, GREETS(0)},
+        {WELCOMED, WAITS_FOR_EVER},
+        {AFTER, STEADY_MS, WAITS_FOR_EVER},
+        {STRANDED, true, PAUSES(RETRY_MS)},
+        {TIME, GREETS(1)},
+        {FAILED, ASCENT_REFUSED, GREETS(2)},
+        {FAILED, ASCENT_REFUSED, PAUSES(2 * PROBE_MS)},
+        {TIME, GREETS(1)},
+        {AFTER, 0, WAITS(2 * GREET_MS)},
+        {STRANDED, false, WAITS_FOR_EVER},
+        {STRANDED, true, PAUSES(RETRY_MS)},
+        {TIME, GREETS(1)},
+        {FAILED, ASCENT_CLOSED, GREETS(2)},
+        {LOST, ASCENT_SILENT, WAITS(GREET_MS)},
+        {WELCOMED, PAUSES(PROBE_MS)},
+        {STRANDED, true, PAUSES(RETRY_MS)},
+        {TIME, GREETS(0)},
+        {FAILED, ASCENT_CLOSED, GREETS(1)},
+        {WELCOMED, PAUSES(PROBE_MS)},
+        {TIME, GREETS(0)},
+        {WELCOMED, WAITS_FOR_EVER},
+        {.deed = END},
+    });
+}
+
+static void
+who_has_greeted_all_in_vain_is_stuck(void **state UNUSED)
+{
+    struct ascent a;
+
+    ascent_init(&a, &usual, 0);
+    assert_int_equal(ascent_tick(&a, 0).what, ASCENT_GREET);
+    ascent_failed(&a, ASCENT_CLOSED, 0);
+    assert_false(ascent_is_stuck(&a)); // it is patient
+    assert_int_equal(ascent_tick(&a, 1000).what, ASCENT_GREET);
+    ascent_welcomed(&a, 1000);
+    assert_false(ascent_is_stuck(&a));
+    ascent_lost(&a, ASCENT_BROKEN, 20000);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_false(ascent_is_stuck(&a));
+        assert_int_equal(ascent_tick(&a, 20000).candidate, i);
+        ascent_failed(&a, ASCENT_CLOSED, 20000);
+    }
+    assert_true(ascent_is_stuck(&a));
+    assert_int_equal(ascent_tick(&a, 21000).candidate, 0);
+    ascent_welcomed(&a, 21000);
+    assert_false(ascent_is_stuck(&a));
 }
 
 static void
@@ -428,10 +486,11 @@ static void
 check_invariants(const struct ascent *a)
 {
     assert_true((a->current == ASCENT_NONE) == (a->state == ASCENT_ALONE));
-    assert_true((a->current == 0) == (a->state == ASCENT_HOME));
+    assert_true(a->state == ASCENT_STRANDED || (a->current == 0) == (a->state == ASCENT_HOME));
     assert_true(a->current == ASCENT_NONE || a->current < a->conf.count);
     assert_true(a->trial == ASCENT_NONE || a->trial < a->conf.count);
-    if (a->trial != ASCENT_NONE && a->current != ASCENT_NONE)
+    assert_true(a->trial == ASCENT_NONE || a->trial != a->current);
+    if (a->trial != ASCENT_NONE && a->current != ASCENT_NONE && a->state != ASCENT_STRANDED)
         assert_true(a->trial < a->current);
 }
 
@@ -464,7 +523,11 @@ settle(struct ascent *a, int64_t now)
 static void
 something_happens(struct ascent *a, int64_t *now, int64_t at)
 {
-    switch (draw(7)) {
+    switch (draw(9)) {
+    case 7:
+    case 8:
+        ascent_stranded(a, draw(2) == 0, *now);
+        break;
     case 6:
         ascent_hint(a, draw(a->conf.count), *now);
         break;
@@ -548,6 +611,8 @@ main(void)
         cmocka_unit_test(rank_0_comes_back_after_all_were_dead),
         cmocka_unit_test(a_hint_is_followed_at_once),
         cmocka_unit_test(a_hint_does_not_shorten_a_penalty),
+        cmocka_unit_test(who_is_below_a_stranded_one_looks_around),
+        cmocka_unit_test(who_has_greeted_all_in_vain_is_stuck),
         cmocka_unit_test(late_news_of_nobody_change_nothing),
         cmocka_unit_test(invariants_hold_whatever_happens),
         cmocka_unit_test(chance_is_that_of_the_seed),

@@ -463,6 +463,7 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_signals_are_the_programs), // the first start is what counts
         cmocka_unit_test(test_a_blob_travels),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_configured),
@@ -475,7 +476,6 @@ main(int argc, char **argv)
         cmocka_unit_test(test_a_statedir_stays),
         cmocka_unit_test(test_the_log),
         cmocka_unit_test(test_nothing_is_left),
-        cmocka_unit_test(test_signals_are_the_programs),
         cmocka_unit_test(test_a_client_that_goes_away),
         cmocka_unit_test(test_children_of_the_program),
         cmocka_unit_test(test_exit_without_a_stop),

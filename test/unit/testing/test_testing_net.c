@@ -110,6 +110,23 @@ test_killed_behind_the_network(void **state)
     xylem_testing_stop(&c);
 }
 
+/* "full" is not what rank 0 still believes of the former run of a rank that does not reach it. */
+static void
+test_full_is_no_memory(void **state)
+{
+    struct xylem_testing_conf conf = {.size = 4, .network = 1, .timeout_ms = 60000};
+    xylem_cluster_t *c = start(&conf);
+
+    (void)state;
+    check_done(c, xylem_testing_cut(c, 1, 0));
+    check_done(c, xylem_testing_kill(c, 1));
+    check_done(c, xylem_testing_restart(c, 1));
+    assert_int_equal(xylem_testing_wait(c, "full", NEVER_MS), -ETIMEDOUT);
+    check_done(c, xylem_testing_heal(c, 1, 0));
+    check_done(c, xylem_testing_wait(c, "full", SOON_MS));
+    xylem_testing_stop(&c);
+}
+
 static void
 test_stopped_while_cut(void **state)
 {
@@ -133,6 +150,7 @@ main(void)
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_an_inner_rank_is_cut_off),
         cmocka_unit_test(test_killed_behind_the_network),
+        cmocka_unit_test(test_full_is_no_memory),
         cmocka_unit_test(test_stopped_while_cut),
     };
 
