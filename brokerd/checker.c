@@ -211,7 +211,8 @@ serve(void *arg, struct request *req)
     int rc = read_request(c, req, &has_root, &root);
 
     if (!c->store && c->rank > 0)
-        router_pass_on(c->router, req, &(struct router_pass){.rank = TOPO_NONE});
+        router_pass_on(c->router, req,
+                       &(struct router_pass){.rank = TOPO_NONE, .flags = ROUTER_REPLAY});
     else if (!c->store)
         router_respond_error(c->router, req, ENOSYS, "there is no backing store to check");
     else if (rc < 0)

@@ -314,7 +314,8 @@ static void
 serve(struct collector *c, struct request *req, void (*here)(struct collector *, struct request *))
 {
     if (c->rank > 0)
-        router_pass_on(c->router, req, &(struct router_pass){.rank = TOPO_NONE});
+        router_pass_on(c->router, req,
+                       &(struct router_pass){.rank = TOPO_NONE, .flags = ROUTER_REPLAY});
     else if (!c->store)
         router_respond_error(c->router, req, ENOSYS, "there is no backing store to collect in");
     else

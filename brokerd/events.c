@@ -329,7 +329,7 @@ serve_publish(void *arg, struct request *req)
     else if (rc < 0)
         router_respond_error(e->router, req, -rc, "event.publish: %s", err.text);
     else if (e->rank > 0)
-        router_pass_on(e->router, req, &(struct router_pass){.rank = TOPO_NONE});
+        router_pass_once(e->router, req);
     else
         publish(e, req, &event);
     msg_fini(&event);

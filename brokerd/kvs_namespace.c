@@ -182,7 +182,7 @@ kvs_namespace_serve_create(void *arg, struct request *req)
     int rc;
 
     if (k->conf.rank > 0) {
-        router_pass_on(k->router, req, &(struct router_pass){.rank = TOPO_NONE});
+        router_pass_once(k->router, req);
         return;
     }
     rc = decode_create(k, msg_text(&req->msg), &root, &err);

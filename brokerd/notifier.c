@@ -49,7 +49,8 @@ serve_status(struct notifier *n, struct request *req, const char *status)
             tell(n, status);
         router_respond(n->router, req, &none);
     } else {
-        router_pass_on(n->router, req, &(struct router_pass){.rank = TOPO_NONE});
+        router_pass_on(n->router, req,
+                       &(struct router_pass){.rank = TOPO_NONE, .flags = ROUTER_REPLAY});
     }
 }
 

@@ -108,6 +108,7 @@ build_services(struct rank *r)
     r->services = service_table_new();
     r->credit = credit_new(&client_limits);
     r->router = router_new(r->conf.rank, r->services);
+    router_serve_once(r->router, r->services);
     router_set_event_handler(r->router, rank_on_event, r);
     router_number_events(r->router, anywhere());
     set_patience(r);

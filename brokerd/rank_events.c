@@ -57,7 +57,12 @@ on_child_gone(void *arg, uint32_t rank)
 {
     struct rank *r = arg;
 
+    struct origin child = {.kind = ORIGIN_CHILD, .rank = rank};
+
     router_child_gone(r->router, rank);
+    health_forget(r->health, &child);
+    if (r->members)
+        members_forget(r->members, &child);
     shutdown_child_gone(r->shutdown);
 }
 

@@ -34,6 +34,7 @@ request_keep_in(struct request *kept, struct request *req)
 {
     msg_move(&kept->msg, &req->msg);
     kept->from = req->from;
+    kept->once = req->once;
     kept->began = req->began;
     kept->waited = true;
     kept->charge = req->charge;

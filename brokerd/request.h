@@ -25,10 +25,13 @@ struct origin {
     uint64_t joined;          // PARENT: the join it came by
 };
 
+struct once_record; // router_once.c
+
 struct request {
     struct msg msg; // owned
     struct origin from;
     struct credit_charge charge; // owned: what it holds until it is answered
+    struct once_record *once;    // borrowed: who is told of the answer too; NULL mostly
     int64_t began;               // us, monotonic: when it came
     bool waited;                 // it was not answered at once
 };

@@ -34,6 +34,7 @@ router_new(uint32_t rank, const struct service_table *services)
     list_init(&r->calls);
     list_init(&r->lots);
     list_init(&r->quiet);
+    router_once_init(&r->once);
     router_remotes_init(&r->remotes);
     return r;
 }
@@ -48,6 +49,7 @@ router_free(struct router **router)
     assert(list_is_empty(&r->calls));
     router_forget_all_parked(r);
     router_forget_quiet(r);
+    router_once_fini(&r->once);
     router_remotes_fini(&r->remotes);
     rpc_table_free(&r->rpcs);
     spares_fini(&r->spare_calls);
@@ -143,6 +145,8 @@ answer(struct router *r, struct request *req, int errnum, bool more, struct blob
 {
     struct msg m;
 
+    if (req->once && !more)
+        router_once_finish(r, TAKE(req->once), errnum, *payload);
     if ((req->msg.flags & MSG_NORESPONSE) || is_left_to_others(r, req, errnum)) {
         blob_unref(payload);
         return;
@@ -167,6 +171,13 @@ finish(struct router *r, struct request *req)
     latency_observe(r->metrics, &req->msg, req->waited, clock_us() - req->began);
     request_finish(req);
     router_unpark(r, &from, 1);
+}
+
+void
+router_answer(struct router *r, struct request *req, int errnum, struct blob **payload)
+{
+    answer(r, req, errnum, false, payload);
+    finish(r, req);
 }
 
 void

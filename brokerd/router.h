@@ -105,6 +105,11 @@ void router_pass_on(struct router *r, struct request *req, const struct router_p
 /* Rank 0: the next event has the number behind that one. */
 void router_number_events(struct router *r, uint32_t last);
 
+/* Pass a request up to rank 0 that must not be done twice; finishes req.  Its topic has at most 100 characters. */
+void router_pass_once(struct router *r, struct request *req);
+/* Serve once.*. */
+void router_serve_once(struct router *r, struct service_table *table);
+
 /* Announce an event made here: to all ranks below, and to who listens.  At rank 0 it gets its number. */
 void router_send_down(struct router *r, struct msg *event);
 

@@ -384,7 +384,7 @@ lose_hop(struct router *r, uint32_t hop, uint64_t joined)
 
         if (!is_by(c, hop, joined))
             continue;
-        if (c->rank == TOPO_NONE && (c->flags & ROUTER_REPLAY))
+        if (c->rank == TOPO_NONE && (c->flags & ROUTER_REPLAY) && !c->answered)
             send_again(c); // or wait, for the next parent
         else if (c->rank == TOPO_NONE || !keep_waiting(c, ENETRESET))
             tags[count++] = c->tag;

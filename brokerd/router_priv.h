@@ -4,6 +4,7 @@
  * router.c        requests in, answers out, events
  * router_call.c   calls of our own to a neighbour, until they are answered
  * router_pass.c   requests that become calls: passing on, and the answer back
+ * router_once.c   requests to rank 0 that must not be done twice
  * router_park.c   requests whose answers their askers cannot take now
  * router_remote.c what remote clients have in flight
  */
@@ -26,6 +27,15 @@ struct remotes {
     size_t sweep_at;       // accounts
 };
 
+/* router_once.c */
+struct once {
+    struct map by_id;     // struct once_record, owned
+    struct list finished; // the same, oldest first
+    size_t nfinished;
+    char uuid[40];   // in front of our ids
+    uint64_t passed; // so many requests
+};
+
 struct router {
     uint32_t rank;
     const struct service_table *services; // borrowed
@@ -36,10 +46,11 @@ struct router {
     struct spares spare_calls;            // struct call
     struct spares spare_passes;           // struct pass
     struct list lots;                     // requests that wait for their asker, by asker
-    struct remotes remotes;               // accounts of remote clients
-    struct list quiet;                    // requests without answer that wait for their hop
-    size_t quiet_bytes;                   // of these: what no account is charged for
-    struct elog_limit strange;            // of what remote clients do
+    struct once once;
+    struct remotes remotes;    // accounts of remote clients
+    struct list quiet;         // requests without answer that wait for their hop
+    size_t quiet_bytes;        // of these: what no account is charged for
+    struct elog_limit strange; // of what remote clients do
     void (*on_drained)(void *arg, const struct origin *asker);
     void *on_drained_arg; // borrowed
     bool (*on_event)(void *arg, const struct msg *event);
@@ -59,6 +70,15 @@ struct router {
 /* --- router.c --- */
 /* Serve a request, or pass it on; finishes *req. */
 void router_serve(struct router *r, struct request *req);
+/* The last answer; *payload becomes NULL, req is finished. */
+void router_answer(struct router *r, struct request *req, int errnum, struct blob **payload);
+
+/* --- router_once.c --- */
+void router_once_init(struct once *o);
+void router_once_fini(struct once *o);
+/* The answer is known: it is kept, and given to those that came again. */
+void router_once_finish(struct router *r, struct once_record *rec, int errnum,
+                        const struct blob *payload);
 
 /* --- router_park.c --- */
 /* Should the answer wait, because the asker does not read and can be answered again later? */

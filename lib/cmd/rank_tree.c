@@ -208,11 +208,35 @@ place_the_missing(struct rank_tree *t)
     }
 }
 
-/* How much is drawn in one line. */
+/* Is nothing to be told of it but its state? */
 static bool
 says_nothing(const struct rank_node *n)
 {
-    return !n->is_torpid && !n->is_adopted && (n->has_answered || !is_online(n->state));
+    return !n->is_torpid && !n->is_adopted && n->hidden == 0 &&
+           (n->has_answered || !is_online(n->state));
+}
+
+static uint32_t
+count_homes(const struct rank_tree *t, uint32_t rank)
+{
+    uint64_t first = (uint64_t)rank * t->fanout + 1;
+
+    return first >= t->size ? 0 : (uint32_t)MIN(t->size - first, t->fanout);
+}
+
+/* Those below it have been looked at.  Of one that is lost all children must be drawn there: who says "1 and
+ * all below it" of lost ranks must mean all. */
+static bool
+is_uniform(const struct rank_tree *t, uint32_t rank)
+{
+    const struct rank_node *n = &t->nodes[rank];
+    uint32_t count = 0;
+
+    for (uint32_t c = n->first; c != RANK_NONE; c = t->nodes[c].next, count++) {
+        if (!t->nodes[c].is_uniform || t->nodes[c].state != n->state)
+            return false;
+    }
+    return says_nothing(n) && (is_online(n->state) || count == count_homes(t, rank));
 }
 
 /* Children come behind their parents, so all below a rank have been counted before it. */
@@ -224,9 +248,7 @@ count_all(struct rank_tree *t)
         struct rank_node *above;
 
         n->count++;
-        n->is_uniform = says_nothing(n) && n->hidden == 0;
-        for (uint32_t c = n->first; c != RANK_NONE; c = t->nodes[c].next)
-            n->is_uniform &= t->nodes[c].is_uniform && t->nodes[c].state == n->state;
+        n->is_uniform = is_uniform(t, i);
         if (i == t->top || n->place == RANK_NONE)
             continue;
         above = &t->nodes[n->place];

@@ -17,13 +17,11 @@ for h in $(seq $HOSTS); do
     mkdir -p "$RUNDIR/$h"
     echo "$(net_ip "$h") xylem-$((h - 1)).xylem"
 done >"$TEMP/names"
-cat >"$TEMP/xylem.conf" <<END
-hosts = "xylem-[0-3].xylem"
-port = 7001
-cert = "$TEMP/cert"
-rundir = "$TEMP/here"
-local = "$TEMP/here/local"
-END
+# The file of the example for Kubernetes, with other places.
+sed -n '/xylem.conf: |/,/^---/s/^    //p' "$ROOT/man/examples/kubernetes.yaml" |
+    sed -e 's/0-7/0-3/' -e "s|/etc/xylem/cert/cert|$TEMP/cert|" -e "s|/run/xylem|$TEMP/here|" \
+        -e "s|/var/lib/xylem/|$TEMP/here/|" >"$TEMP/xylem.conf"
+check 'the file of the example is there' grep -q '^hosts = "xylem-.0-3..xylem"$' "$TEMP/xylem.conf"
 
 # on_host H NAME COMMAND...: in a place where that is the host's name, /etc/hosts knows the others, and
 # TEMP/here is a directory of its own
@@ -70,7 +68,8 @@ check_output 'what one stores another loads' hello at 3 xylem content load "$ref
 check_output 'all know all hosts' 'xylem-0.xylem,xylem-1.xylem,xylem-2.xylem,xylem-3.xylem' \
     at 4 xylem getattr hostlist
 check 'they end' stop_brokers
-check 'and leave nothing' is_empty "$RUNDIR"/*
+rm -r "$RUNDIR/1/state"
+check 'and leave nothing else' is_empty "$RUNDIR"/*
 
 wrong() { on_host 1 "$1" timeout 20 xylem-brokerd --conf "$TEMP/xylem.conf" "${@:2}"; }
 check_fails 'a host that is not in the list is named' \
@@ -83,4 +82,5 @@ sed -i '/^cert/d; $d' "$TEMP/xylem.conf"
 check_fails 'a file without a certificate' 'hosts: .*without a certificate \(--cert\)' wrong xylem-0
 sed -i 's/^hosts.*/hosts = "xylem-[3-0]"/' "$TEMP/xylem.conf"
 check_fails 'a list that is none' 'xylem.conf: .*hosts' wrong xylem-0
+rm -rf "$RUNDIR/1/state" # which was asked for
 check 'none of them leaves anything' is_empty "$RUNDIR"/*

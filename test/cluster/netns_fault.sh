@@ -68,6 +68,19 @@ net_heal
 check 'healed, all are as they were' comes_full
 stop_load
 
+# ---- one that reaches its children, but nobody above ----
+start_load 0 5 6
+for direction in '3 1' '1 3'; do
+    net_oneway $direction
+    check "from host ${direction/ / to } nothing passes: rank 2 is lost" becomes_lost 2
+    check 'rank 5 leaves it' comes_below 5 0
+    check 'rank 6 too' comes_below 6 0
+    check 'clients go on' goes_on
+    net_heal
+    check 'healed, all are as they were' comes_full
+done
+stop_load
+
 # ---- a host that stands still ----
 start_load 0 1 3 4 7
 kill -STOP "$(rank_pid 2)"

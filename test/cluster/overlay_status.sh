@@ -26,7 +26,7 @@ listen()
 }
 trap 'kill "${LISTENERS[@]}" 2>/dev/null; end_test' EXIT
 
-start_cluster 7 2 -o heartbeat=200ms -o timeout=2s
+start_cluster 7 2 --statedir "$TEMP/state" -o heartbeat=200ms -o timeout=2s
 
 # ---- all are there ----
 check 'the tree gets full' status -w full -t 30s
@@ -166,6 +166,21 @@ check 'nobody else reports' sh -c "python3 '$ROOT/test/lib/client.py' '$RUNDIR/l
     '{\"events\":[{\"event\":\"lost\",\"rank\":2,\"parent\":0,\"by\":0,\"adopted\":false,\"hostname\":\"\",\"time\":1.5}]}' 0 |
     grep -q ^1"
 check 'who follows is there until it is told to end' is_alive $follower
+
+# ---- another rank 0 ----
+listen "$TEMP/below" on_rank 3 xylem overlay events --follow
+below=$LISTENER
+check 'one follows at another rank' heard "$TEMP/below" 'leave rank=6 parent=2'
+kill_rank 0 KILL
+check_fails 'without rank 0 nobody can tell' 'not full after|rank 0' \
+    on_rank 3 timeout 60 xylem overlay status -w full -t 300ms
+check 'it is started again' respawn 0
+check 'and there' status -w full -t 60s
+follow_again() { tail -n +"$((lines + 1))" "$TEMP/below" | grep -qE "$1"; }
+lines=$(grep -n 'leave rank=6' "$TEMP/below" | tail -n 1 | cut -d : -f 1)
+check 'who follows goes on, with what the new one notices' \
+    wait_until "follow_again 'join rank=1 parent=0' && follow_again 'join rank=2 parent=0'"
+check 'as the same program' is_alive "$below"
 
 # ---- names ----
 check_output 'the hosts of ranks' "$host,$host,$host" xylem overlay lookup 0,2-3

@@ -142,7 +142,7 @@ check_fails 'a rank there is not' 'rank 2 is not below size 2' env PMI_FD=3 PMI_
     timeout 20 xylem-brokerd
 check_fails 'none at all' 'PMI_FD is not set' rank --boot pmi
 check_usage 'a method there is not' 'no such method: magic' rank --boot magic
-null() { PMI_FD=9 rank 9<>/dev/null; }
+null() { PMI_FD=9 rank --boot pmi 9<>/dev/null; }
 check_fails 'one that is closed' 'PMI: the process manager has closed' null
 check_fails 'one that says something else' 'does not speak PMI-1' \
     fake 'init=HTTP/1.1 400\n' xylem-brokerd

@@ -64,8 +64,6 @@ play_round()
     local kind=$((RANDOM % 5))
 
     draw_victim
-    # The children of one that can talk to them and to nobody above it stay with it.
-    [ $kind -lt 3 ] || [ "${VICTIM:-0}" -gt 2 ] || kind=0
     if [ ${#BROKEN[@]} = 0 ] || { [ -n "$VICTIM" ] && [ ${#BROKEN[@]} -lt 3 ] &&
         [ $((RANDOM % 3)) -gt 0 ]; }; then
         break_one "$VICTIM" $kind

@@ -351,6 +351,25 @@ test_what_is_special_is_not(void **state)
                   "      `- 38 n38: full for 1s, torpid\n");
 }
 
+/* All below 2 is lost, but not all below 1. */
+static void
+test_lost_in_part(void **state)
+{
+    (void)state;
+    rank_tree_fini(&tree);
+    set_up_tree(100, 5, 0);
+    take(0, "degraded", "null",
+         LOST(1) "," LOST(2) "," LOST(6) "," ADOPTED(7) "," LOST(8) "," LOST(9) "," LOST(10));
+    take(7, "full", "0", "");
+    rank_tree_finish(&tree);
+    check_picture(&plain, "0 n0: degraded for 3m (not seen below it: 37)\n"
+                          "|- 1 n1: lost for 12s: lost contact\n"
+                          "|  |- 6 lost (6 ranks)\n"
+                          "|  `- 8-10 lost (18 ranks)\n"
+                          "|- 2 lost (31 ranks)\n"
+                          "`- 7 n7: full for 12s, adopted by 0 (home: 1) (not seen below it: 5)\n");
+}
+
 static void
 test_a_flat_one(void **state)
 {
@@ -493,6 +512,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_a_part_of_the_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_one_is_folded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_special_is_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lost_in_part, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_flat_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers_that_are_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_children_that_are_none, set_up, tear_down),
