@@ -28,13 +28,28 @@ static const char *const state_files[] = {"content.sqlite", "content.sqlite-wal"
 
 /* --- making --- */
 
+/* Who may write there can take the place of our sockets and files.  In a container nobody else may be about,
+ * so that is no reason to stop. */
+static void
+warn_of_others(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && (st.st_mode & 022) && !(st.st_mode & S_ISVTX))
+        elog(ELOG_WARN, "%s: others may write to this directory (mode %04o)", path,
+             (unsigned)st.st_mode & 07777);
+}
+
 /* 1: made, 0: it was there. */
 static int
 make_dir(const char *path, struct err *err)
 {
     if (mkdir(path, 0700) == 0)
         return 1;
-    return errno == EEXIST ? 0 : err_set(err, -errno, "%s: %s", path, err_name(errno));
+    if (errno != EEXIST)
+        return err_set(err, -errno, "%s: %s", path, err_name(errno));
+    warn_of_others(path);
+    return 0;
 }
 
 static int

@@ -156,7 +156,7 @@ overlay_parent_reap(struct overlay *o)
 
 /* A nearer one has let us in: ask nothing more of the former, and let it ask nothing more of us. */
 static void
-retire_parent(struct overlay *o)
+drain_parent(struct overlay *o)
 {
     if (o->old.link)
         end_join(o, &o->old, uplink_drop);
@@ -165,6 +165,18 @@ retire_parent(struct overlay *o)
     peer_on(&o->old.peer, PEER_EV_LEAVING, loop_now(o->loop));
     o->old.until = loop_now(o->loop) + DRAIN_MS;
     uplink_control(&o->old, CONTROL_LEAVE, o->status, NULL);
+}
+
+/* One that is stranded answers nothing any more. */
+static void
+retire_parent(struct overlay *o)
+{
+    if (o->ascent.state != ASCENT_STRANDED) {
+        drain_parent(o);
+        return;
+    }
+    uplink_control(&o->up, CONTROL_BYE, o->status, NULL);
+    end_join(o, &o->up, uplink_close);
 }
 
 static void

@@ -154,10 +154,10 @@ rm "$keys/authorized/writable.pub"
 # ---- what brokerd refuses ----
 chmod 644 "$TEMP/other/instance"
 check_fails 'a certificate that others may read is refused' 'chmod 600' \
-    xylem-brokerd --rundir "$TEMP/run-y" --cert "$TEMP/other/instance"
+    timeout 20 xylem-brokerd --rundir "$TEMP/run-y" --cert "$TEMP/other/instance"
 chmod 600 "$TEMP/other/instance"
 check_usage 'beyond loopback a rank wants one' 'without a certificate' \
-    xylem-brokerd --rundir "$TEMP/run-y" --listen 'tcp://0.0.0.0:*'
+    timeout 20 xylem-brokerd --rundir "$TEMP/run-y" --listen 'tcp://0.0.0.0:*'
 stop_cluster
 
 # ---- ipc:// ----

@@ -3,6 +3,7 @@
 #include "cmocka_all.h"
 
 #include "dirs.h"
+#include "elog.h"
 #include "rundir.h"
 #include "xmem.h"
 
@@ -261,6 +262,37 @@ remove_base(void **state UNUSED)
     return rmdir(base);
 }
 
+static bool
+warns(mode_t mode)
+{
+    AUTO(free) char *log = xasprintf("%s/log", base);
+    struct dirs d = DIRS_INIT;
+    struct stat st;
+    bool said;
+
+    assert_int_equal(mkdir(run, 0700), 0);
+    assert_int_equal(chmod(run, mode), 0);
+    assert_int_equal(elog_open(log, NULL), 0);
+    assert_int_equal(dirs_open(&d, 1, run, NULL, NULL), 0);
+    assert_int_equal(elog_open(NULL, NULL), 0);
+    assert_int_equal(stat(log, &st), 0);
+    said = st.st_size > 0;
+    dirs_close(&d);
+    unlink(log);
+    assert_int_equal(rmdir(run), 0);
+    return said;
+}
+
+static void
+a_directory_that_others_may_write_to_is_told(void **state UNUSED)
+{
+    assert_false(warns(0700));
+    assert_false(warns(0755));
+    assert_false(warns(01777));
+    assert_true(warns(0777));
+    assert_true(warns(0720));
+}
+
 int
 main(void)
 {
@@ -273,6 +305,7 @@ main(void)
         cmocka_unit_test(a_socket_is_ours_if_it_is_new),
         cmocka_unit_test(nothing_goes_while_another_broker_runs),
         cmocka_unit_test(a_file_that_is_no_socket_is_in_the_way),
+        cmocka_unit_test(a_directory_that_others_may_write_to_is_told),
     };
 
     return cmocka_run_group_tests(tests, make_base, remove_base);
