@@ -83,7 +83,7 @@ absent_new(uint32_t rank, bool backing, struct router *router, struct service_ta
         {"content.register-backing", serve_register},
         {"content.unregister-backing", serve_unregister},
     };
-    static struct service services[ARRAY_SIZE(reasons)];
+    struct service services[ARRAY_SIZE(reasons)]; // copied, but for the topics
     struct absent *a = xcalloc(1, sizeof(*a));
 
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)

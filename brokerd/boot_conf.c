@@ -45,13 +45,17 @@ boot_on_conf(void *arg, const char *name, const char *value)
 static int
 find_by_address(const struct hostlist *l, size_t *ret)
 {
+    int rc = -ENOENT;
+
     for (size_t i = 0; i < l->count; i++) {
-        if (address_is_ours(l->names[i])) {
-            *ret = i;
-            return 0;
-        }
+        if (!address_is_ours(l->names[i]))
+            continue;
+        if (rc == 0)
+            return -EEXIST;
+        *ret = i;
+        rc = 0;
     }
-    return -ENOENT;
+    return rc;
 }
 
 static int

@@ -285,22 +285,30 @@ add_conn(struct connector *owner, int fd, uint32_t uid)
     owner->stats.clients++;
 }
 
+/* Lines were left out: say so later. */
+static void
+tell_later(struct connector *owner, const struct elog_limit *lines)
+{
+    if (lines->left_out > 0 && !loop_timer_is_running(&owner->tell))
+        loop_timer_start(owner->loop, &owner->tell, ELOG_LIMIT_MS);
+}
+
 static void
 refuse(struct connector *owner, const struct ucred *peer)
 {
     owner->stats.refused++;
     elog_limited(&owner->others, ELOG_WARN, "refused a local client of uid %d (pid %d)",
                  (int)peer->uid, (int)peer->pid);
-    if (owner->others.left_out > 0 && !loop_timer_is_running(&owner->tell))
-        loop_timer_start(owner->loop, &owner->tell, ELOG_LIMIT_MS);
+    tell_later(owner, &owner->others);
 }
 
 static void
-tell_refused(void *arg)
+tell_log(void *arg)
 {
     struct connector *owner = arg;
 
     elog_limit_tell(&owner->others);
+    elog_limit_tell(&owner->failures);
 }
 
 /* The greeting: one byte, 0 for welcome or an errno.  What the peer has sent already is not read. */
@@ -336,7 +344,8 @@ accept_conns(void *arg, unsigned events)
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    elog(ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
+    elog_limited(&owner->failures, ELOG_WARN, "cannot accept a local client: %s", err_name(errno));
+    tell_later(owner, &owner->failures);
     loop_set_events(owner->source, 0);
     loop_timer_start(owner->loop, &owner->pause, PAUSE_MS);
 }
@@ -397,7 +406,7 @@ connector_new(struct connector **ret, const struct connector_conf *conf, struct 
     list_init(&c->resumed);
     list_init(&c->closed);
     loop_timer_init(&c->pause, end_pause, c);
-    loop_timer_init(&c->tell, tell_refused, c);
+    loop_timer_init(&c->tell, tell_log, c);
     list_init(&c->waiting);
     loop_timer_init(&c->stalls, cut_stalled, c);
     loop_timer_init(&c->unread, connector_look_for_unread, c);

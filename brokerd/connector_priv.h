@@ -66,18 +66,19 @@ struct connector {
     struct map by_id;                // struct conn
     struct conn *found;              // the last one looked up there; NULL: none
     uint64_t last_id;
-    struct list output;       // conns to be written before the loop sleeps
-    struct list resumed;      // conns to be read from again, likewise
-    struct list closed;       // conns to be freed
-    struct list waiting;      // conns with answers that wait for room of all
-    size_t granted;           // bytes: sum over the conns
-    int64_t short_since;      // ms: when the first of these began to wait
-    int64_t unread_ms;        // see connector.h
-    struct loop_timer unread; // runs while any wait
-    struct loop_timer room;   // there is room for some that wait
-    struct elog_limit cuts;   // of those that are cut off
-    struct elog_limit others; // of other users that are refused
-    struct loop_timer tell;   // runs while lines about them are left out
+    struct list output;         // conns to be written before the loop sleeps
+    struct list resumed;        // conns to be read from again, likewise
+    struct list closed;         // conns to be freed
+    struct list waiting;        // conns with answers that wait for room of all
+    size_t granted;             // bytes: sum over the conns
+    int64_t short_since;        // ms: when the first of these began to wait
+    int64_t unread_ms;          // see connector.h
+    struct loop_timer unread;   // runs while any wait
+    struct loop_timer room;     // there is room for some that wait
+    struct elog_limit cuts;     // of those that are cut off
+    struct elog_limit others;   // of other users that are refused
+    struct elog_limit failures; // of accept(2)
+    struct loop_timer tell;     // runs while lines about them are left out
     struct connector_stats stats;
 };
 

@@ -25,6 +25,7 @@
 #define NAME "PMIx: "
 #define LIBRARY "libpmix.so.2"
 #define CARD "xylem.card"
+#define END_S 10
 
 /* Functions of the library, by their names. */
 #define FUNCTIONS(X) \
@@ -256,13 +257,16 @@ is_near(void *arg, uint32_t rank)
 
 /* --- the end --- */
 
+/* These calls know no time-out, and nothing comes behind them: a server that does not answer ends us. */
 static int
 finalize(void *arg, struct err *err)
 {
     struct pmix_job *j = arg;
-    pmix_status_t status =
-        j->is_unreachable ? PMIX_ERR_LOST_CONNECTION : lib.PMIx_Finalize(NULL, 0);
+    pmix_status_t status;
 
+    alarm(END_S);
+    status = j->is_unreachable ? PMIX_ERR_LOST_CONNECTION : lib.PMIx_Finalize(NULL, 0);
+    alarm(0);
     return status == PMIX_SUCCESS ? 0 : fail(err, status, "finalize");
 }
 
@@ -271,8 +275,10 @@ abort_job(void *arg)
 {
     struct pmix_job *j = arg;
 
+    alarm(END_S);
     if (!j->is_unreachable)
         lib.PMIx_Abort(1, "a rank of Xylem failed", NULL, 0);
+    alarm(0);
 }
 
 static int

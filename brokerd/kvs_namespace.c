@@ -221,7 +221,7 @@ kvs_namespace_serve_remove(void *arg, struct request *req)
     char name[STORE_NAMESPACE_MAX];
 
     if (k->conf.rank > 0) {
-        pass_up(k, req);
+        router_pass_once(k->router, req);
         return;
     }
     if (kvs_json_decode_namespace(msg_text(&req->msg), name, NULL) < 0) {

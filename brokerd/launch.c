@@ -27,7 +27,7 @@
 static struct launch_conf conf = {.fanout = 2, .start_timeout_ms = START_TIMEOUT_MS, .respawn = -1};
 
 static const struct opt options[] = {
-    {'n', "size", "N", OPT_LONG, &conf.size, "number of ranks", 1, RANKS_MAX},
+    {'n', "size", "N", OPT_LONG, &conf.size, "number of ranks (one for each host)", 1, RANKS_MAX},
     {'k', "fanout", "K", OPT_LONG, &conf.fanout, "children of a rank (2)", 1, RANKS_MAX},
     {0, "statedir", "DIR", OPT_STRING, &conf.statedir, "where rank 0 keeps its data", 0, 0},
     {0, "rundir", "DIR", OPT_STRING, &conf.rundir, "sockets and logs (a private directory)", 0, 0},
@@ -163,7 +163,7 @@ check_usage(char **operands)
 {
     if (conf.respawn >= 0 && (!conf.rundir || *operands))
         opt_usage_error(&program, "--respawn takes --rundir and nothing else");
-    if (conf.respawn < 0 && conf.size == 0)
+    if (conf.respawn < 0 && conf.size == 0 && !conf.host_list)
         opt_usage_error(&program, "-n N is needed");
     if (conf.host_list && conf.tcp)
         opt_usage_error(&program, "--tcp is for ranks on this host, without --hosts");
@@ -188,5 +188,7 @@ main(int argc, char **argv)
         return launch(NULL, argv + first);
     if (launch_hosts_parse(&hosts, conf.host_list, &err) < 0)
         opt_usage_error(&program, "--hosts: %s", err.text);
+    if (conf.size == 0)
+        conf.size = (long)hosts.count;
     return launch(&hosts, argv + first);
 }

@@ -250,7 +250,9 @@ launch_rank_hang_up(struct launch_rank *r)
 void
 launch_rank_kill(const struct launch_rank *r, int signum)
 {
-    if (r->state != LAUNCH_RANK_GONE)
+    if (r->state == LAUNCH_RANK_GONE)
+        return;
+    if (!r->host || kill(-r->pid, signum) < 0) // or its session is not made yet
         kill(r->pid, signum);
 }
 

@@ -42,7 +42,7 @@ void launch_rank_stop(struct launch_rank *r);
 /* It says nothing any more: it is about to end. */
 void launch_rank_hang_up(struct launch_rank *r);
 
-/* Signal the process, if there is one. */
+/* Signal the process, if there is one; with a host, its group. */
 void launch_rank_kill(const struct launch_rank *r, int signum);
 
 /* "rank 5", "rank 5 on host h3": returns text. */

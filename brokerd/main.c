@@ -178,6 +178,15 @@ tell_shutdown(struct broker *b)
         boot_tell(&b->boot, "xylem.end", "shutdown");
 }
 
+/* Its lines and those of its rank look alike. */
+static void
+name_log(const struct broker *b)
+{
+    AUTO(free) char *name = xasprintf("rank %u", b->boot.rank);
+
+    elog_set_name(name);
+}
+
 static int
 run_rank(struct broker *b, struct err *err)
 {
@@ -189,6 +198,9 @@ run_rank(struct broker *b, struct err *err)
     if (rc < 0)
         return rc;
     dirs_write_pid(&b->dirs);
+    name_log(b);
+    elog(ELOG_INFO, "serves local://%s, one of %u ranks of instance %s", b->conf.local,
+         b->conf.topo.size, b->conf.instance);
     tell_service_manager(&b->conf, "READY=1", "serves");
     serve(b);
     tell_service_manager(&b->conf, "STOPPING=1", "stops");

@@ -23,7 +23,8 @@
 #include <unistd.h>
 
 #define NAME "PMI: "
-#define MAX_UNSET 1024 // of a limit that the process manager does not tell
+#define FINALIZE_MS 5000 // at the end nobody waits long
+#define MAX_UNSET 1024   // of a limit that the process manager does not tell
 
 enum state { IDLE, ASKED, BROKEN };
 
@@ -412,17 +413,8 @@ pmi_client_finalize(struct pmi_client *c, struct err *err)
 {
     int rc = ask(c, err, "cmd=finalize");
 
+    c->timeout_ms = MIN(c->timeout_ms, FINALIZE_MS);
     return rc < 0 ? rc : answer(c, "finalize_ack", err);
-}
-
-void
-pmi_client_abort(struct pmi_client *c)
-{
-    struct err err;
-
-    if (c->state == ASKED)
-        c->state = IDLE; // it will not be waited for
-    ask(c, &err, "cmd=abort exitcode=1");
 }
 
 int

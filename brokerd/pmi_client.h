@@ -42,9 +42,8 @@ int pmi_client_get(struct pmi_client *c, const char *key, char **ret, struct err
 int pmi_client_barrier_begin(struct pmi_client *c, struct err *err);
 int pmi_client_barrier_wait(struct pmi_client *c, int64_t ms, struct err *err);
 
-/* Of two ends, one: this process ends in order, or the whole job is to end. */
+/* This process ends in order.  One that ends without it ends the whole job. */
 int pmi_client_finalize(struct pmi_client *c, struct err *err);
-void pmi_client_abort(struct pmi_client *c);
 
 /* Between calls: becomes readable when the other side has gone. */
 int pmi_client_fd(const struct pmi_client *c);

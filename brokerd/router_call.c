@@ -16,6 +16,8 @@
  *   ENETUNREACH   it was not sent on: it may be sent again
  *   ENETRESET     it was, and the hop was lost: only with REPLAY
  *   EHOSTUNREACH  that rank is lost, has left, or never came: for good
+ * When a child has no way, the next one up from there is asked: it may have adopted who came back later than
+ * the one between them.  Only who asks a second time, a moment later, takes it for true that a rank is lost.
  * Clients see the last of these only, with a text that names who is lost.
  *
  * A call is gone before its fn is called, and fn may make new calls.  Calls that fail together are
@@ -26,7 +28,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define RETRY_MS 50 // between looks for a way
+#define RETRY_MS 50  // between looks for a way
+#define DOUBT_MS 200 // for so long nobody is believed that a rank is lost
 
 enum call_state { UNDER_WAY, WAITING };
 
@@ -37,6 +40,9 @@ struct call {
     enum call_state state;
     uint32_t rank;   // whom it is for; TOPO_NONE: the parent
     uint32_t hop;    // UNDER_WAY: child it went through; TOPO_NONE: the parent
+    uint32_t tried;  // the last child that had no way; TOPO_NONE: none, since it last waited
+    bool is_lost;    // one of them says that the rank is lost
+    int64_t doubted; // ms: when that was heard first; 0: it was not
     uint64_t joined; // UNDER_WAY through the parent: by that join
     uint32_t tag;    // our match tag
     int flags;       // ROUTER_REPLAY, ROUTER_WAIT, ROUTER_HOP
@@ -46,7 +52,7 @@ struct call {
     struct overlay_from asker; // who is no way: it asked us
     int64_t sent_at;           // ms: UNDER_WAY since
     int64_t until;             // ms: WAITING for a way: then it fails; 0: has not waited yet
-    struct msg request;        // kept to be sent again; empty unless REPLAY or WAIT
+    struct msg request;        // kept to be sent again; empty without flags
     rpc_fn fn;
     void *arg; // borrowed
 };
@@ -59,6 +65,13 @@ free_call(struct call *c)
     spares_give(&c->router->spare_calls, c);
 }
 
+static bool
+is_no_way(uint32_t errnum)
+{
+    return errnum == ENETUNREACH || errnum == ENETRESET;
+}
+
+static bool try_another(struct call *c, const struct msg *response);
 static bool retry_later(struct call *c, const struct msg *response);
 static void settle(struct call *c, struct msg *response);
 
@@ -70,6 +83,10 @@ on_answer(void *arg, struct msg *response)
     void *fn_arg = c->arg;
 
     if (c->rank != TOPO_NONE && response->errnum != 0) {
+        if (try_another(c, response))
+            return;
+        if (c->is_lost && is_no_way(response->errnum))
+            response->errnum = EHOSTUNREACH;
         if (retry_later(c, response))
             return;
         settle(c, response);
@@ -108,6 +125,9 @@ add_call(struct router *r, uint32_t rank, struct msg *request, int flags, rpc_fn
     c->router = r;
     c->state = WAITING;
     c->rank = rank;
+    c->tried = TOPO_NONE;
+    c->is_lost = false;
+    c->doubted = 0;
     c->tag = tag;
     c->flags = flags;
     c->streaming = (request->flags & MSG_STREAMING) != 0;
@@ -119,7 +139,7 @@ add_call(struct router *r, uint32_t rank, struct msg *request, int flags, rpc_fn
     list_init(&c->node);
     list_push_back(&r->calls, &c->node);
     request->matchtag = tag;
-    if (flags & (ROUTER_REPLAY | ROUTER_WAIT))
+    if (flags & (ROUTER_REPLAY | ROUTER_WAIT | ROUTER_HOP))
         msg_copy(&c->request, request);
     else
         msg_init(&c->request, MSG_REQUEST);
@@ -174,14 +194,11 @@ blame(const struct router *r, uint32_t rank, char text[ROUTER_TEXT_MAX])
     else if (p)
         snprintf(text, ROUTER_TEXT_MAX, "no way to rank %u: rank %u %s", rank, p->rank,
                  how_gone(p));
+    else if (r->rank > 0 && !overlay_parent_is_online(r->overlay))
+        snprintf(text, ROUTER_TEXT_MAX, "no way to rank %u: nobody above rank %u is in reach", rank,
+                 r->rank);
     else
         snprintf(text, ROUTER_TEXT_MAX, "no way to rank %u", rank);
-}
-
-static bool
-is_no_way(uint32_t errnum)
-{
-    return errnum == ENETUNREACH || errnum == ENETRESET;
 }
 
 /* The answer of a call to a rank that goes back to whoever asked: name who is lost, in the errno that
@@ -218,8 +235,11 @@ static bool
 send_routed(struct call *c, struct msg *m)
 {
     struct router *r = c->router;
+    const struct overlay_from *asker = c->from_neighbour ? &c->asker : NULL;
+    int rc = c->tried == TOPO_NONE ? overlay_next_hop(r->overlay, c->rank, asker, &c->hop)
+                                   : overlay_other_hop(r->overlay, c->tried, asker, &c->hop);
 
-    if (overlay_next_hop(r->overlay, c->rank, c->from_neighbour ? &c->asker : NULL, &c->hop) < 0) {
+    if (rc < 0) {
         msg_fini(m);
         return false;
     }
@@ -250,6 +270,41 @@ send_again(struct call *c)
         c->router->stats.replayed++;
 }
 
+/* --- another way --- */
+
+/* Has that child no way to the rank?  What is lost for it may be below another one: it may have come back
+ * elsewhere than those who were below it. */
+static bool
+had_no_way(const struct call *c, uint32_t errnum)
+{
+    if (c->hop == TOPO_NONE || c->hop == c->rank || c->answered)
+        return false;
+    return errnum == ENETUNREACH ||
+           ((errnum == ENETRESET || errnum == EHOSTUNREACH) && (c->flags & ROUTER_REPLAY));
+}
+
+/* true: the call goes on, under another tag. */
+static bool
+try_another(struct call *c, const struct msg *response)
+{
+    struct router *r = c->router;
+    uint32_t tag;
+
+    if (!had_no_way(c, response->errnum))
+        return false;
+    c->is_lost = c->is_lost || response->errnum == EHOSTUNREACH;
+    c->tried = c->hop;
+    tag = rpc_add(r->rpcs, c->streaming, on_answer, c);
+    if (tag == 0)
+        return false;
+    c->tag = tag;
+    send_again(c);
+    if (c->state == UNDER_WAY)
+        return true;
+    rpc_cancel(r->rpcs, tag);
+    return false;
+}
+
 /* --- waiting for a way --- */
 
 static bool
@@ -257,7 +312,7 @@ may_wait(struct call *c, uint32_t errnum)
 {
     struct router *r = c->router;
 
-    if (!(c->flags & ROUTER_WAIT) || !r->loop || c->answered)
+    if (!(c->flags & ROUTER_WAIT) || !r->loop || c->answered || r->is_stopping)
         return false;
     if (errnum == ENETRESET && !(c->flags & ROUTER_REPLAY))
         return false;
@@ -274,8 +329,21 @@ wait_for_way(struct call *c)
     struct router *r = c->router;
 
     c->state = WAITING;
+    c->tried = TOPO_NONE;
+    c->is_lost = false;
     if (!loop_timer_is_running(&r->retry))
         loop_timer_start(r->loop, &r->retry, RETRY_MS);
+}
+
+/* A rank further on says that it is lost. */
+static bool
+may_doubt(struct call *c, uint32_t errnum)
+{
+    if (errnum != EHOSTUNREACH || c->hop == c->rank || !(c->flags & ROUTER_REPLAY))
+        return false;
+    if (c->doubted == 0)
+        c->doubted = now_of(c->router);
+    return now_of(c->router) - c->doubted < DOUBT_MS;
 }
 
 /* There was no way further on.  true: the call goes on, under another tag. */
@@ -285,7 +353,9 @@ retry_later(struct call *c, const struct msg *response)
     struct router *r = c->router;
     uint32_t tag;
 
-    if (!is_no_way(response->errnum) || !may_wait(c, response->errnum))
+    if (!is_no_way(response->errnum) && !may_doubt(c, response->errnum))
+        return false;
+    if (!may_wait(c, response->errnum))
         return false;
     tag = rpc_add(r->rpcs, c->streaming, on_answer, c);
     if (tag == 0)

@@ -183,7 +183,7 @@ flags_of(const struct request *req)
 {
     int repeat = is_repeatable(req->msg.topic) ? ROUTER_REPLAY : 0;
 
-    return request_is_from_client(req) ? ROUTER_WAIT | repeat : ROUTER_HOP;
+    return (request_is_from_client(req) ? ROUTER_WAIT : ROUTER_HOP) | repeat;
 }
 
 /* The neighbour that asked, if one did. */

@@ -114,6 +114,8 @@ collect_overlay(const struct overlay_stats *o, struct metrics *m)
     }
     metrics_set(m, METRIC_REMOTE_CLIENTS, o->clients);
     metrics_set(m, METRIC_REMOTE_CUT, o->clients_cut);
+    metrics_set(m, METRIC_REMOTE_LET_IN, o->let_in);
+    metrics_set(m, METRIC_REMOTE_REFUSED, o->refused);
 }
 
 static void
@@ -127,6 +129,7 @@ collect_local(const struct connector_stats *c, const struct credit_stats *credit
     metrics_set(m, METRIC_LOCAL_HELD, c->held);
     metrics_set(m, METRIC_LOCAL_OUTPUT_BYTES, c->output_bytes);
     metrics_set(m, METRIC_LOCAL_CUT, c->cut_off);
+    metrics_set(m, METRIC_LOCAL_REFUSED, c->refused);
     metrics_set(m, METRIC_LOCAL_PENDING, credit->messages);
     metrics_set(m, METRIC_LOCAL_PENDING_BYTES, credit->bytes);
     metrics_set(m, METRIC_LOCAL_WAITING, credit->waiting);

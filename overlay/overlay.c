@@ -458,21 +458,33 @@ is_way(const struct overlay_from *asker, enum overlay_neighbour kind, uint32_t r
     return !asker || asker->kind != kind || (kind == OVERLAY_CHILD && asker->rank != rank);
 }
 
+/* The first online child that is a way, from `rank` on upward. */
+static int
+find_hop(const struct overlay *o, uint32_t rank, const struct overlay_from *asker,
+         uint32_t *ret_child)
+{
+    const struct child *c = overlay_children_toward(o, rank);
+
+    while (c && !is_way(asker, OVERLAY_CHILD, c->peer.rank))
+        c = overlay_children_toward(o, topo_parent(&o->conf.topo, c->peer.rank));
+    *ret_child = c ? c->peer.rank : TOPO_NONE;
+    return c || (has_parent(o) && is_way(asker, OVERLAY_PARENT, 0)) ? 0 : -EHOSTUNREACH;
+}
+
 int
 overlay_next_hop(const struct overlay *o, uint32_t rank, const struct overlay_from *asker,
                  uint32_t *ret_child)
 {
-    const struct child *c;
-
     if (rank >= o->conf.topo.size || rank == o->conf.rank)
         return -EHOSTUNREACH;
-    c = overlay_children_toward(o, rank);
-    if (c && is_way(asker, OVERLAY_CHILD, c->peer.rank)) {
-        *ret_child = c->peer.rank;
-        return 0;
-    }
-    *ret_child = TOPO_NONE;
-    return has_parent(o) && is_way(asker, OVERLAY_PARENT, 0) ? 0 : -EHOSTUNREACH;
+    return find_hop(o, rank, asker, ret_child);
+}
+
+int
+overlay_other_hop(const struct overlay *o, uint32_t tried, const struct overlay_from *asker,
+                  uint32_t *ret_child)
+{
+    return find_hop(o, topo_parent(&o->conf.topo, tried), asker, ret_child);
 }
 
 static const struct peer *
@@ -565,6 +577,10 @@ overlay_stats(struct overlay *o)
         s->unacked[OVERLAY_CHILD] += window_unacked(&o->children[i]->flow.out);
     s->unacked[OVERLAY_CLIENT] = o->clients_unacked;
     s->clients = o->clients.count;
+    if (o->zap) {
+        s->let_in = zap_stats(o->zap).accepted;
+        s->refused = zap_stats(o->zap).refused;
+    }
     return s;
 }
 

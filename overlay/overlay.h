@@ -125,6 +125,10 @@ bool overlay_must_wait(struct overlay *o, const struct overlay_from *to, uint64_
  * did.  -EHOSTUNREACH: no such rank, or no way is left. */
 int overlay_next_hop(const struct overlay *o, uint32_t rank, const struct overlay_from *asker,
                      uint32_t *ret_child);
+/* The next one, when `tried`, a child, had no way: one between it and us may have adopted the rank, or one
+ * above. */
+int overlay_other_hop(const struct overlay *o, uint32_t tried, const struct overlay_from *asker,
+                      uint32_t *ret_child);
 /* Of our children, the one nearest to `rank` on the way down there, if it is not online; else NULL. */
 const struct peer *overlay_blamed(const struct overlay *o, uint32_t rank);
 
@@ -163,6 +167,8 @@ struct overlay_stats {
     uint64_t unacked[3];  // bytes on their way now
     uint64_t clients;     // remote clients known now
     uint64_t clients_cut; // remote clients given up because they did not read
+    uint64_t let_in;      // connections let in by their key
+    uint64_t refused;     // connections refused for want of the right one
 };
 const struct overlay_stats *overlay_stats(struct overlay *o);
 

@@ -120,8 +120,6 @@ lose_parent(struct overlay *o, enum ascent_end why, const char *text)
     uint32_t rank = o->up.peer.rank;
 
     elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", rank, uri_of(o, &o->up), text);
-    if (o->up.peer.is_torpid)
-        o->ops->noticed(o->arg, OVERLAY_LIVELY, rank);
     ascent_lost(&o->ascent, why, loop_now(o->loop));
     end_join(o, &o->up, uplink_drop);
     climb_soon(o);

@@ -110,6 +110,8 @@
     X(REMOTE_UNACKED_BYTES, "remote.unacked-bytes", GAUGE, BYTES, \
       "Bytes on their way to remote clients") \
     X(REMOTE_CUT, "remote.cut", COUNTER, ONE, "Remote clients cut off because they did not read") \
+    X(REMOTE_LET_IN, "remote.let-in", COUNTER, ONE, "Connections let in by their key") \
+    X(REMOTE_REFUSED, "remote.refused", COUNTER, ONE, "Connections refused for want of the right key") \
     \
     X(LOCAL_IN_MESSAGES, "local.in-messages", COUNTER, ONE, "Messages from local clients") \
     X(LOCAL_IN_BYTES, "local.in-bytes", COUNTER, BYTES, \
@@ -120,6 +122,7 @@
     X(LOCAL_HELD, "local.held", GAUGE, ONE, "Local clients that are not read from for now") \
     X(LOCAL_OUTPUT_BYTES, "local.output-bytes", GAUGE, BYTES, "Bytes queued for local clients") \
     X(LOCAL_CUT, "local.cut", COUNTER, ONE, "Local clients cut off because they stopped to write or to read") \
+    X(LOCAL_REFUSED, "local.refused", COUNTER, ONE, "Local connections of other users, refused") \
     X(LOCAL_PENDING, "local.pending", GAUGE, ONE, "Requests of local clients that are not answered") \
     X(LOCAL_PENDING_BYTES, "local.pending-bytes", GAUGE, BYTES, \
       "Bytes charged for requests of local clients that are not answered") \

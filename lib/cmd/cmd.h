@@ -74,6 +74,7 @@ int cmd_content(int argc, char **argv);
 int cmd_content_checkpoint(int argc, char **argv);
 int cmd_kvs(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_overlay(int argc, char **argv);
 int cmd_ping(int argc, char **argv);
 int cmd_getattr(int argc, char **argv);

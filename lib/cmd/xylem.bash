@@ -28,6 +28,10 @@ _xylem_value()
     --backing) _xylem_words 'sqlite none' ;;
     --log-level) _xylem_words 'err warn info debug' ;;
     --color) _xylem_words 'auto always never' ;;
+    --sort)
+        _xylem_words 'rank req/s load/s hit% store/s lookup/s commit/s in/s out/s cache dirty memory
+                      clients uptime'
+        ;;
     --wait) _xylem_words 'full partial degraded lost offline' ;;
     --tests) _xylem_words 'all store load-hot load-cold commit lookup put-dir' ;;
     *) grep -qE -e "(^|, )$option=" -e "^$option, .*=" <<<"$options" 2>/dev/null ;;
@@ -96,16 +100,17 @@ _xylem_program()
     _xylem_tool "${name#xylem-}" "$1"
 }
 
-# xylem overlay COMMAND
-_xylem_overlay()
+# Options of xylem COMMAND...
+_xylem_command_options()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} option options
 
     _xylem_split
-    options=$(_xylem_options xylem overlay "$1")
+    options=$(_xylem_options xylem "$@")
     case $option in
     -w) option=--wait ;;
     -L) option=--color ;;
+    -s) option=--sort ;;
     esac
     case $option in
     -*) _xylem_value && return ;;
@@ -126,7 +131,7 @@ _xylem()
         esac
     done
     case $path in
-    '') words='content kvs stats overlay ping getattr lsattr keygen shutdown dump fsck gc restore launch bench' ;;
+    '') words='content kvs stats top overlay ping getattr lsattr keygen shutdown dump fsck gc restore launch bench' ;;
     ' content') words='store load validate flush dropcache checkpoint' ;;
     ' content checkpoint') words='list update' ;;
     ' kvs') words='get put watch eventlog dir ls unlink link readlink mkdir copy move getroot
@@ -137,7 +142,11 @@ _xylem()
     ' overlay') words='status errors events parentof lookup' ;;
     ' overlay '*)
         path=${path# overlay }
-        _xylem_overlay "${path%% *}"
+        _xylem_command_options overlay "${path%% *}"
+        return
+        ;;
+    ' top'*)
+        _xylem_command_options top
         return
         ;;
     ' getattr') words=$(xylem lsattr 2>/dev/null) ;;

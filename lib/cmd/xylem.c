@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"content", "blobs: store, load, validate, flush, checkpoints", cmd_content},
     {"kvs", "keys: get, put, ls, dir, unlink, link, mkdir, ...", cmd_kvs},
     {"stats", "counters of one rank or all", cmd_stats},
+    {"top", "what all ranks do, again and again", cmd_top},
     {"overlay", "the tree of ranks: status", cmd_overlay},
     {"ping", "measure the way to a rank and back", cmd_ping},
     {"getattr", "print an attribute of a rank", cmd_getattr},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* store_db_create.c - a new content.sqlite.
  *
- * It is made under another name, in one rollback-journal transaction, synced, and renamed: so a
+ * It is made under another name, in one transaction without a journal, synced, and renamed: so a
  * file with the real name always has its schema, its id and its hash algorithm, and those pages
  * never are in a write-ahead log only (store_db_check.c relies on it). */
 #include "store_db_priv.h"
@@ -22,7 +22,7 @@
 static const char schema[] =
     "PRAGMA page_size = %d;"
     "PRAGMA auto_vacuum = INCREMENTAL;"
-    "PRAGMA journal_mode = DELETE;"
+    "PRAGMA journal_mode = OFF;"
     "PRAGMA synchronous = FULL;"
     "BEGIN;"
     "PRAGMA application_id = %d;"

@@ -1,4 +1,6 @@
 #!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+#
 # One rank of Xylem on every host of the allocation, for as long as the job runs.  For any Slurm: the ranks
 # find each other by a configuration file with the hosts of the job.  HOME must be the same on all hosts.
 #SBATCH --job-name=xylem

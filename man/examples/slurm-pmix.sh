@@ -1,4 +1,6 @@
 #!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+#
 # One rank of Xylem on every host of the allocation, for as long as the job runs.  For a Slurm that has the
 # PMIx plugin (`srun --mpi=list` names pmix), and a Xylem that was built with PMIx.
 #SBATCH --job-name=xylem

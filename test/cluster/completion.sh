@@ -82,3 +82,7 @@ check_output 'by either name' "$(lines degraded)" tab xylem -u local:///x overla
 check_output '--color by when' "$(lines always auto)" tab xylem overlay status --down --color = a
 check_output 'nothing is offered for a rank' '' tab xylem overlay status -r s
 check_output 'other commands have options too' --follow tab xylem overlay events --f
+xylem_top() { xylem top "$@"; }
+check 'xylem top -- has all its options' has_all xylem_top xylem top
+check_output '--sort is followed by a column' "$(lines load/s lookup/s)" tab xylem top --sort = lo
+check_output 'by either name' memory tab xylem top -s mem

@@ -42,7 +42,7 @@ on_host()
 begin() { on_host "$1" "xylem-$(($1 - 1))" xylem-brokerd --conf "$TEMP/xylem.conf" >"$TEMP/log.$1" 2>&1 & }
 at() { local h=$1; shift; XYLEM_URI=local://$RUNDIR/$h/local "$@"; }
 brokers() { ps -eo pid=,args= | grep -F "xylem-brokerd --conf $TEMP/" | grep -v grep | awk '{ print $1 }'; }
-is_empty() { [ -z "$(ls -A "$@" | grep -v '^/')" ] || { ls -lA "$@"; return 1; }; }
+is_empty() { [ -z "$(find "$@" -mindepth 1)" ] || { ls -lA "$@"; return 1; }; }
 stop_brokers()
 {
     local pids

@@ -30,7 +30,13 @@ end_flood()
     wait $flooder 2>/dev/null
 }
 newcomer() { timeout 9 xylem -u "$uri" getattr rank; }
-member() { on_rank 2 timeout 20 xylem kvs put a="$1" && on_rank 1 timeout 20 xylem kvs wait "$(xylem kvs version)"; }
+# member WORD: what one rank puts through rank 0 another gets
+member()
+{
+    on_rank 2 timeout 20 xylem kvs put a="$1" &&
+        on_rank 1 timeout 20 xylem kvs wait "$(on_rank 2 xylem kvs version)" &&
+        [ "$(on_rank 1 timeout 20 xylem kvs get a)" = "$1" ]
+}
 
 # ---- they do not last ----
 before=$(descriptors)

@@ -12,6 +12,7 @@ echo "$host" >>"$CALLS"
 case $host in
 down) echo "way: no route to $host" >&2; exit 255 ;;
 hangs) exec sleep 1000 ;;
+lasts) sleep 1000 & echo $! >"$CALLS.sleep"; wait ;;
 greets) echo Welcome; exec "$@" ;;
 babbles) exec yes ;;
 forks) "$@"; exit $? ;;
@@ -45,6 +46,9 @@ check_fails 'a host that hangs is named when time is over' \
     'rank 1 on host hangs did not arrive: nothing was heard of it in time' \
     launch -n 3 -t 1s --hosts a,hangs,b true
 check 'nothing is left behind' is_empty
+check_fails 'what a way has started goes with it' 'rank 0 on host lasts did not arrive' \
+    launch -n 1 -t 1s --hosts lasts true
+check 'completely' wait_until '! is_alive $(cat "$CALLS.sleep")'
 late=$(launch -n 12 -t 1s --hosts hangs true 2>&1)
 check 'but not all of many' grep -q 'and 4 more ranks did not arrive' <<<"$late"
 check_fails 'a host that greets is told why not' \

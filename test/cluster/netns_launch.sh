@@ -94,11 +94,12 @@ if unshare -m mount -t tmpfs none "$TEMP/far" 2>/dev/null; then
     check_output 'COMMAND reaches rank 0 over TCP' 'tcp://127.0.0.1 1' far -- sh -c \
         'xylem kvs put a=1 && echo "${XYLEM_URI%:*} $(xylem kvs get a)"'
     check_output 'the brokers keep their sockets to themselves' '' ls -A "$TEMP/far"
+    rm "$TEMP/.uris" # of the cluster before
     far -v >"$TEMP/.uris" 2>"$TEMP/.launch" &
     LAUNCHER=$!
-    wait_until "grep -sq '^rank 1 ' '$TEMP/.uris'"
+    check 'it runs' wait_until "grep -sq '^rank 1 ' '$TEMP/.uris'"
     eval "$(grep '^XYLEM_' "$TEMP/.uris" | sed 's/^/export /')"
-    check 'a shutdown is heard of' xylem shutdown
+    check 'a shutdown is heard of' xylem shutdown || kill $LAUNCHER
     wait $LAUNCHER
     check 'and ends the launch' [ $? = 0 ]
     LAUNCHER=

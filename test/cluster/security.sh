@@ -123,6 +123,13 @@ check_fails 'a key that nobody knows is refused' "does not know the key in $TEMP
 check 'and logged with its address' grep -qF \
     "refused a connection from 127.0.0.1: key $(cat "$TEMP/client.key")" "$RUNDIR/rank-0.log"
 check 'so is who has none' wait_until "grep -qE 'refused a connection from .*(certificate)' '$RUNDIR/rank-0.log'"
+counted() # GROUP NAME AT-LEAST
+{
+    [ "$(xylem stats --json |
+        python3 -c "import json, sys; print(json.load(sys.stdin)['$1']['$2'])")" -ge "$3" ]
+}
+check 'they are counted' counted remote refused 3
+check 'and so are those that were let in' counted remote let-in 3
 check 'the keys of others are not in the log' [ "$(log_of 0 | grep -c secret-key)" = 0 ]
 chmod 640 "$TEMP/client"
 check_fails 'a secret key that others may read is refused' 'chmod 600' as "$TEMP/client" xylem getattr rank
@@ -186,6 +193,7 @@ else
     check_fails 'where the socket is open it is refused by its uid' 'another user.*not permitted' \
         as_nobody "$XYLEM_URI" xylem getattr rank
     check 'and logged' grep -q 'refused a local client of uid 65534' "$RUNDIR/rank-0.log"
+    check 'and counted' counted local refused 1
     cp "$certificate" "$TEMP/stolen"
     chown 65534 "$TEMP/stolen"
     stolen() { XYLEM_CERT=$TEMP/stolen as_nobody "ipc://$RUNDIR/tree-0" timeout 20 xylem getattr rank; }

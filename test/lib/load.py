@@ -2,9 +2,9 @@
 """load.py SOCKET NAME LOG - a client that works until SIGTERM and bears no error.
 
 In each turn it stores a blob, loads it and an older one again, appends a line to the key `log`, and looks
-up a key it has put.  Lines that were acknowledged are in LOG (commits.py check).  An error, or an answer
-that takes longer than a minute, is printed, and the exit status is 1; the last line printed says how long
-the slowest turn took."""
+up a key it has put.  Lines that were acknowledged are in LOG (commits.py check).  An error, or a turn that
+takes longer than LIMIT, is printed, and the exit status is 1; the last line printed says how long the
+slowest turn took."""
 import json
 import signal
 import sys
@@ -13,7 +13,8 @@ import time
 from client import Client
 from commits import APPEND, commit, look_up, op, val
 
-PATIENCE = 60  # seconds
+PATIENCE = 60  # seconds, for an answer
+LIMIT = 20  # seconds: far more than it takes to notice a loss and to find another way
 PAUSE = 0.005  # so that many clients fit on a small machine
 
 
@@ -60,6 +61,8 @@ class Load:
             self.blobs(turn)
             self.keys(turn)
             slowest = max(slowest, time.monotonic() - begin)
+            if slowest > LIMIT:
+                raise AssertionError(f"turn {turn} took {slowest:.3f} s")
             turn += 1
             time.sleep(PAUSE)
         print(f"{self.name}: {turn} turns, the slowest took {slowest:.3f} s")

@@ -96,6 +96,13 @@ overlay_next_hop(const struct overlay *o, uint32_t rank, const struct overlay_fr
     return 0;
 }
 
+int
+overlay_other_hop(const struct overlay *o UNUSED, uint32_t tried UNUSED,
+                  const struct overlay_from *asker UNUSED, uint32_t *ret_child UNUSED)
+{
+    return -EHOSTUNREACH;
+}
+
 const struct peer *
 overlay_blamed(const struct overlay *o, uint32_t rank)
 {

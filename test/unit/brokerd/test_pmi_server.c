@@ -164,6 +164,10 @@ who_starts_again_passes_open_barriers(void **state UNUSED)
     expect(s, 0, PUT_OK OUT);
     assert_string_equal(pmi_server_get(s, "card.0"), "second");
     expect(s, 1, OUT); // and nothing more for the other
+    assert_int_equal(say(s, 0, "cmd=barrier_in\n"), 0);
+    pmi_server_restart(s, 0);
+    assert_int_equal(say(s, 0, INIT "cmd=barrier_in\n"), 0);
+    assert_true(pmi_server_has_entered(s, 0, 2));
 }
 
 /* One that died in the barrier has been there: its successor waits as it did. */
@@ -241,6 +245,7 @@ long_lines_are_not_kept(void **state UNUSED)
     memset(piece, 'x', sizeof(piece));
     rc = pmi_server_feed(s, 0, piece, sizeof(piece), NULL);
     assert_int_equal(rc, -EPROTO);
+    memcpy(piece, INIT "cmd=get key=", sizeof(INIT "cmd=get key=") - 1);
     piece[sizeof(piece) - 1] = '\n'; // complete, but as long
     assert_int_equal(pmi_server_feed(s, 1, piece, sizeof(piece), NULL), -EPROTO);
 }

@@ -20,7 +20,7 @@ struct node {
     struct loop *loop;             // owned
     struct overlay *overlay;       // owned; NULL: not started
     struct buf trace;              // what was called, a word each
-    struct buf noticed; // of its neighbours
+    struct buf noticed;            // of its neighbours
     struct overlay_from from;      // of the last message
     char topic[MSG_TOPIC_MAX + 1]; // of the last message
     bool oversized;                // the last message was
@@ -37,9 +37,9 @@ struct cluster {
     struct node nodes[NODES_MAX];
     const char *instance; // for the ranks started next
     const char *hash;
-    int64_t client_ms;  // likewise
+    int64_t client_ms;   // likewise
     int64_t patience_ms; // 0: the default
-    int64_t timeout_ms; // likewise; 0: TIMEOUT_MS
+    int64_t timeout_ms;  // likewise; 0: TIMEOUT_MS
 };
 
 /* The overlays append to the traces: "got", "joined", "cut", "gone:RANK", "drained:KIND", a status,

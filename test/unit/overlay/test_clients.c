@@ -405,6 +405,7 @@ bundles_are_taken_from_children_only(void **state)
     assert_int_equal(c->nodes[0].got, 0);
     meet_client(c, sock);
     say_bundle(sock);
+    assert_int_equal(hear_control(c, sock), CONTROL_WHO);
     turn_until_heard(c, sock);
     assert_int_equal(c->nodes[0].got, 1); // that it was met by
     say_hello(sock, 1);
