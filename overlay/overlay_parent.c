@@ -156,8 +156,7 @@ overlay_parent_reap(struct overlay *o)
 static void
 drain_parent(struct overlay *o)
 {
-    if (o->old.link)
-        end_join(o, &o->old, uplink_drop);
+    assert(!o->old.link);
     o->old = o->up;
     o->up = (struct uplink){0};
     peer_on(&o->old.peer, PEER_EV_LEAVING, loop_now(o->loop));
@@ -197,6 +196,22 @@ move_in(struct overlay *o, const struct greeting *g)
     climb_soon(o);
 }
 
+/* One link can be drained at a time: the next move waits. */
+static bool
+must_stay(const struct overlay *o)
+{
+    return o->up.link && o->old.link && o->ascent.state != ASCENT_STRANDED;
+}
+
+static void
+decline(struct overlay *o)
+{
+    uplink_control(&o->trial, CONTROL_BYE, o->status, NULL);
+    uplink_close(&o->trial);
+    ascent_failed(&o->ascent, ASCENT_REFUSED, loop_now(o->loop));
+    climb_soon(o);
+}
+
 static void
 on_welcome(struct overlay *o, const struct msg *m)
 {
@@ -210,6 +225,8 @@ on_welcome(struct overlay *o, const struct msg *m)
         err_set(&err, -EPROTO, "no window");
     if (err.code != 0)
         elog(ELOG_ERR, "the welcome of rank %u makes no sense: %s", o->trial.peer.rank, err.text);
+    else if (must_stay(o))
+        decline(o);
     else
         move_in(o, &g);
 }
