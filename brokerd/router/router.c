@@ -94,6 +94,18 @@ router_set_metrics(struct router *r, struct metrics *metrics)
     r->metrics = metrics;
 }
 
+size_t
+router_child_count(const struct router *r)
+{
+    return overlay_child_count(r->overlay);
+}
+
+uint32_t
+router_child(const struct router *r, size_t i)
+{
+    return overlay_child(r->overlay, i).peer->rank;
+}
+
 void
 router_number_events(struct router *r, uint32_t last)
 {

@@ -183,12 +183,10 @@ how_gone(const struct peer *p)
     return p->state == PEER_LOST ? "is lost" : "is not online";
 }
 
-/* Why there is no way to it, as far as this rank knows. */
+/* Why there is no way to it, as far as this rank knows.  p: the one to blame, or NULL. */
 static void
-blame(const struct router *r, uint32_t rank, char text[ROUTER_TEXT_MAX])
+blame(const struct router *r, const struct peer *p, uint32_t rank, char text[ROUTER_TEXT_MAX])
 {
-    const struct peer *p = overlay_blamed(r->overlay, rank);
-
     if (p && p->rank == rank)
         snprintf(text, ROUTER_TEXT_MAX, "rank %u %s", rank, how_gone(p));
     else if (p)
@@ -207,14 +205,15 @@ static void
 settle(struct call *c, struct msg *response)
 {
     const struct router *r = c->router;
+    const struct peer *blamed = overlay_blamed(r->overlay, c->rank);
     char text[ROUTER_TEXT_MAX];
 
     if (!is_no_way(response->errnum))
         return;
-    if (!(c->flags & ROUTER_HOP) || is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
+    if (!(c->flags & ROUTER_HOP) || is_gone(r, blamed, c->rank))
         response->errnum = EHOSTUNREACH;
-    if (overlay_blamed(r->overlay, c->rank) || !msg_text(response)) {
-        blame(r, c->rank, text);
+    if (blamed || !msg_text(response)) {
+        blame(r, blamed, c->rank, text);
         msg_set_text(response, text);
     }
 }
@@ -307,20 +306,28 @@ try_another(struct call *c, const struct msg *response)
 
 /* --- waiting for a way --- */
 
-static bool
-may_wait(struct call *c, uint32_t errnum)
+/* Patience begins with a loss, and anew with the next one: what was under way for some heartbeats meanwhile has
+ * found its way before. */
+static void
+note_loss(struct call *c)
 {
-    struct router *r = c->router;
+    const struct router *r = c->router;
+    bool is_new = c->state == UNDER_WAY && now_of(r) - c->sent_at > r->patience.lost / 4;
+
+    if (c->until == 0 || is_new)
+        c->until = now_of(r) + r->patience.way;
+}
+
+static bool
+may_wait(const struct call *c, uint32_t errnum)
+{
+    const struct router *r = c->router;
 
     if (!(c->flags & ROUTER_WAIT) || !r->loop || c->answered || r->is_stopping)
         return false;
     if (errnum == ENETRESET && !(c->flags & ROUTER_REPLAY))
         return false;
-    if (is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank))
-        return false;
-    if (c->until == 0 || (c->state == UNDER_WAY && now_of(r) - c->sent_at > r->patience.lost / 4))
-        c->until = now_of(r) + r->patience.way; // another loss than the one it waited for before
-    return now_of(r) < c->until;
+    return now_of(r) < c->until && !is_gone(r, overlay_blamed(r->overlay, c->rank), c->rank);
 }
 
 static void
@@ -355,6 +362,7 @@ retry_later(struct call *c, const struct msg *response)
 
     if (!is_no_way(response->errnum) && !may_doubt(c, response->errnum))
         return false;
+    note_loss(c);
     if (!may_wait(c, response->errnum))
         return false;
     tag = rpc_add(r->rpcs, c->streaming, on_answer, c);
@@ -369,6 +377,7 @@ retry_later(struct call *c, const struct msg *response)
 static bool
 keep_waiting(struct call *c, uint32_t errnum)
 {
+    note_loss(c);
     if (!may_wait(c, errnum))
         return false;
     wait_for_way(c);
@@ -403,18 +412,6 @@ router_call_rank(struct router *r, uint32_t rank, struct msg *request,
         fail_call(r, c->tag, ENETUNREACH, NULL);
 }
 
-size_t
-router_child_count(const struct router *r)
-{
-    return overlay_child_count(r->overlay);
-}
-
-uint32_t
-router_child(const struct router *r, size_t i)
-{
-    return overlay_child(r->overlay, i).peer->rank;
-}
-
 void
 router_cancel_calls(struct router *r)
 {
@@ -438,13 +435,17 @@ errnum_of(struct router *r, uint32_t tag)
 {
     const struct call *c = rpc_peek(r->rpcs, tag);
 
-    return c && c->rank != TOPO_NONE ? ENETRESET : EHOSTUNREACH;
+    if (!c || c->rank == TOPO_NONE)
+        return EHOSTUNREACH;
+    return c->state == UNDER_WAY ? ENETRESET : ENETUNREACH;
 }
 
-/* What was under way by that hop: sent again, or failed.  Answers may start new calls, which go to the
- * end of the list, by another hop. */
+/* Goes on with a call that it is about, and says whether that has to fail. */
+typedef bool (*call_fn)(struct call *c, uint32_t hop, uint64_t joined);
+
+/* Answers may start new calls, which go to the end of the list: so who fails is collected first. */
 static void
-lose_hop(struct router *r, uint32_t hop, uint64_t joined)
+fail_where(struct router *r, call_fn fails, uint32_t hop, uint64_t joined)
 {
     uint32_t *tags = xmalloc((rpc_pending(r->rpcs) + 1) * sizeof(*tags));
     size_t count = 0;
@@ -452,11 +453,7 @@ lose_hop(struct router *r, uint32_t hop, uint64_t joined)
     LIST_FOR_EACH (node, &r->calls) {
         struct call *c = list_entry(node, struct call, node);
 
-        if (!is_by(c, hop, joined))
-            continue;
-        if (c->rank == TOPO_NONE && (c->flags & ROUTER_REPLAY) && !c->answered)
-            send_again(c); // or wait, for the next parent
-        else if (c->rank == TOPO_NONE || !keep_waiting(c, ENETRESET))
+        if (fails(c, hop, joined))
             tags[count++] = c->tag;
     }
     for (size_t i = 0; i < count; i++)
@@ -464,26 +461,33 @@ lose_hop(struct router *r, uint32_t hop, uint64_t joined)
     free(tags);
 }
 
-/* Look for a way again. */
+/* It was under way by a hop that is lost: sent again, or failed. */
+static bool
+fails_with_hop(struct call *c, uint32_t hop, uint64_t joined)
+{
+    if (!is_by(c, hop, joined))
+        return false;
+    if (c->rank == TOPO_NONE && (c->flags & ROUTER_REPLAY) && !c->answered) {
+        send_again(c); // or wait, for the next parent
+        return false;
+    }
+    return c->rank == TOPO_NONE || !keep_waiting(c, ENETRESET);
+}
+
+/* It waits for a way: is there one now? */
+static bool
+fails_to_wait(struct call *c, uint32_t hop UNUSED, uint64_t joined UNUSED)
+{
+    if (c->state != WAITING || c->rank == TOPO_NONE)
+        return false;
+    send_again(c);
+    return c->state == WAITING && !keep_waiting(c, ENETUNREACH);
+}
+
 static void
 retry(void *arg)
 {
-    struct router *r = arg;
-    uint32_t *tags = xmalloc((rpc_pending(r->rpcs) + 1) * sizeof(*tags));
-    size_t count = 0;
-
-    LIST_FOR_EACH (node, &r->calls) {
-        struct call *c = list_entry(node, struct call, node);
-
-        if (c->state != WAITING || c->rank == TOPO_NONE)
-            continue;
-        send_again(c);
-        if (c->state == WAITING && !keep_waiting(c, ENETUNREACH))
-            tags[count++] = c->tag;
-    }
-    for (size_t i = 0; i < count; i++)
-        fail_call(r, tags[i], ENETUNREACH, NULL);
-    free(tags);
+    fail_where(arg, fails_to_wait, TOPO_NONE, 0);
 }
 
 void
@@ -508,12 +512,12 @@ router_parent_online(struct router *r)
 void
 router_parent_gone(struct router *r, uint64_t joined)
 {
-    lose_hop(r, TOPO_NONE, joined);
+    fail_where(r, fails_with_hop, TOPO_NONE, joined);
 }
 
 void
 router_child_gone(struct router *r, uint32_t rank)
 {
-    lose_hop(r, rank, 0);
+    fail_where(r, fails_with_hop, rank, 0);
     router_forget_parked(r, &(struct origin){.kind = ORIGIN_CHILD, .rank = rank});
 }

@@ -290,7 +290,8 @@ rank_out_of_reach_is_ehostunreach(void **state)
     station_take_response(s, TO_CONN, CONN, 8, EHOSTUNREACH, "no way to rank 99");
     s->overlay.parent_online = false;
     ask(s, "test.echo", 0, 9, "x");
-    station_take_response(s, TO_CONN, CONN, 9, EHOSTUNREACH, "no way to rank 0: nobody above rank 1 is in reach");
+    station_take_response(s, TO_CONN, CONN, 9, EHOSTUNREACH,
+                          "no way to rank 0: nobody above rank 1 is in reach");
     assert_int_equal(router_stats(s->router)->pending, 0);
 }
 
