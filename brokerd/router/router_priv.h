@@ -3,6 +3,7 @@
  *
  * router.c        requests in, answers out, events
  * router_call.c   calls of our own to a neighbour, until they are answered
+ * router_way.c    calls to a rank, while there is no way
  * router_pass.c   requests that become calls: passing on, and the answer back
  * router_once.c   requests to rank 0 that must not be done twice
  * router_park.c   requests whose answers their askers cannot take now
@@ -72,6 +73,44 @@ struct router {
 void router_serve(struct router *r, struct request *req);
 /* The last answer; *payload becomes NULL, req is finished. */
 void router_answer(struct router *r, struct request *req, int errnum, struct blob **payload);
+
+/* --- router_call.c, which has the table of states --- */
+enum call_state { UNDER_WAY, WAITING };
+
+/* A call of ours that is not answered. */
+struct call {
+    struct list node;      // on router.calls
+    struct router *router; // borrowed
+    enum call_state state;
+    uint32_t rank;   // whom it is for; TOPO_NONE: the parent
+    uint32_t hop;    // UNDER_WAY: child it went through; TOPO_NONE: the parent
+    uint32_t tried;  // the last child that had no way; TOPO_NONE: none, since it last waited
+    bool is_lost;    // one of them says that the rank is lost
+    int64_t doubted; // ms: when that was heard first; 0: it was not
+    uint64_t joined; // UNDER_WAY through the parent: by that join
+    uint32_t tag;    // our match tag
+    int flags;       // ROUTER_REPLAY, ROUTER_WAIT, ROUTER_HOP
+    bool streaming;
+    bool answered;             // a part of the stream has come
+    bool from_neighbour;       // asker is valid
+    struct overlay_from asker; // who is no way: it asked us
+    int64_t sent_at;           // ms: UNDER_WAY since
+    int64_t until;             // ms: WAITING for a way: then it fails; 0: has not waited yet
+    struct msg request;        // kept to be sent again; empty without flags
+    rpc_fn fn;
+    void *arg; // borrowed
+};
+
+/* The call goes on under another match tag.  0: there is none left. */
+uint32_t router_call_tag(struct call *c);
+/* UNDER_WAY, if there is a way. */
+void router_call_send_again(struct call *c);
+
+/* --- router_way.c --- */
+/* It was answered with an error: does it go on?  If not, the response is what its asker is to get. */
+bool router_way_goes_on(struct call *c, struct msg *response);
+/* It could not be sent on, or its hop is lost: may it wait? */
+bool router_way_wait(struct call *c, uint32_t errnum);
 
 /* --- router_once.c --- */
 void router_once_init(struct once *o);
