@@ -281,7 +281,9 @@ start(struct broker *b, struct err *err)
     rc = boot_open(&b->boot, &asked, err);
     if (rc < 0)
         return rc;
-    settings_check_listen(&b->boot);
+    settings_check_places(&b->boot);
+    if (b->boot.method == BOOT_PMI)
+        signal(SIGUSR1, SIG_IGN); // MPICH's hydra tells so that another rank has died
     return configure_and_run(b, err);
 }
 

@@ -48,6 +48,7 @@ struct members {
     int64_t sent_at;             // ms: when the last batch went
     struct member_news *history; // owned ring of HISTORY_MAX, by sequence; rank 0
     uint64_t last;               // sequence of the newest; 0: none
+    json_int_t run;              // of rank 0: when it began, ms
     struct list waiters;
 };
 
@@ -131,8 +132,8 @@ respond_history(struct members *m, struct request *req, uint64_t after)
         seq = MAX(seq, after);
     while (seq++ < m->last)
         json_array_append_new(events, member_news_encode(kept(m, seq)));
-    json = json_pack("{s:o s:I s:I}", "events", events, "last", (json_int_t)m->last, "dropped",
-                     (json_int_t)m->dropped);
+    json = json_pack("{s:o s:I s:I s:I}", "events", events, "last", (json_int_t)m->last, "dropped",
+                     (json_int_t)m->dropped, "run", m->run);
     json_reply(m->router, req, &json);
 }
 
@@ -144,20 +145,23 @@ free_waiter(struct waiter *w)
     free(w);
 }
 
+/* Numbers of another run of rank 0 say nothing here. */
 static int
-read_question(const struct request *req, uint64_t *ret_after, bool *ret_wait)
+read_question(const struct members *m, const struct request *req, uint64_t *ret_after,
+              bool *ret_wait)
 {
     const char *text = msg_text(&req->msg);
     json_t *json = text ? json_loads(text, 0, NULL) : json_object();
     json_int_t after = 0;
+    json_int_t run = m->run;
     int wait = false;
-    int rc = json_unpack(json, "{s?I s?b}", "after", &after, "wait", &wait);
+    int rc = json_unpack(json, "{s?I s?b s?I}", "after", &after, "wait", &wait, "run", &run);
 
     json_decref(json);
     if (rc < 0 || after < 0)
         return -EPROTO;
-    *ret_after = (uint64_t)after;
-    *ret_wait = wait;
+    *ret_after = run == m->run ? (uint64_t)after : 0;
+    *ret_wait = wait && run == m->run;
     return 0;
 }
 
@@ -294,7 +298,7 @@ serve_history(void *arg, struct request *req)
     uint64_t after;
     bool wait;
 
-    if (read_question(req, &after, &wait) < 0) {
+    if (read_question(m, req, &after, &wait) < 0) {
         router_respond_error(m->router, req, EPROTO, "overlay.history: malformed payload");
     } else if (m->conf.rank > 0) {
         router_pass_on(m->router, req,
@@ -337,6 +341,7 @@ members_new(const struct members_conf *conf, struct loop *loop, struct router *r
     m->loop = loop;
     m->router = router;
     m->sent_at = -BATCH_MS;
+    m->run = (json_int_t)(clock_wall() * 1000);
     list_init(&m->waiters);
     loop_timer_init(&m->due, on_due, m);
     if (conf->rank == 0)

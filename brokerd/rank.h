@@ -20,6 +20,7 @@ struct rank_conf {
     const char *local;            // path of the UNIX socket
     const char *notify_socket;    // of the service manager; NULL: there is none
     const char *const *endpoints; // URI of every rank; with `exchange`, only after it
+    const char *const *hosts;     // names, NULL: see its URI; likewise; NULL array: all
     const char *const *listen;    // URIs to bind; usually endpoints[rank]
     size_t nlisten;
     /* Called once by the rank's thread when its tree socket is bound, before anybody is greeted: tell

@@ -70,22 +70,6 @@ anywhere(void)
     return number >> 2;
 }
 
-/* Neighbours of a lost rank notice it within a heartbeat of each other, and heal at once.  Children of one that
- * was started again may notice that by its former self's silence only; and one that is started below a dead
- * parent waits for that before it looks further (overlay_parent.c). */
-static void
-set_patience(struct rank *r)
-{
-    int64_t beat = r->conf.heartbeat_ms;
-    struct router_patience patience = {
-        .way = 5 * r->conf.timeout_ms / 2 + 2 * beat,
-        .lost = 3 * beat + 500,
-        .late = r->conf.timeout_ms + 2 * beat + 500,
-    };
-
-    router_set_patience(r->router, r->loop, &patience);
-}
-
 static void
 build_services(struct rank *r)
 {
@@ -104,6 +88,7 @@ build_services(struct rank *r)
         .blob_size_limit = r->conf.blob_size_limit,
         .maxdirent = r->conf.maxdirent,
     };
+    struct router_patience patience = router_patience_of(r->conf.heartbeat_ms, r->conf.timeout_ms);
 
     r->services = service_table_new();
     r->credit = credit_new(&client_limits);
@@ -111,7 +96,7 @@ build_services(struct rank *r)
     router_serve_once(r->router, r->services);
     router_set_event_handler(r->router, rank_on_event, r);
     router_number_events(r->router, anywhere());
-    set_patience(r);
+    router_set_patience(r->router, r->loop, &patience);
     r->content = content_new(&content, r->loop, r->router, r->services);
     r->checkpoints =
         checkpoints_new(r->conf.rank, r->conf.hash, r->router, r->content, r->services);
@@ -258,13 +243,16 @@ start_checkpoints(struct rank *r)
         loop_timer_start(r->loop, &r->checkpoint_due, r->conf.checkpoint_period_ms);
 }
 
-/* Of tcp://HOST:PORT, also tcp://[HOST]:PORT; what has another form is on this machine. */
+/* Of tcp://HOST:PORT, also tcp://[HOST]:PORT; what has another form is on this machine.  Where nothing is
+ * known, nothing is said. */
 static void
 add_host(struct buf *list, const char *uri, const char *here)
 {
     const char *host = uri && strncmp(uri, "tcp://", 6) == 0 ? uri + 6 : NULL;
     const char *end = host ? strrchr(host, ':') : NULL;
 
+    if (!uri)
+        return;
     if (!end) {
         buf_add_str(list, here);
     } else if (host[0] == '[' && end[-1] == ']') {
@@ -284,7 +272,10 @@ set_hostlist(struct rank *r)
     for (uint32_t i = 0; i < r->conf.topo.size; i++) {
         if (i > 0)
             buf_add_char(&list, ',');
-        add_host(&list, r->conf.endpoints[i], here);
+        if (r->conf.hosts && r->conf.hosts[i])
+            buf_add_str(&list, r->conf.hosts[i]);
+        else
+            add_host(&list, r->conf.endpoints[i], here);
     }
     attrs_set(r->attrs, "hostlist", buf_str(&list));
 }

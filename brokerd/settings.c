@@ -235,10 +235,12 @@ choose_modes(struct rank_conf *conf)
 }
 
 void
-settings_check_listen(const struct boot *boot)
+settings_check_places(const struct boot *boot)
 {
     struct err err;
 
+    if (settings.interface && !boot->job.ops && boot->hosts.count == 0)
+        refuse("interface", "there is neither a launcher nor a list of hosts: use --listen");
     for (size_t i = 0; i < settings.listen.count; i++) {
         if (boot_check(settings.listen.values[i], BOOT_LISTEN, boot->has_cert, &err) < 0)
             refuse("listen", "%s", err.text);
@@ -266,18 +268,28 @@ load_cert(struct boot *boot)
 
 /* --- loading --- */
 
+static void
+load_conf(struct boot *boot)
+{
+    struct err err;
+    int rc = opt_load_conf(options, opt_given(), settings.conf, boot_on_conf, boot, &err);
+
+    if (rc < 0 && boot->wrong.text[0])
+        err_set(&err, rc, "%s: %s", settings.conf, boot->wrong.text);
+    if (rc < 0)
+        fail(&err);
+}
+
 const struct settings *
 settings_load(int argc, char **argv, struct boot *boot)
 {
     struct rank_conf ignored;
-    struct err err;
 
     if (opt_parse(&program, argc, argv) < argc)
         opt_usage_error(&program, "there are no operands");
     boot->source = settings.conf;
-    if (settings.conf &&
-        opt_load_conf(options, opt_given(), settings.conf, boot_on_conf, boot, &err) < 0)
-        fail(&err);
+    if (settings.conf)
+        load_conf(boot);
     check_place(boot);
     check_pulse();
     check_words();
@@ -313,6 +325,7 @@ settings_fill(const struct boot *boot, struct rank_conf *conf)
     conf->topo = boot->topo;
     conf->instance = boot->instance;
     conf->endpoints = (const char *const *)boot->endpoints;
+    conf->hosts = (const char *const *)boot->hostnames;
     conf->keys = boot->job.ops ? (const char *const *)boot->keys : NULL;
     conf->cert = boot->has_cert ? &boot->cert : NULL;
     conf->authorized = boot->has_cert ? settings.authorized : NULL;

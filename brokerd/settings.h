@@ -51,8 +51,9 @@ const struct settings *settings_load(int argc, char **argv, struct boot *boot);
 /* What boot_open() is to know.  stop: readable when a signal has come. */
 void settings_asked(int stop, struct boot_asked *ret);
 
-/* Is what --listen says allowed, now that it is known whether links are secured? */
-void settings_check_listen(const struct boot *boot);
+/* Is what --listen and --interface say allowed, now that it is known whether links are secured, and by whom
+ * the places are chosen? */
+void settings_check_places(const struct boot *boot);
 
 /* Everything but what depends on directories. */
 void settings_fill(const struct boot *boot, struct rank_conf *conf);

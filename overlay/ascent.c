@@ -2,7 +2,8 @@
 /* ascent.c - see ascent.h.
  *
  * A round is `left` candidates from `next` on; with none left it is over, and `due` is when the next
- * one begins.  Rounds are the same in all states but for what is in this table. */
+ * one begins.  Rounds are the same in all states but for round_size(), round_pause() and
+ * may_greet(). */
 #include "ascent.h"
 
 #include <assert.h>
@@ -39,8 +40,9 @@ doubled(int64_t ms, unsigned times, int64_t max)
 
 /* --- rounds --- */
 
+/* No round through all of them has begun yet. */
 static bool
-is_patient(const struct ascent *a)
+awaits_first(const struct ascent *a)
 {
     return a->patient_until != OVER;
 }
@@ -51,7 +53,7 @@ round_size(const struct ascent *a)
 {
     switch (a->state) {
     case ASCENT_ALONE:
-        return is_patient(a) ? 1 : a->conf.count;
+        return awaits_first(a) ? 1 : a->conf.count;
     case ASCENT_STRANDED:
         return a->conf.count;
     case ASCENT_ADOPTED:
@@ -77,13 +79,13 @@ round_pause(const struct ascent *a)
 static void
 wait_until(struct ascent *a, int64_t due, int64_t now)
 {
-    a->due = is_patient(a) ? MIN(due, MAX(a->patient_until, now)) : due;
+    a->due = awaits_first(a) ? MIN(due, MAX(a->patient_until, now)) : due;
 }
 
 static void
 begin_round(struct ascent *a, int64_t now)
 {
-    if (is_patient(a) && now >= a->patient_until) {
+    if (awaits_first(a) && now >= a->patient_until) {
         a->patient_until = OVER;
         a->round = 0;
     }
@@ -214,17 +216,19 @@ ascent_lost(struct ascent *a, enum ascent_end why, int64_t now)
 void
 ascent_hint(struct ascent *a, uint32_t candidate, int64_t now)
 {
-    int64_t at;
+    int64_t not_before = a->candidates[candidate].not_before;
 
     if (a->state != ASCENT_ADOPTED || candidate >= a->current || candidate == a->trial)
         return;
-    at = MAX(now, a->candidates[candidate].not_before);
-    if (a->trial != ASCENT_NONE && at > now)
+    if (now < not_before) {
+        if (a->left == 0 && a->trial == ASCENT_NONE) // the next round need not be later
+            a->due = MIN(a->due, not_before);
         return;
+    }
     a->next = candidate;
     a->left = 1;
     a->round = 0;
-    a->due = at;
+    a->due = now;
 }
 
 bool
@@ -248,10 +252,28 @@ ascent_stranded(struct ascent *a, bool stranded, int64_t now)
 }
 
 bool
-ascent_is_stuck(const struct ascent *a)
+ascent_has_no_way(const struct ascent *a)
 {
-    return (a->state == ASCENT_ALONE || a->state == ASCENT_STRANDED) && !is_patient(a) &&
+    return (a->state == ASCENT_ALONE || a->state == ASCENT_STRANDED) && !awaits_first(a) &&
            a->round > 0;
+}
+
+bool
+ascent_is_stranded(const struct ascent *a)
+{
+    return a->state == ASCENT_STRANDED;
+}
+
+bool
+ascent_is_home(const struct ascent *a)
+{
+    return a->state == ASCENT_HOME;
+}
+
+bool
+ascent_is_patient(const struct ascent *a, int64_t now)
+{
+    return a->conf.count == 1 || now < a->patient_until;
 }
 
 /* --- what to do --- */

@@ -7,12 +7,12 @@
  * most one is `current`: we are below it; at most one is on `trial`: it was greeted on a connection
  * of its own and has not answered.  A current one stays in use while a nearer one is on trial.
  *
- * state      welcomed by 0   welcomed by j > 0   current lost   it is stranded   tick
+ * state      welcomed by 0   welcomed by j > 0   current lost   it has no way    tick
  * ALONE      HOME            ADOPTED             -              -                greets the candidates in turn
  * STRANDED   HOME            ADOPTED             ALONE          -                greets the others now and then
  * ADOPTED    HOME            ADOPTED (nearer)    ALONE          STRANDED         greets nearer ones now and then
  * HOME       -               -                   ALONE          STRANDED         -
- * (STRANDED, and it is not any more: HOME or ADOPTED, whichever it was)
+ * (STRANDED, and it has one again: HOME or ADOPTED, whichever it was)
  *
  * ALONE: at first only candidate 0 is greeted, for patience_ms: ranks start in any order.  From then
  * on, and after each loss, a round goes through all candidates, nearest first; one that nobody listens
@@ -88,15 +88,23 @@ void ascent_welcomed(struct ascent *a, int64_t now); // the one on trial is the 
 void ascent_failed(struct ascent *a, enum ascent_end why, int64_t now); // the one on trial
 void ascent_lost(struct ascent *a, enum ascent_end why, int64_t now);   // the current one
 
-/* Somebody says that a candidate is there again.  Ignored but for a nearer one while ADOPTED; one that is left
- * alone is left alone on. */
+/* Somebody says that a candidate is there again.  Ignored but for a nearer one while ADOPTED, and for one that
+ * is left alone: the next round comes then, at the latest. */
 void ascent_hint(struct ascent *a, uint32_t candidate, int64_t now);
 
 /* The current one says that it has no way up, or that it has one again.  true: the one on trial is of no use
  * any more, its connection is to be dropped. */
 bool ascent_stranded(struct ascent *a, bool stranded, int64_t now);
+
 /* Have we none ourselves?  ALONE or STRANDED, and all candidates were greeted in vain. */
-bool ascent_is_stuck(const struct ascent *a);
+bool ascent_has_no_way(const struct ascent *a);
+
+/* Are we below one that has no way up? */
+bool ascent_is_stranded(const struct ascent *a);
+/* Are we below candidate 0? */
+bool ascent_is_home(const struct ascent *a);
+/* Is nobody but candidate 0 greeted for now, or at all? */
+bool ascent_is_patient(const struct ascent *a, int64_t now);
 
 /* What to do now; to be asked again after each thing that is done, until it is ASCENT_WAIT, and again
  * after each event and at `at`. */

@@ -38,7 +38,7 @@ get_number(const json_t *json, const char *name, uint32_t max, uint32_t *ret, st
     const json_t *value = json_object_get(json, name);
 
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
-        return err_set(err, -EPROTO, "hello: member \"%s\" is missing or out of range", name);
+        return err_set(err, -EPROTO, "member \"%s\" is missing or out of range", name);
     *ret = (uint32_t)json_integer_value(value);
     return 0;
 }
@@ -49,7 +49,7 @@ get_word(const json_t *json, const char *name, char ret[GREETING_WORD_MAX], stru
     const char *value = json_string_value(json_object_get(json, name));
 
     if (!value || strlen(value) >= GREETING_WORD_MAX)
-        return err_set(err, -EPROTO, "hello: member \"%s\" is missing or too long", name);
+        return err_set(err, -EPROTO, "member \"%s\" is missing or too long", name);
     strcpy(ret, value);
     return 0;
 }
@@ -64,7 +64,7 @@ get_window(const json_t *json, uint32_t *ret, struct err *err)
     if (get_number(json, "window", GREETING_WINDOW_MAX, ret, err) < 0)
         return -EPROTO;
     if (*ret < GREETING_WINDOW_MIN)
-        return err_set(err, -EPROTO, "hello: member \"window\" is out of range");
+        return err_set(err, -EPROTO, "member \"window\" is out of range");
     return 0;
 }
 
@@ -84,7 +84,7 @@ greeting_decode(const char *text, size_t size, struct greeting *ret, struct err 
     int rc = -EPROTO;
 
     if (!json)
-        return err_set(err, -EPROTO, "hello: not JSON");
+        return err_set(err, -EPROTO, "not JSON");
     if (get_number(json, "rank", TOPO_SIZE_MAX, &ret->rank, err) == 0 &&
         get_number(json, "size", TOPO_SIZE_MAX, &ret->size, err) == 0 &&
         get_number(json, "fanout", TOPO_SIZE_MAX, &ret->fanout, err) == 0 &&

@@ -17,6 +17,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Messages of one connection that wait here; the others wait in the sender.  The fewer, the less memory a
@@ -262,6 +263,7 @@ links_listen(struct links *l, const char *uri, char **ret_uri, struct err *err)
 
     if (rc < 0)
         return rc;
+    zsock_set_ipv6(l->below, strchr(uri, '[') != NULL); // else "*" would be printed as [::]
     if (zmq_bind(zsock_resolve(l->below), uri) < 0)
         return err_set(err, -errno, "cannot listen on %s: %s", uri, zmq_strerror(errno));
     if (zmq_getsockopt(zsock_resolve(l->below), ZMQ_LAST_ENDPOINT, endpoint, &size) < 0)

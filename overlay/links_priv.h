@@ -11,7 +11,7 @@
 #define LINKS_PAYLOAD_MAX INT32_MAX // what came is in memory already: overlay.c looks at its size
 
 struct links {
-    struct links_conf conf;           // cert and domain borrowed
+    struct links_conf conf;           // cert and zap borrowed
     struct loop *loop;                // borrowed
     const struct links_ops *ops;      // borrowed
     void *arg;                        // borrowed

@@ -190,6 +190,7 @@ connect_to(struct links_up *up, const char *uri, const char *server_key, struct 
 
     if (rc < 0)
         return err_set(err, rc, "cannot secure the connection to %s: %s", uri, err_name(rc));
+    zsock_set_ipv6(up->dealer, strchr(uri, '[') != NULL);
     if (zmq_connect(zsock, uri) < 0)
         return err_set(err, -errno, "cannot connect to %s: %s", uri, zmq_strerror(errno));
     return 0;

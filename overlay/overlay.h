@@ -32,22 +32,20 @@ struct overlay_conf {
     struct topo topo;
     const char *instance; // id of the cluster; equal on all ranks
     const char *hash;     // name of the hash algorithm; equal on all ranks
-    const char *const
-        *endpoints;            // URI of every rank, `topo.size` of them, NULL: that of one that is
-                               // neither above nor below; borrowed for life
+    /* URI of every rank, `topo.size` of them, NULL: that of one that is neither above nor below;
+     * borrowed for life. */
+    const char *const *endpoints;
     const char *const *listen; // URIs to bind
     size_t nlisten;
     int64_t heartbeat_ms; // a ping is due this often
     int64_t torpid_ms;    // a neighbour silent for this long is slow; 0: two heartbeats and a half
     int64_t timeout_ms;   // a neighbour silent for this long is lost
-    int64_t patience_ms;  // at the start nobody but the parent is greeted for so long; 0: 10 s
-    int64_t
-        client_ms; // a remote client that is full, and silent for this long, is cut off; 0: 30 s
-    size_t max_payload;      // bytes
+    int64_t patience_ms; // at the start nobody but the parent is greeted for so long; 0: 2 timeouts
+    int64_t client_ms;   // a remote client that is full and so long silent is cut off; 0: 30 s
+    size_t max_payload;  // bytes
     const struct cert *cert; // our key pair, borrowed for life; NULL: without CURVE
-    const char *const
-        *keys;              // public key of every rank, as `endpoints`; an entry that is NULL, or a
-                            // NULL array: ours
+    /* Public key of every rank, as `endpoints`; an entry that is NULL, or a NULL array: ours. */
+    const char *const *keys;
     const char *authorized; // directory with public keys of others; NULL: none
     uint64_t seed;          // of the chance in pauses; 0: any
 };

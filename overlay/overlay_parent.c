@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* overlay_parent.c - the way up: the ascent (ascent.h) says whom to greet and when; here it is done.
  *
- * link     welcomed                            fails                        silent, broken, BYE, WHO
- * trial    becomes `up`; a former `up` is      dropped, the ascent knows    -
- *          asked to let us go: `old`
- * up       -                                   -                            dropped: parent_gone()
- * old      -                                   -                            dropped: parent_gone()
+ * link     welcomed                  refused, closed   silent, broken, WHO       BYE
+ * trial    becomes `up`; a former    dropped           dropped                   dropped
+ *          `up` becomes `old`
+ * up       -                         -                 dropped: lose_parent()    dropped: lose_parent()
+ * old      -                         -                 dropped                   nothing more is asked by it
  *
- * `old` ends when everything asked by it is answered, both ways, or after DRAIN_MS.
+ * When a trial is dropped the ascent goes on; that of `up` or `old` ends a join: parent_gone().  `old` is
+ * asked to let us go, and ends when all that was asked by it is answered, both ways, or after DRAIN_MS.
+ * But a former `up` that has no way is told BYE and gone at once.  There is one `old` at a time: who would
+ * be the next parent is declined until then.
  *
  * A REFUSE of our parent in the tree, before anybody has let us in, is final: the configuration is
  * wrong.  Any other only means to try elsewhere. */
@@ -42,8 +45,9 @@ complain(struct overlay *o, uint32_t rank, int64_t now)
         o->complain_at = now + o->conf.heartbeat_ms;
     if (o->up.link || now < o->complain_at)
         return;
-    elog(ELOG_WARN, "cannot reach %s, rank %u at %s; still trying",
-         rank == o->ancestors[0] ? "the parent" : "anybody above", rank, o->conf.endpoints[rank]);
+    elog(ELOG_WARN, "cannot reach %s, rank %u at %s; still trying%s",
+         rank == o->ancestors[0] ? "the parent" : "anybody above", rank, o->conf.endpoints[rank],
+         o->is_turned_away ? ": it ends the connection; has it the same certificate?" : "");
     o->complain_at = now + COMPLAIN_MS;
 }
 
@@ -164,11 +168,11 @@ drain_parent(struct overlay *o)
     uplink_control(&o->old, CONTROL_LEAVE, o->status, NULL);
 }
 
-/* One that is stranded answers nothing any more. */
+/* One that has no way answers nothing any more. */
 static void
 retire_parent(struct overlay *o)
 {
-    if (o->ascent.state != ASCENT_STRANDED) {
+    if (!ascent_is_stranded(&o->ascent)) {
         drain_parent(o);
         return;
     }
@@ -189,7 +193,7 @@ move_in(struct overlay *o, const struct greeting *g)
     o->complain_at = 0;
     peer_on(&o->up.peer, PEER_EV_ACCEPTED, loop_now(o->loop));
     ascent_welcomed(&o->ascent, loop_now(o->loop));
-    elog(ELOG_INFO, "%s rank %u on %s", o->ascent.current == 0 ? "joined parent" : "adopted by",
+    elog(ELOG_INFO, "%s rank %u on %s", ascent_is_home(&o->ascent) ? "joined parent" : "adopted by",
          g->rank, g->hostname);
     uplink_control(&o->up, CONTROL_STATE, o->status, NULL);
     o->ops->parent_online(o->arg, o->up.joined);
@@ -200,7 +204,7 @@ move_in(struct overlay *o, const struct greeting *g)
 static bool
 must_stay(const struct overlay *o)
 {
-    return o->up.link && o->old.link && o->ascent.state != ASCENT_STRANDED;
+    return o->up.link && o->old.link && !ascent_is_stranded(&o->ascent);
 }
 
 static void
@@ -236,7 +240,7 @@ on_refuse(struct overlay *o, const struct msg *m)
 {
     AUTO(free) char *text = xstrdup(msg_text(m) ? msg_text(m) : "no reason given");
 
-    if (o->joined > 0 || o->ascent.trial != 0) {
+    if (o->joined > 0 || o->trial.peer.rank != o->ancestors[0]) {
         elog(o->up.link ? ELOG_DEBUG : ELOG_WARN, "rank %u refused this rank: %s",
              o->trial.peer.rank, text);
         fail_trial(o, ASCENT_REFUSED);
@@ -272,9 +276,9 @@ on_bye(struct overlay *o, struct uplink *u)
 }
 
 static void
-on_pong(struct overlay *o, bool is_stranded)
+on_pong(struct overlay *o, uint32_t status)
 {
-    if (ascent_stranded(&o->ascent, is_stranded, loop_now(o->loop)))
+    if (ascent_stranded(&o->ascent, status & CONTROL_NO_WAY, loop_now(o->loop)))
         uplink_drop(&o->trial);
     climb_soon(o);
 }
@@ -283,7 +287,7 @@ on_pong(struct overlay *o, bool is_stranded)
 static void
 on_nearer(struct overlay *o, uint32_t rank)
 {
-    for (uint32_t i = 0; i < o->ascent.conf.count; i++) {
+    for (uint32_t i = 0; i < o->nancestors; i++) {
         if (o->ancestors[i] == rank)
             ascent_hint(&o->ascent, i, loop_now(o->loop));
     }
@@ -304,7 +308,7 @@ on_control(struct overlay *o, struct uplink *u, const struct msg *m)
         break;
     case CONTROL_PONG:
         if (u == &o->up)
-            on_pong(o, m->status & 1);
+            on_pong(o, m->status);
         break;
     case CONTROL_CREDIT:
         on_credit(o, u, m);
@@ -361,13 +365,6 @@ overlay_parent_receive(void *arg, struct links_up *link, struct msg *m)
         from_above(o, u, m);
 }
 
-/* There is nobody else to try: ZeroMQ tries again by itself. */
-static bool
-is_patient(const struct overlay *o)
-{
-    return o->ascent.conf.count == 1 || loop_now(o->loop) < o->ascent.patient_until;
-}
-
 void
 overlay_parent_cut(void *arg, struct links_up *link, enum links_end why)
 {
@@ -379,30 +376,47 @@ overlay_parent_cut(void *arg, struct links_up *link, enum links_end why)
     if (why == LINKS_UNAUTHORISED)
         elog_limited(&o->strange, ELOG_ERR, "rank %u at %s does not accept our key, or has another",
                      u->peer.rank, uri_of(o, u));
-    if (why == LINKS_CLOSED && u == &o->trial && is_patient(o))
-        return;
+    if (why == LINKS_CLOSED && u == &o->trial && ascent_is_patient(&o->ascent, loop_now(o->loop)))
+        return; // there is nobody else to try: ZeroMQ tries again by itself
+    if (u == &o->trial)
+        o->is_turned_away = o->conf.cert && why != LINKS_CLOSED;
     if (why != LINKS_CLOSED || u == &o->trial)
         lose(o, u, why == LINKS_CLOSED ? ASCENT_CLOSED : ASCENT_BROKEN, "the connection broke");
 }
 
-const struct uplink *
-overlay_parent_link(const struct overlay *o, uint64_t joined)
+/* 0 is the one in use. */
+static bool
+is_link_of(const struct overlay *o, const struct uplink *u, uint64_t joined)
 {
-    if (o->up.link && (joined == 0 || joined == o->up.joined))
+    return u->link && (joined == u->joined || (joined == 0 && u == &o->up));
+}
+
+struct uplink *
+overlay_parent_link(struct overlay *o, uint64_t joined)
+{
+    if (is_link_of(o, &o->up, joined))
         return &o->up;
-    return o->old.link && joined == o->old.joined ? &o->old : NULL;
+    return is_link_of(o, &o->old, joined) ? &o->old : NULL;
 }
 
 bool
-overlay_parent_is_stranded(const struct overlay *o)
+overlay_parent_is_full(const struct overlay *o, uint64_t joined)
 {
-    return o->conf.rank != 0 && ascent_is_stuck(&o->ascent);
+    if (is_link_of(o, &o->up, joined))
+        return window_is_full(&o->up.flow.out);
+    return is_link_of(o, &o->old, joined) && window_is_full(&o->old.flow.out);
 }
 
 bool
-overlay_parent_is_placed(const struct overlay *o)
+overlay_has_no_way(const struct overlay *o)
 {
-    return o->conf.rank == 0 || (o->up.link && o->ascent.state != ASCENT_STRANDED);
+    return o->conf.rank != 0 && ascent_has_no_way(&o->ascent);
+}
+
+bool
+overlay_is_placed(const struct overlay *o)
+{
+    return o->conf.rank == 0 || (o->up.link && !ascent_is_stranded(&o->ascent));
 }
 
 /* --- time --- */
@@ -438,21 +452,19 @@ overlay_parent_beat(struct overlay *o, int64_t now)
 /* --- life --- */
 
 /* The nearest ancestors, and rank 0. */
-static uint32_t
+static void
 list_ancestors(struct overlay *o)
 {
     const struct topo *topo = &o->conf.topo;
-    uint32_t count = 0;
     uint32_t rank;
 
     o->ancestors = xcalloc(ASCENT_COUNT_MAX, sizeof(*o->ancestors));
     for (rank = topo_parent(topo, o->conf.rank); rank != TOPO_NONE;
          rank = topo_parent(topo, rank)) {
-        if (count < ASCENT_COUNT_MAX)
-            count++;
-        o->ancestors[count - 1] = rank;
+        if (o->nancestors < ASCENT_COUNT_MAX)
+            o->nancestors++;
+        o->ancestors[o->nancestors - 1] = rank;
     }
-    return count;
 }
 
 void
@@ -474,7 +486,8 @@ overlay_parent_init(struct overlay *o)
     loop_timer_init(&o->climb, climb, o);
     if (c->rank == 0)
         return;
-    conf.count = list_ancestors(o);
+    list_ancestors(o);
+    conf.count = o->nancestors;
     ascent_init(&o->ascent, &conf, loop_now(o->loop));
     climb_soon(o);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* overlay_priv.h - what the files of the overlay share:
  *
- * overlay.c           life, time, sending, our own status
- * overlay_children.c  what comes from below: greetings of children, their control messages
+ * overlay.c           life, time, our own status, questions
+ * overlay_send.c      sending, counting, the next hop
+ * overlay_children.c  the children: their table, losing them
+ * overlay_below.c     what comes from below: greetings of children, their control messages
  * overlay_clients.c   remote clients
  * overlay_parent.c    the way up: greeting, losing and changing parents
  * overlay_uplink.c    one link upward, whoever is at its end
@@ -80,12 +82,14 @@ struct overlay {
     struct links *links;           // owned
     struct greeting greeting;      // what we say of ourselves
     uint32_t *ancestors;           // owned: the candidates of the ascent, by number
-    struct ascent ascent;          // whom to greet; unused at rank 0
-    struct uplink up;              // in use
-    struct uplink trial;           // greeted
-    struct uplink old;             // drained
-    uint64_t joined;               // number of the last join
-    int64_t complain_at;           // ms: when to log again that nobody above is in reach
+    uint32_t nancestors;
+    struct ascent ascent;    // whom to greet; unused at rank 0
+    struct uplink up;        // in use
+    struct uplink trial;     // greeted
+    struct uplink old;       // drained
+    uint64_t joined;         // number of the last join
+    bool is_turned_away;     // the last trial had a connection, which ended without a word
+    int64_t complain_at;     // ms: when to log again that nobody above is in reach
     struct child **children; // owned array of owned: nhome of the tree in rank order, then adopted
     size_t nhome;
     size_t nchildren;
@@ -114,6 +118,8 @@ struct overlay {
 /* --- overlay.c --- */
 /* A child's status changed: so may ours. */
 void overlay_update_status(struct overlay *o);
+
+/* --- overlay_send.c --- */
 /* Send and count.  1: this made the window full; 0; -errno. */
 int overlay_send_counted(struct overlay *o, enum overlay_neighbour kind, struct links_outlet *to,
                          struct window *w, struct msg *m);
@@ -138,8 +144,23 @@ struct child *overlay_children_toward(const struct overlay *o, uint32_t rank);
 void overlay_children_cut(struct overlay *o, struct child *c);
 void overlay_children_on_cut(void *overlay, const struct msg_zmq_peer *peer);
 void overlay_children_reap(struct overlay *o);
-void overlay_children_receive(void *overlay, const struct msg_zmq_peer *peer, struct msg *m);
-bool overlay_children_may_bundle(void *overlay, const struct msg_zmq_peer *peer);
+/* One that is adopted. */
+struct child *overlay_children_adopt(struct overlay *o, uint32_t rank);
+/* One is online: of those that are adopted and LOST, those below it are its own to tell of. */
+void overlay_children_forget_below(struct overlay *o, uint32_t rank);
+/* It is linked, and greets again: what it was asked is over, it itself is not. */
+void overlay_children_unlink(struct overlay *o, struct child *c);
+/* These two may free it.  It is linked; it has left in order. */
+void overlay_children_leave(struct overlay *o, struct child *c);
+/* It is linked; it goes as LOST, but as one that has left if it was on its way elsewhere. */
+void overlay_children_lose(struct overlay *o, struct child *c, const char *why);
+struct overlay_from overlay_from_child(const struct child *c);
+/* Tell what it sent and we have taken, if it does not know yet. */
+void overlay_credit_child(struct overlay *o, struct child *c);
+
+/* --- overlay_below.c --- */
+void overlay_below_receive(void *overlay, const struct msg_zmq_peer *peer, struct msg *m);
+bool overlay_below_may_bundle(void *overlay, const struct msg_zmq_peer *peer);
 int overlay_control_down(struct overlay *o, const struct msg_zmq_peer *to, enum control what,
                          const char *text);
 
@@ -166,12 +187,14 @@ void overlay_parent_mute(struct overlay *o);
 void overlay_parent_beat(struct overlay *o, int64_t now);
 /* End the link that is drained, if it is. */
 void overlay_parent_reap(struct overlay *o);
-/* Has it tried everybody above in vain, or has the one that let it in? */
-bool overlay_parent_is_stranded(const struct overlay *o);
+/* Have we greeted everybody above in vain, or has the one we are below, and so have we since? */
+bool overlay_has_no_way(const struct overlay *o);
 /* Is somebody above in reach, for all that is known? */
-bool overlay_parent_is_placed(const struct overlay *o);
+bool overlay_is_placed(const struct overlay *o);
 /* The link of that join; 0: the one in use.  NULL: it is over. */
-const struct uplink *overlay_parent_link(const struct overlay *o, uint64_t joined);
+struct uplink *overlay_parent_link(struct overlay *o, uint64_t joined);
+/* Is its window full? */
+bool overlay_parent_is_full(const struct overlay *o, uint64_t joined);
 void overlay_parent_receive(void *overlay, struct links_up *from, struct msg *m);
 void overlay_parent_cut(void *overlay, struct links_up *up, enum links_end why);
 

@@ -114,6 +114,19 @@ secure(struct boot *b, struct err *err)
     return 0;
 }
 
+/* By hand, there is none. */
+static int
+tell_no_launcher(const struct boot *b, int rc, struct err *err)
+{
+    const struct err why = *err;
+
+    if (b->method == BOOT_PMIX && !getenv("PMIX_NAMESPACE"))
+        return err_set(err, rc, "%s (by hand there is no launcher: use srun --mpi=pmix)", why.text);
+    if (b->method == BOOT_PMI && !b->asked.use_stdio && !getenv("PMI_FD"))
+        return err_set(err, rc, "%s (by hand there is no launcher: use mpiexec.hydra)", why.text);
+    return rc;
+}
+
 static int
 open_job(struct boot *b, struct err *err)
 {
@@ -123,7 +136,7 @@ open_job(struct boot *b, struct err *err)
                                    : job_open_pmix(&b->job, &conf, err);
 
     if (rc < 0)
-        return rc;
+        return tell_no_launcher(b, rc, err);
     b->rank = b->job.rank;
     b->topo.size = b->job.size;
     set_instance(b, b->job.name);
@@ -164,6 +177,7 @@ boot_fill(struct boot *b, const char *rundir, struct err *err)
     b->rundir = xstrdup(rundir);
     b->endpoints = xcalloc(b->topo.size, sizeof(*b->endpoints));
     b->keys = xcalloc(b->topo.size, sizeof(*b->keys));
+    b->hostnames = xcalloc(b->topo.size, sizeof(*b->hostnames));
     if (b->job.ops) {
         rc = boot_choose_listen(b, rundir, err);
         b->endpoints[b->rank] = rc == 0 ? xstrdup(b->listen) : NULL;
@@ -220,9 +234,11 @@ boot_close(struct boot *b, bool in_order)
     for (uint32_t r = 0; b->endpoints && r < b->topo.size; r++) {
         free(b->endpoints[r]);
         free(b->keys[r]);
+        free(b->hostnames[r]);
     }
     free(b->endpoints);
     free(b->keys);
+    free(b->hostnames);
     free(b->listen);
     free(b->rundir);
     for (size_t i = 0; i < b->nnamed; i++)

@@ -50,23 +50,24 @@ struct boot {
     size_t nnamed;
     struct hostlist hosts; // likewise
     long port;             // likewise; 0: nothing
+    struct err wrong;      // what boot_on_conf() did not take: "NAME: why"; "": nothing
     struct boot_asked asked;
-    enum boot_method method;           // after boot_open(), like all that follow
-    struct topo topo;                  //
-    uint32_t rank;                     //
-    char instance[BOOT_INSTANCE_SIZE]; //
-    struct job job;                    // ops NULL: there is no launcher
-    bool has_cert;                     // links are secured, with:
-    struct cert cert;                  //
-    char *listen;                      // owned: what to bind; after boot_fill()
-    char **endpoints;                  // owned array of owned URIs, by rank; NULL: not known
-    char **keys;                       // owned array of owned Z85 public keys, by rank;
-                                       // NULL: not known, or without a launcher: as ours
-    char *rundir;                      // owned; after boot_fill()
-    bool
-        has_made_rundir; // it was not there; after boot_exchange(): before any rank of the job came
-    int presence;        // fd of rollcall.h while the others are waited for, or -1
-    int maker;           // likewise, for the run directory
+    enum boot_method method; // after boot_open(), like all that follow
+    struct topo topo;
+    uint32_t rank;
+    char instance[BOOT_INSTANCE_SIZE];
+    struct job job; // ops NULL: there is no launcher
+    bool has_cert;  // links are secured, with:
+    struct cert cert;
+    char *listen;         // owned: what to bind; after boot_fill()
+    char **endpoints;     // owned array of owned URIs, by rank; NULL: not known
+    char **keys;          // owned array of owned Z85 public keys, by rank;
+                          // NULL: not known, or without a launcher: as ours
+    char **hostnames;     // owned array of owned names, by rank; NULL: nobody has told
+    char *rundir;         // owned; after boot_fill()
+    bool has_made_rundir; // by us; after boot_exchange(): by us or others of the job
+    int presence;         // fd of rollcall.h while the others are waited for, or -1
+    int maker;            // likewise, for the run directory
 };
 
 #define BOOT_INIT \
@@ -78,7 +79,7 @@ struct boot {
 int boot_method_parse(const char *name, enum boot_method *ret);
 
 /* A name and value of a configuration file: "endpoint.R" = URI, "hosts" = list, "port" = number.
- * -EINVAL for any other name and for wrong values; has the form that opt_load_conf() wants. */
+ * -errno and b->wrong for any other name and for wrong values; has the form that opt_load_conf() wants. */
 int boot_on_conf(void *boot, const char *name, const char *value);
 
 /* Choose the method, find rank, size and instance; with a launcher begin to talk to it, and make a key

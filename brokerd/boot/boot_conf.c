@@ -19,24 +19,40 @@ take_endpoint(struct boot *b, const char *number, const char *uri)
     long rank;
 
     if (units_parse_long(number, 0, UINT32_MAX, &rank) < 0)
-        return -EINVAL;
+        return err_set(&b->wrong, -EINVAL, "'%.100s' is not the number of a rank", number);
     b->named = xrealloc(b->named, (b->nnamed + 1) * sizeof(*b->named));
     b->named[b->nnamed++] = (struct boot_named){(uint32_t)rank, xstrdup(uri)};
     return 0;
+}
+
+static int
+take_port(struct boot *b, const char *value)
+{
+    int rc = units_parse_long(value, 1, UINT16_MAX, &b->port);
+
+    return rc < 0 ? err_set(&b->wrong, rc, "'%.100s': a port is a number from 1 to 65535", value)
+                  : 0;
+}
+
+static int
+take(struct boot *b, const char *name, const char *value)
+{
+    if (strncmp(name, ENDPOINT, sizeof(ENDPOINT) - 1) == 0)
+        return take_endpoint(b, name + sizeof(ENDPOINT) - 1, value);
+    if (strcmp(name, "port") == 0)
+        return take_port(b, value);
+    if (strcmp(name, "hosts") == 0)
+        return hostlist_add(&b->hosts, value, TOPO_SIZE_MAX, &b->wrong);
+    return err_set(&b->wrong, -EINVAL, "there is no such option");
 }
 
 int
 boot_on_conf(void *arg, const char *name, const char *value)
 {
     struct boot *b = arg;
+    int rc = take(b, name, value);
 
-    if (strncmp(name, ENDPOINT, sizeof(ENDPOINT) - 1) == 0)
-        return take_endpoint(b, name + sizeof(ENDPOINT) - 1, value);
-    if (strcmp(name, "port") == 0)
-        return units_parse_long(value, 1, UINT16_MAX, &b->port);
-    if (strcmp(name, "hosts") == 0)
-        return hostlist_add(&b->hosts, value, TOPO_SIZE_MAX, NULL);
-    return -EINVAL;
+    return rc < 0 ? err_prefix(&b->wrong, rc, "%s", name) : 0;
 }
 
 /* --- which of the hosts are we? --- */
@@ -102,8 +118,10 @@ fill_from_hosts(struct boot *b)
 {
     long port = b->port > 0 ? b->port : BOOT_PORT;
 
-    for (size_t r = 0; r < b->hosts.count; r++)
+    for (size_t r = 0; r < b->hosts.count; r++) {
         boot_set(&b->endpoints[r], xasprintf("tcp://%s:%ld", b->hosts.names[r], port));
+        boot_set(&b->hostnames[r], xstrdup(b->hosts.names[r]));
+    }
 }
 
 /* A host listens at its address if that is what it is named by, or else at all it has: a name cannot be
@@ -136,8 +154,9 @@ boot_fill_from_conf(struct boot *b, struct err *err)
         uint32_t rank = b->named[i].rank;
 
         if (rank >= b->topo.size)
-            return err_set(err, -EINVAL, "%s: " ENDPOINT "%u: there are only %u ranks", b->source,
-                           rank, b->topo.size);
+            return err_set(err, -EINVAL, "%s: " ENDPOINT "%u: there %s only %u %s", b->source, rank,
+                           b->topo.size == 1 ? "is" : "are", b->topo.size,
+                           b->topo.size == 1 ? "rank" : "ranks");
         boot_set(&b->endpoints[rank], xstrdup(b->named[i].uri));
         is_host = is_host && rank != b->rank;
     }

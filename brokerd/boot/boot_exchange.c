@@ -95,13 +95,15 @@ make_uri(const struct boot *b, const char *uri, struct card *card, struct err *e
     return 0;
 }
 
+/* One word, also in a list with commas between. */
 static void
-set_host(struct card *card)
+set_host(char ret[CARD_WORD_SIZE])
 {
-    if (gethostname(card->host, sizeof(card->host) - 1) < 0 || card->host[0] == '\0')
-        strcpy(card->host, "unknown");
-    for (char *p = card->host; *p; p++)
-        *p = isgraph((unsigned char)*p) ? *p : '?';
+    memset(ret, 0, CARD_WORD_SIZE);
+    if (gethostname(ret, CARD_WORD_SIZE - 1) < 0 || ret[0] == '\0')
+        strcpy(ret, "unknown");
+    for (char *p = ret; *p; p++)
+        *p = isgraph((unsigned char)*p) && *p != ',' ? *p : '?';
 }
 
 static int
@@ -112,7 +114,7 @@ publish(struct boot *b, const char *uri, struct card *card, struct err *err)
 
     if (rc < 0)
         return rc;
-    set_host(card);
+    set_host(card->host);
     snprintf(card->key, sizeof(card->key), "%s", b->has_cert ? b->cert.public_key : "");
     snprintf(card->instance, sizeof(card->instance), "%s", b->instance);
     card->size = b->topo.size;
@@ -242,6 +244,15 @@ read_card(struct boot *b, uint32_t rank, struct card *ret, struct err *err)
     return rc < 0 ? err_prefix(err, rc, "rank %" PRIu32, rank) : 0;
 }
 
+static void
+keep(struct boot *b, uint32_t rank, const struct card *card)
+{
+    boot_set(&b->endpoints[rank], xstrdup(card->uri));
+    boot_set(&b->hostnames[rank], xstrdup(card->host));
+    if (b->has_cert)
+        boot_set(&b->keys[rank], xstrdup(card->key));
+}
+
 static int
 learn(struct boot *b, uint32_t rank, struct err *err)
 {
@@ -253,12 +264,9 @@ learn(struct boot *b, uint32_t rank, struct err *err)
                      card.host);
     if (rc == 0 && boot_check(card.uri, BOOT_CONNECT, b->has_cert, err) < 0)
         rc = err_prefix(err, -EPROTO, "rank %" PRIu32 " on %s", rank, card.host);
-    if (rc < 0)
-        return rc;
-    boot_set(&b->endpoints[rank], xstrdup(card.uri));
-    if (b->has_cert)
-        boot_set(&b->keys[rank], xstrdup(card.key));
-    return 0;
+    if (rc == 0)
+        keep(b, rank, &card);
+    return rc;
 }
 
 static int
@@ -319,9 +327,7 @@ boot_exchange(void *arg, const char *uri, struct err *err)
     share_rundir(b, true);
     if ((rc = compare_with_root(b, &card, err)) < 0 || (rc = learn_above(b, err)) < 0)
         return rc;
-    boot_set(&b->endpoints[b->rank], xstrdup(card.uri));
-    if (b->has_cert)
-        boot_set(&b->keys[b->rank], xstrdup(card.key));
+    keep(b, b->rank, &card);
     if (b->has_cert || b->rank == 0)
         rc = learn_below(b, err);
     if (!has_keys_to_learn(b))
@@ -333,12 +339,12 @@ int
 boot_settled(void *arg, struct err *err)
 {
     struct boot *b = arg;
-    struct card card;
+    char host[CARD_WORD_SIZE];
     int rc = 0;
 
-    set_host(&card);
+    set_host(host);
     if (has_keys_to_learn(b))
-        rc = wait_for_all(b, card.host, err);
+        rc = wait_for_all(b, host, err);
     boot_leave_rollcall(b);
     return rc;
 }

@@ -18,7 +18,7 @@
 struct card {
     char uri[CARD_URI_SIZE];       // where the rank listens
     char key[CARD_KEY_SIZE];       // Z85 public key; "": its links are not secured
-    char host[CARD_WORD_SIZE];     // for people
+    char host[CARD_WORD_SIZE];     // what it calls itself
     char instance[CARD_WORD_SIZE]; // as the rank sees the cluster, like all that follow
     uint32_t size;
     uint32_t fanout;

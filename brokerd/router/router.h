@@ -69,6 +69,8 @@ struct router_patience {
     int64_t late; // after its parent started, when it has not come
 };
 void router_set_patience(struct router *r, struct loop *loop, const struct router_patience *p);
+/* What fits the heartbeat and the timeout of the overlay. */
+struct router_patience router_patience_of(int64_t heartbeat_ms, int64_t timeout_ms);
 
 /* Call the parent; *request is finished.  fn as in rpc.h: exactly one call of it, or a stream's; it may
  * come from inside, with EHOSTUNREACH (no parent, and not ROUTER_REPLAY) or EAGAIN (too many calls). */

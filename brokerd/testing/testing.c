@@ -20,6 +20,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <unistd.h>
 #include <stdio.h>
 
 #define START_MS 30000
@@ -27,13 +28,17 @@
 
 /* --- ranks --- */
 
-/* NULL and -EINVAL: there is none. */
+/* NULL and an error: there is none, or not in this process. */
 static struct testing_rank *
 find_rank(struct xylem_cluster *c, uint32_t rank)
 {
-    if (rank < c->size)
+    if (c->pid != getpid())
+        err_set(&c->err, -ENOTSUP, "the ranks are those of process %d, which has forked this one",
+                (int)c->pid);
+    else if (rank >= c->size)
+        err_set(&c->err, -EINVAL, "there is no rank %u", rank);
+    else
         return &c->ranks[rank];
-    err_set(&c->err, -EINVAL, "there is no rank %u", rank);
     return NULL;
 }
 
@@ -149,10 +154,16 @@ int
 xylem_testing_start(xylem_cluster_t **ret, const struct xylem_testing_conf *conf, char *errors)
 {
     static const struct xylem_testing_conf defaults;
-    struct xylem_cluster *c = xcalloc(1, sizeof(*c));
+    struct xylem_cluster *c;
     int rc;
 
-    testing_process_init();
+    *ret = NULL;
+    if (!testing_process_init()) {
+        if (errors)
+            snprintf(errors, XYLEM_ERROR_MAX, "no ranks in a child that was forked after others");
+        return -ENOTSUP;
+    }
+    c = xcalloc(1, sizeof(*c));
     list_init(&c->node);
     testing_enlist(c);
     rc = start_all(c, conf ? conf : &defaults);
@@ -169,7 +180,7 @@ xylem_testing_stop(xylem_cluster_t **cluster)
 {
     struct xylem_cluster *c = TAKE(*cluster);
 
-    if (!c)
+    if (!c || c->pid != getpid()) // in a forked child there is nothing to stop
         return;
     testing_delist(c);
     end_all(c);

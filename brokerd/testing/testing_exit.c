@@ -18,6 +18,8 @@
 
 static const int handled[] = {SIGINT, SIGTERM}; // by CZMQ
 
+static pid_t process; // whose threads there are
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of the list
 static struct list clusters = {&clusters, &clusters};
 
@@ -64,15 +66,17 @@ init_process(void)
     for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
         sigaction(handled[i], &before[i], NULL);
     zsys_set_pipehwm(0);
+    process = getpid();
     atexit(stop_what_is_left); // it comes before CZMQ's own, which is older
 }
 
-void
+bool
 testing_process_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, init_process);
+    return process == getpid();
 }
 
 void

@@ -60,7 +60,8 @@ void testing_nap(void);
 
 /* --- testing_exit.c --- */
 /* For the process, at the first start. */
-void testing_process_init(void);
+/* false: this is a child that was forked behind it, which cannot have ranks. */
+bool testing_process_init(void);
 /* One that is still there when the program exits is stopped then. */
 void testing_enlist(struct xylem_cluster *c);
 void testing_delist(struct xylem_cluster *c);

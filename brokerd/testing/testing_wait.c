@@ -155,8 +155,8 @@ xylem_testing_wait(xylem_cluster_t *c, const char *state, int timeout_ms)
     enum subtree_status status;
     int rc;
 
-    if (strcmp(state, DOWN) != 0 && peer_status_parse(state, &status) < 0)
-        return err_set(&c->err, -EINVAL, "%s: no such state", state);
+    if (!state || (strcmp(state, DOWN) != 0 && peer_status_parse(state, &status) < 0))
+        return err_set(&c->err, -EINVAL, "%s: no such state", state ? state : "NULL");
     while ((rc = testing_take_news(c)) == 0 && !has_come(c, &look, state)) {
         if (clock_ms() >= deadline) {
             rc = time_out(c, &look, state, timeout_ms);

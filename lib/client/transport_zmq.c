@@ -326,6 +326,7 @@ static int
 start(struct zmq *z, const struct uri *uri, const char *cert, struct err *err)
 {
     int rc = cert ? apply_cert(z, cert, err) : 0;
+    int ipv6 = strchr(uri->text, '[') != NULL;
 
     if (rc < 0)
         return rc;
@@ -337,6 +338,7 @@ start(struct zmq *z, const struct uri *uri, const char *cert, struct err *err)
         z->path = xstrdup(uri->path);
     zmq_socket_monitor(z->dealer, MONITOR_ADDRESS, MONITOR_EVENTS);
     zmq_connect(z->monitor, MONITOR_ADDRESS);
+    zmq_setsockopt(z->dealer, ZMQ_IPV6, &ipv6, sizeof(ipv6));
     if (zmq_connect(z->dealer, uri->text) < 0)
         return err_set(err, -zmq_errno(), "%s: %s", uri->text, zmq_strerror(zmq_errno()));
     return 0;

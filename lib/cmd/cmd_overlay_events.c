@@ -93,10 +93,17 @@ print_events(json_t *answer, json_int_t after)
     return json_integer_value(json_object_get(answer, "last"));
 }
 
+static json_int_t
+get_run(const json_t *answer)
+{
+    return json_integer_value(json_object_get(answer, "run"));
+}
+
 int
 overlay_events(int argc, char **argv)
 {
     json_int_t last = 0;
+    json_int_t run = 0; // of rank 0, which begins to count anew
     bool again = false;
     int status = CMD_OK;
     xylem_t *x;
@@ -105,14 +112,16 @@ overlay_events(int argc, char **argv)
     x = cmd_open(&program);
     do {
         AUTO(free)
-        char *request =
-            xasprintf("{\"after\":%lld,\"wait\":%s}", (long long)last, again ? "true" : "false");
+        char *request = again ? xasprintf("{\"after\":%lld,\"wait\":true,\"run\":%lld}",
+                                          (long long)last, (long long)run)
+                              : xstrdup("{}");
         json_t *answer =
             cmd_rpc_json(&program, x, "overlay.history", XYLEM_RANK_ANY, request, NULL);
 
         status = answer ? CMD_OK : CMD_FAILED;
         if (answer)
-            last = print_events(answer, last);
+            last = print_events(answer, get_run(answer) == run ? last : 0);
+        run = get_run(answer);
         json_decref(answer);
         again = true;
     } while (follow && status == CMD_OK && !cmd_output_failed());

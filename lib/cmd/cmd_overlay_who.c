@@ -74,15 +74,32 @@ struct hosts {
     uint32_t count;
 };
 
+/* A name may be empty: that of a rank nobody knows the host of. */
 static void
-split_hosts(struct hosts *h, char **text)
+split_hosts(struct hosts *h, const char *text)
 {
     char *next;
 
-    h->text = TAKE(*text);
-    h->names = xcalloc(strlen(h->text) + 1, sizeof(*h->names));
-    for (char *name = strtok_r(h->text, ",", &next); name; name = strtok_r(NULL, ",", &next))
-        h->names[h->count++] = name;
+    next = h->text = xstrdup(text);
+    h->names = xcalloc(strlen(text) + 1, sizeof(*h->names));
+    while (next)
+        h->names[h->count++] = strsep(&next, ",");
+}
+
+/* Rank 0 knows all hosts; others only those above and below them, if a launcher has started them. */
+static int
+ask_hosts(xylem_t *x, struct hosts *ret)
+{
+    json_t *answer =
+        cmd_rpc_json(&lookup_program, x, "attr.get", 0, "{\"name\":\"hostlist\"}", "hostlist");
+    const char *list = json_string_value(json_object_get(answer, "value"));
+
+    if (list)
+        split_hosts(ret, list);
+    else if (answer)
+        cmd_fail(&lookup_program, "malformed answer to attr.get");
+    json_decref(answer);
+    return list ? CMD_OK : CMD_FAILED;
 }
 
 static bool
@@ -91,20 +108,30 @@ is_ranks(const char *target)
     return target[0] && strspn(target, "0123456789,-") == strlen(target);
 }
 
+static int
+parse_rank(const char *text, uint32_t count, long *ret)
+{
+    if (units_parse_long(text, 0, (long)count - 1, ret) == 0)
+        return CMD_OK;
+    return cmd_fail(&lookup_program, "%s: there is no such rank, there are %u", text, count);
+}
+
 /* "4" or "4-7". */
 static int
 parse_range(char *text, uint32_t count, long *ret_first, long *ret_last)
 {
     char *dash = strchr(text, '-');
+    int status;
 
     if (dash)
         *dash++ = '\0';
-    if (count == 0 || units_parse_long(text, 0, (long)count - 1, ret_first) < 0)
-        return -1;
+    status = parse_rank(text, count, ret_first);
     *ret_last = *ret_first;
-    if (dash && units_parse_long(dash, *ret_first, (long)count - 1, ret_last) < 0)
-        return -1;
-    return 0;
+    if (status == CMD_OK && dash)
+        status = parse_rank(dash, count, ret_last);
+    if (status == CMD_OK && *ret_last < *ret_first)
+        return cmd_fail(&lookup_program, "%s-%s: not a range of ranks", text, dash);
+    return status;
 }
 
 static int
@@ -112,28 +139,37 @@ print_hosts(const struct hosts *h, const char *target)
 {
     AUTO(free) char *copy = xstrdup(target);
     AUTO(buf) struct buf out = BUF_INIT;
+    size_t n = 0;
     char *next;
 
     for (char *word = strtok_r(copy, ",", &next); word; word = strtok_r(NULL, ",", &next)) {
-        long first, last;
+        long first = 0, last = 0;
+        int status = parse_range(word, h->count, &first, &last);
 
-        if (parse_range(word, h->count, &first, &last) < 0)
-            return cmd_fail(&lookup_program, "%s: there is no such rank", target);
+        if (status != CMD_OK)
+            return status;
         for (; first <= last; first++)
-            buf_printf(&out, "%s%s", out.size > 0 ? "," : "", h->names[first]);
+            buf_printf(&out, "%s%s", n++ > 0 ? "," : "", h->names[first]);
     }
     puts(buf_str(&out));
     return CMD_OK;
 }
 
+/* Is it a word of the list: as a whole, or the part before its first dot? */
 static bool
 is_one_of(const char *name, const char *list)
 {
     size_t length = strlen(name);
+    size_t label = strcspn(name, ".");
 
-    for (const char *at = list; (at = strstr(at, name)); at++) {
-        if ((at == list || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+    for (const char *word = list; label > 0; word++) {
+        size_t size = strcspn(word, ",");
+
+        if ((size == length || size == label) && strncmp(word, name, size) == 0)
             return true;
+        word += size;
+        if (*word == '\0')
+            return false;
     }
     return false;
 }
@@ -166,13 +202,8 @@ overlay_lookup(int argc, char **argv)
     int i = cmd_parse(&lookup_program, argc, argv, 1, CMD_MANY);
     struct hosts hosts = {0};
     xylem_t *x = cmd_open(&lookup_program);
-    char *list = NULL;
-    int status = CMD_OK;
+    int status = ask_hosts(x, &hosts);
 
-    if (xylem_getattr(x, "hostlist", &list) < 0)
-        status = cmd_fail_x(&lookup_program, x, "hostlist");
-    else
-        split_hosts(&hosts, &list);
     for (; i < argc && status == CMD_OK; i++)
         status = is_ranks(argv[i]) ? print_hosts(&hosts, argv[i]) : print_ranks(&hosts, argv[i]);
     free(hosts.names);

@@ -18,7 +18,7 @@ static const struct command commands[] = {
     {"kvs", "keys: get, put, ls, dir, unlink, link, mkdir, ...", cmd_kvs},
     {"stats", "counters of one rank or all", cmd_stats},
     {"top", "what all ranks do, again and again", cmd_top},
-    {"overlay", "the tree of ranks: status", cmd_overlay},
+    {"overlay", "the tree of ranks: status, errors, events, parentof, lookup", cmd_overlay},
     {"ping", "measure the way to a rank and back", cmd_ping},
     {"getattr", "print an attribute of a rank", cmd_getattr},
     {"lsattr", "list the attributes of a rank", cmd_lsattr},

@@ -20,6 +20,8 @@ enum control {
     CONTROL_NEARER = 11,
 };
 
+#define CONTROL_NO_WAY 1u // status of a PONG, a bit: who sends it has no way up
+
 #define CONTROL_COST 64                           // bytes that a message counts beside its payload
 #define CONTROL_CLIENT_WINDOW ((uint64_t)4 << 20) // bytes, of a remote client, each way
 #define CONTROL_CLIENT_REQUESTS 1024              // of a remote client, not answered

@@ -67,6 +67,7 @@ ref=$(echo hello | at 4 xylem content store)
 check_output 'what one stores another loads' hello at 3 xylem content load "$ref"
 check_output 'all know all hosts' 'xylem-0.xylem,xylem-1.xylem,xylem-2.xylem,xylem-3.xylem' \
     at 4 xylem getattr hostlist
+check_output 'by name as by the part before the dot' 2-3 at 4 xylem overlay lookup xylem-2,xylem-3.xylem
 check 'they end' stop_brokers
 rm -r "$RUNDIR/1/state"
 check 'and leave nothing else' is_empty "$RUNDIR"/*
@@ -81,6 +82,7 @@ check_fails 'a host that is there twice' 'this host, xylem-0, is there more than
 sed -i '/^cert/d; $d' "$TEMP/xylem.conf"
 check_fails 'a file without a certificate' 'hosts: .*without a certificate \(--cert\)' wrong xylem-0
 sed -i 's/^hosts.*/hosts = "xylem-[3-0]"/' "$TEMP/xylem.conf"
-check_fails 'a list that is none' 'xylem.conf: .*hosts' wrong xylem-0
+check_fails 'a list that is none' \
+    "xylem.conf: hosts: 'xylem-.3-0.': in brackets are numbers" wrong xylem-0
 rm -rf "$RUNDIR/1/state" # which was asked for
 check 'none of them leaves anything' is_empty "$RUNDIR"/*

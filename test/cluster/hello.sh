@@ -95,7 +95,7 @@ check_fails 'with an endpoint there is not' "wrong.conf: endpoint.0: .*:99999: $
     with 'endpoint.0 = "tcp://127.0.0.1:99999"'
 check_fails 'with a parent at any port' 'wrong.conf: endpoint.0: .*from 1 to 65535' \
     with 'rank = "1"' 'size = "2"' 'endpoint.0 = "tcp://127.0.0.1:*"'
-check_fails 'with more endpoints than ranks' 'wrong.conf: endpoint.3: there are only 1 ranks' \
+check_fails 'with more endpoints than ranks' 'wrong.conf: endpoint.3: there is only 1 rank' \
     with 'endpoint.3 = "tcp://127.0.0.1:1"'
 check_fails 'with a name nobody knows' 'wrong.conf: colour' with 'colour = "red"'
 check 'none of them leaves anything' [ -z "$(ls -A "$TEMP/tmp")" ]

@@ -73,6 +73,9 @@ echo over there >"$TEMP/blob"
 ref=$(on_rank 7 xylem content store <"$TEMP/blob")
 check_output 'a blob crosses it' 'over there' on_rank 3 xylem content load "$ref"
 rank_of_pid() { tr '\0' ' ' <"/proc/$1/cmdline" | sed -n 's/.*--rank \([0-9]*\).*/\1/p'; }
+check_output 'all know what the hosts call themselves' 0-7 on_rank 7 xylem overlay lookup "$(hostname)"
+check_fails 'of ranks it is told which is not there' '^xylem: overlay lookup: 9: there is no such rank, there are 8' \
+    xylem overlay lookup 0,4-9
 check_output 'the pid file names the process' 5 rank_of_pid "$(rank_pid 5)"
 check_output 'the host file where it is' "h2 $(rank_pid 5)" cat "$RUNDIR/rank-5.host"
 check 'the key of the instance is for its owner only' \

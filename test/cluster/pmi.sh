@@ -82,6 +82,11 @@ check_output 'what one stores another loads' hello on_rank 5 xylem content load 
 uri=$(on_rank 0 xylem getattr tbon.endpoint)
 check 'nobody was refused on the way' says_not 'refused a connection'
 check_fails 'a stranger is not let in' . timeout 5 xylem -u "$uri" ping
+check_output 'all know what the hosts call themselves' 0-6 on_rank 5 xylem overlay lookup "$(hostname)"
+check_output 'and nobody invents one' "$(hostname) $(hostname),,$(hostname),,,$(hostname)," \
+    echo "$(on_rank 5 xylem overlay lookup 6) $(on_rank 5 xylem getattr hostlist)"
+kill -s USR1 "$(cat "$RUNDIR/rank-5.pid")" # what hydra says to those that survive
+check 'word of the death of another is not the end' on_rank 5 xylem ping -c 3 -i 10ms
 end_job TERM
 check_output 'they end in order' 0 echo $STATUS
 check 'and leave nothing' is_gone "$RUNDIR"
@@ -140,7 +145,9 @@ check_fails 'one that is no number' 'PMI_FD=x is not' env PMI_FD=x PMI_RANK=0 PM
 check_fails 'no rank' 'PMI_RANK' env PMI_FD=3 PMI_SIZE=2 timeout 20 xylem-brokerd
 check_fails 'a rank there is not' 'rank 2 is not below size 2' env PMI_FD=3 PMI_RANK=2 PMI_SIZE=2 \
     timeout 20 xylem-brokerd
-check_fails 'none at all' 'PMI_FD is not set' rank --boot pmi
+check_fails 'none at all' 'PMI_FD is not set.*by hand there is no launcher: use mpiexec' rank --boot pmi
+check_usage 'an interface where nobody asks for one' 'neither a launcher nor a list of hosts' \
+    timeout 20 xylem-brokerd --interface lo
 check_usage 'a method there is not' 'no such method: magic' rank --boot magic
 null() { PMI_FD=9 rank --boot pmi 9<>/dev/null; }
 check_fails 'one that is closed' 'PMI: the process manager has closed' null

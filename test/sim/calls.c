@@ -111,7 +111,7 @@ is_fair(const struct call *c)
 {
     if (c->kind == CALL_ADD)
         return true;
-    if (c->kind == CALL_ONCE && (c->began <= calm_at || cluster_conf()->has_cuts))
+    if (c->kind == CALL_ONCE && (c->began <= calm_at || cluster_conf()->troubles == TROUBLES_CUTS))
         return false;
     return c->began > c->member->trouble_until && c->began > cluster_member(0)->trouble_until &&
            c->began > cluster_member(c->target)->trouble_until;

@@ -11,24 +11,19 @@
 
 #define POLL_MS 100
 
-/* The constants of the ascent (overlay_parent.c), by heartbeats: greeting, pauses, probes. */
-#define GREET_MAX 8
-#define RETRY_MAX 4
-#define PROBE_MAX 30
-
 /* A loss is noticed after a silence.  Then one round finds who lives; nobody is greeted for longer than
- * GREET_MAX, and the pause before it is RETRY_MAX and a quarter.  The way home begins after PROBE_MAX and
- * a quarter, twice if that one was left alone before, and is such a round too.  One that is stuck tells
- * so after a round in vain. */
+ * greet_max_ms, and the pause before it is retry_max_ms and a quarter.  The way home begins after
+ * probe_max_ms and a quarter, twice if that one was left alone before, and is such a round too.  One that
+ * is stuck tells so after a round in vain. */
 int64_t
 check_bound_ms(void)
 {
     const struct cluster_conf *c = cluster_conf();
+    const struct ascent_conf *ascent = cluster_ascent();
     uint32_t depth = topo_level(cluster_topo(), c->size - 1);
-    int64_t beat = MAX(c->heartbeat_ms, 250);
-    int64_t notice = c->timeout_ms + 2 * beat;
-    int64_t round = depth * GREET_MAX * beat;
-    int64_t pauses = (RETRY_MAX + 2 * PROBE_MAX) * beat * 5 / 4;
+    int64_t notice = c->timeout_ms + 2 * c->heartbeat_ms;
+    int64_t round = depth * ascent->greet_max_ms;
+    int64_t pauses = (ascent->retry_max_ms + 2 * ascent->probe_max_ms) * 5 / 4;
 
     return 2 * notice + 3 * round + pauses;
 }
@@ -167,6 +162,7 @@ check_settles(const char *when)
     int64_t start = agenda_now();
     int64_t until = start + check_bound_ms() * 1000;
     int64_t ready = 0;
+    const char *what;
     uint32_t rank = 0;
 
     for (;;) {
@@ -180,8 +176,8 @@ check_settles(const char *when)
             break;
         if (agenda_now() < until)
             continue;
-        complain("%s: rank %u %s after %lld ms", when, rank, find_wrong(&rank),
-                 (long long)check_bound_ms());
+        what = find_wrong(&rank);
+        complain("%s: rank %u %s after %lld ms", when, rank, what, (long long)check_bound_ms());
         return 0;
     }
     cluster_calm();

@@ -4,6 +4,7 @@
 
 #include "agenda.h"
 #include "net.h"
+#include "overlay_priv.h" // how it climbs
 #include "sim_links.h"
 #include "trace.h"
 #include "xmem.h"
@@ -22,6 +23,7 @@ struct torpid {
 struct cluster_counts cluster_counts;
 
 static struct cluster_conf conf;
+static struct ascent_conf ascent; // of all ranks but 0
 static struct topo topo;
 static struct member *members;
 static const char **endpoints;
@@ -138,7 +140,8 @@ on_noticed(void *arg, enum overlay_event what, uint32_t rank)
         note_torpid(m, rank);
         return;
     case OVERLAY_LOST:
-        if (conf.silence_only && agenda_now() > m->trouble_until && !find_torpid(m, rank))
+        if (conf.troubles == TROUBLES_SILENCE && agenda_now() > m->trouble_until &&
+            !find_torpid(m, rank))
             complain("rank %u: rank %u is lost and was not torpid before", m->rank, rank);
         break;
     default:
@@ -153,8 +156,8 @@ on_child_gone(void *arg, uint32_t rank)
     struct member *m = arg;
     const struct member *child = &members[rank];
 
-    if (conf.is_steady && child->state == RUNNING && overlay_parent_is_online(child->overlay) &&
-        overlay_parent_rank(child->overlay) == m->rank)
+    if (conf.troubles == TROUBLES_NONE && child->state == RUNNING &&
+        overlay_parent_is_online(child->overlay) && overlay_parent_rank(child->overlay) == m->rank)
         complain("rank %u gives up its child %u, which is below it", m->rank, rank);
     router_child_gone(m->router, rank);
 }
@@ -216,6 +219,8 @@ build_overlay(struct member *m)
 
     if (overlay_new(&m->overlay, &c, m->loop, &ops, m, &err) < 0)
         complain("rank %u does not start: %s", m->rank, err.text);
+    else if (m->rank > 0)
+        ascent = m->overlay->ascent.conf;
 }
 
 static int64_t
@@ -228,12 +233,7 @@ void
 cluster_start(uint32_t rank)
 {
     struct member *m = &members[rank];
-    const struct router_patience patience = {
-        // that of rank_build.c
-        .way = 5 * conf.timeout_ms / 2 + 2 * conf.heartbeat_ms,
-        .lost = 3 * conf.heartbeat_ms + 500,
-        .late = conf.timeout_ms + 2 * conf.heartbeat_ms + 500,
-    };
+    struct router_patience patience = router_patience_of(conf.heartbeat_ms, conf.timeout_ms);
     struct sim_pace even = {.turn_us = 10, .granule_ms = 1};
     struct sim_pace pace = {.turn_us = draw_turn_us(), .granule_ms = draw_percent(20) ? 10 : 1};
 
@@ -404,6 +404,12 @@ const struct cluster_conf *
 cluster_conf(void)
 {
     return &conf;
+}
+
+const struct ascent_conf *
+cluster_ascent(void)
+{
+    return &ascent;
 }
 
 struct member *

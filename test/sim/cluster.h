@@ -15,6 +15,7 @@
 #ifndef XYLEM_SIM_CLUSTER_H
 #define XYLEM_SIM_CLUSTER_H
 
+#include "ascent.h"
 #include "connector.h"
 #include "overlay.h"
 #include "router.h"
@@ -49,14 +50,20 @@ struct member {
     char uri[24];
 };
 
+/* What the ranks go through, and what has to hold all the same. */
+enum troubles {
+    TROUBLES_NONE,    // connections last: a child that is below its parent is not gone
+    TROUBLES_SILENCE, // who is lost was silent: it must have been torpid before
+    TROUBLES_LOSSES,  // of ranks, hosts, connections, paths, until they are mended
+    TROUBLES_CUTS,    // paths stay cut: the tree settles with that, too
+};
+
 struct cluster_conf {
     uint32_t size, fanout;
     int64_t heartbeat_ms, timeout_ms;
-    int64_t think_ms;  // between the requests of a client; 0: it has none
-    bool silence_only; // who is lost was silent: it must have been torpid before
-    bool has_cuts;     // of paths
-    bool is_even;      // all ranks are equally fast
-    bool is_steady;    // connections last: a child that is below us is not gone
+    int64_t think_ms; // between the requests of a client; 0: it has none
+    enum troubles troubles;
+    bool is_even; // all ranks are equally fast
 };
 
 struct cluster_counts {
@@ -69,6 +76,8 @@ extern struct cluster_counts cluster_counts;
 void cluster_begin(const struct cluster_conf *conf);
 void cluster_end(void);
 const struct cluster_conf *cluster_conf(void);
+/* How ranks climb; once some rank but 0 has started. */
+const struct ascent_conf *cluster_ascent(void);
 struct member *cluster_member(uint32_t rank);
 const struct topo *cluster_topo(void);
 

@@ -71,7 +71,8 @@ begin(const struct row *row)
                            .give_up_min_us = 60 * SECOND,
                            .give_up_max_us = 60 * SECOND,
                            .measures = true};
-    struct cluster_conf c = {.is_even = true,
+    struct cluster_conf c = {.troubles = TROUBLES_LOSSES,
+                             .is_even = true,
                              .size = row->size,
                              .fanout = row->fanout,
                              .heartbeat_ms = 1000,

@@ -8,7 +8,9 @@
 #include "net.h"
 
 #include "paths.h"
+#include "pipes.h"
 #include "trace.h"
+#include "traffic.h"
 #include "xmem.h"
 
 #define LINGER_US 500000
@@ -21,8 +23,6 @@ static const struct net_ops *ops;
 static struct wire **wires; // by id
 static size_t nwires, wires_capacity;
 static struct list open_wires;
-static struct net_traffic traffic;
-static void (*on_message)(uint32_t from, uint32_t to, const struct msg *m);
 
 static void dial(void *wire);
 static void give_up(void *wire);
@@ -35,68 +35,6 @@ static enum net_side
 other(enum net_side side)
 {
     return side == NET_CALLER ? NET_LISTENER : NET_CALLER;
-}
-
-/* --- frames --- */
-
-void
-frame_free(struct frame *f)
-{
-    if (!f)
-        return;
-    for (size_t i = 0; i < f->count; i++)
-        msg_fini(&f->messages[i]);
-    free(f->messages);
-    free(f);
-}
-
-static struct frame *
-new_frame(void)
-{
-    struct frame *f = xcalloc(1, sizeof(*f));
-
-    list_init(&f->node);
-    return f;
-}
-
-struct frame *
-net_stage(struct wire *w, enum net_side side)
-{
-    struct pipe *p = &w->pipes[side];
-
-    if (!p->staged)
-        p->staged = new_frame();
-    return p->staged;
-}
-
-void
-net_drop_staged(struct wire *w, enum net_side side)
-{
-    frame_free(TAKE(w->pipes[side].staged));
-}
-
-static void
-drop_frames(struct pipe *p, size_t but)
-{
-    LIST_FOR_EACH (node, &p->frames) {
-        if (but > 0) {
-            but--;
-            continue;
-        }
-        list_remove(node);
-        frame_free(list_entry(node, struct frame, node));
-    }
-}
-
-/* Some of those under way are lost, the last ones. */
-static void
-lose_some(struct pipe *p)
-{
-    size_t count = 0;
-
-    LIST_FOR_EACH (node, &p->frames)
-        count++;
-    drop_frames(p, draw_below((uint32_t)count + 1));
 }
 
 /* --- paths --- */
@@ -141,7 +79,7 @@ forget_if_over(struct wire *w)
         struct pipe *p = &w->pipes[side];
 
         event_cancel(&p->arrival);
-        drop_frames(p, 0);
+        pipe_drop(p, 0);
         frame_free(TAKE(p->staged));
     }
     event_cancel(&w->dial);
@@ -163,13 +101,6 @@ new_id(struct wire *w)
     return (uint32_t)nwires++;
 }
 
-static void
-init_pipe(struct pipe *p, loop_hook_fn arrive, struct wire *w)
-{
-    list_init(&p->frames);
-    event_init(&p->arrival, arrive, w);
-}
-
 struct wire *
 net_dial(uint32_t from, uint32_t to, void *end)
 {
@@ -183,13 +114,13 @@ net_dial(uint32_t from, uint32_t to, void *end)
     w->ends[NET_CALLER] = end;
     w->is_dialling = true;
     w->delay_us = draw_between(conf.delay_min_us, conf.delay_max_us);
-    init_pipe(&w->pipes[NET_CALLER], arrive_above, w);
-    init_pipe(&w->pipes[NET_LISTENER], arrive_below, w);
+    pipe_init(&w->pipes[NET_CALLER], arrive_above, w);
+    pipe_init(&w->pipes[NET_LISTENER], arrive_below, w);
     event_init(&w->dial, dial, w);
     event_init(&w->give_up, give_up, w);
     event_init(&w->linger, end_linger, w);
     event_enter(&w->dial, w->delay_us);
-    traffic.wires++;
+    traffic_count_wire();
     return w;
 }
 
@@ -278,22 +209,6 @@ end_linger(void *arg)
 /* --- what travels --- */
 
 static void
-measure(const struct wire *w, enum net_side side, struct frame *f)
-{
-    uint8_t head[MSG_HEAD_MAX];
-
-    traffic.frames++;
-    traffic.messages += f->count;
-    for (size_t i = 0; i < f->count; i++) {
-        if (conf.measures)
-            f->bytes += msg_encode_head(&f->messages[i], head) + msg_size(&f->messages[i]);
-        if (on_message)
-            on_message(w->hosts[side], w->hosts[other(side)], &f->messages[i]);
-    }
-    traffic.bytes += f->bytes;
-}
-
-static void
 start_arrival(struct wire *w, enum net_side side)
 {
     struct pipe *p = &w->pipes[side];
@@ -322,7 +237,7 @@ net_send_staged(struct wire *w, enum net_side side)
 
     if (!f)
         return;
-    measure(w, side, f);
+    traffic_count_frame(w, side, f, conf.measures);
     if (w->pipes[side].is_ended)
         frame_free(f);
     else
@@ -336,7 +251,7 @@ send_end(struct wire *w, enum net_side side)
 
     if (w->pipes[side].is_ended)
         return;
-    f = new_frame();
+    f = pipe_new_frame();
     f->is_end = true;
     w->pipes[side].is_ended = true;
     push(w, side, f);
@@ -414,12 +329,12 @@ give_up(void *arg)
 
         if (!p->is_held || p->is_ended || gets_through(w, (enum net_side)side))
             continue;
-        drop_frames(p, 0);
+        pipe_drop(p, 0);
         p->is_held = false;
         send_end(w, (enum net_side)side);
         if (!w->ends[side])
             continue;
-        end = new_frame();
+        end = pipe_new_frame();
         end->is_end = true;
         deliver(w, other((enum net_side)side), end);
         break;
@@ -447,7 +362,7 @@ net_close(struct wire *w, enum net_side side, bool in_haste)
         return;
     }
     if (in_haste)
-        lose_some(p);
+        pipe_lose_some(p);
     send_end(w, side);
     if (w->is_dialling)
         event_enter(&w->linger, LINGER_US);
@@ -469,7 +384,7 @@ void
 net_break(struct wire *w)
 {
     for (int side = 0; side < 2; side++) {
-        lose_some(&w->pipes[side]);
+        pipe_lose_some(&w->pipes[side]);
         send_end(w, (enum net_side)side);
     }
 }
@@ -477,23 +392,11 @@ net_break(struct wire *w)
 /* --- hosts --- */
 
 void
-net_listen(uint32_t host, void *end)
-{
-    hosts[host].listener = end;
-}
-
-void
 net_set_on(uint32_t host, bool on)
 {
     hosts[host].is_on = on;
     if (on)
         try_again();
-}
-
-void
-net_set_frozen(uint32_t host, bool frozen)
-{
-    hosts[host].is_frozen = frozen;
 }
 
 static void
@@ -505,7 +408,7 @@ kill_end(struct wire *w, enum net_side side)
         net_close(w, side, true);
         return;
     }
-    lose_some(p);
+    pipe_lose_some(p);
     w->ends[side] = NULL;
     forget_if_over(w);
 }
@@ -532,18 +435,6 @@ net_set_conf(const struct net_conf *c)
     conf = *c;
 }
 
-const struct net_traffic *
-net_traffic(void)
-{
-    return &traffic;
-}
-
-void
-net_on_message(void (*fn)(uint32_t from, uint32_t to, const struct msg *m))
-{
-    on_message = fn;
-}
-
 void
 net_begin(const struct net_conf *c, const struct net_ops *o, uint32_t count)
 {
@@ -552,8 +443,7 @@ net_begin(const struct net_conf *c, const struct net_ops *o, uint32_t count)
     paths_begin(count);
     nwires = 0;
     list_init(&open_wires);
-    traffic = (struct net_traffic){0};
-    on_message = NULL;
+    traffic_begin();
 }
 
 void

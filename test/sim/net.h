@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* net.h - a network of hosts that nothing can be relied upon, in virtual time.
+/* net.h - a network of hosts on which nothing can be relied, in virtual time.
  *
  * A wire is one connection: who dials sends frames to who listens, and back.  Each direction is a
  * queue of its own: frames arrive in order, late by chance; those of different wires overtake each
@@ -94,7 +94,7 @@ void net_kill(uint32_t host);
 
 /* --- paths --- */
 void net_set_part(uint32_t host, uint32_t part); // those of different parts do not reach each other
-void net_block(uint32_t from, uint32_t to);      // one way
+bool net_block(uint32_t from, uint32_t to);      // one way; false: it was, or too many are
 void net_unblock_all(void);                      // and one part
 bool net_is_whole(void);
 bool net_is_blocked(uint32_t from, uint32_t to);

@@ -44,11 +44,25 @@ net_set_part(uint32_t host, uint32_t part)
     hosts[host].part = part;
 }
 
-void
+bool
 net_block(uint32_t from, uint32_t to)
 {
-    if (nblocks < BLOCKS_MAX)
-        blocks[nblocks++] = (struct block){from, to};
+    if (nblocks == BLOCKS_MAX || net_is_blocked(from, to))
+        return false;
+    blocks[nblocks++] = (struct block){from, to};
+    return true;
+}
+
+void
+net_listen(uint32_t host, void *end)
+{
+    hosts[host].listener = end;
+}
+
+void
+net_set_frozen(uint32_t host, bool frozen)
+{
+    hosts[host].is_frozen = frozen;
 }
 
 void

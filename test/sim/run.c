@@ -10,261 +10,144 @@
 #include "agenda.h"
 #include "check.h"
 #include "cluster.h"
+#include "faults.h"
 #include "net.h"
 #include "sim_links.h"
 #include "trace.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum fault {
-    FAULT_KILL,
-    FAULT_POWER,
-    FAULT_LEAVE,
-    FAULT_START,
-    FAULT_FREEZE,
-    FAULT_THAW,
-    FAULT_PART,
-    FAULT_BLOCK,
-    FAULT_MUTE,
-    FAULT_HEAL,
-    FAULT_BREAK,
-    FAULT_ROOT,
-    FAULT_COUNT,
-};
+#define DRAWS_MAX 100 // of a fault that can be done
 
 struct scenario {
     const char *name;
+    enum troubles troubles;
     uint8_t weights[FAULT_COUNT];
     uint8_t faults_max;
     uint32_t gap_ms;              // at most, between faults
     uint8_t refuse, ignore, late; // percent
-    bool silence_only;
-    bool settles_cut; // it has to settle before paths are mended, too
 };
 
 static const struct scenario scenarios[] = {
-    {"boot", {0}, 0, 0, 5, 5, 5, false, false},
-    {"kill", {[FAULT_KILL] = 3, [FAULT_START] = 2}, 8, 4000, 0, 0, 1, false, false},
-    {"power", {[FAULT_POWER] = 3, [FAULT_START] = 2}, 5, 10000, 0, 0, 1, false, false},
-    {"leave", {[FAULT_LEAVE] = 3, [FAULT_START] = 2}, 6, 4000, 0, 0, 1, false, false},
-    {"freeze", {[FAULT_FREEZE] = 3, [FAULT_THAW] = 2}, 6, 9000, 0, 0, 0, true, false},
-    {"part", {[FAULT_PART] = 3, [FAULT_HEAL] = 2}, 4, 12000, 0, 0, 1, false, true},
-    {"oneway", {[FAULT_BLOCK] = 3, [FAULT_HEAL] = 2}, 5, 10000, 0, 0, 1, false, false},
-    {"break", {[FAULT_BREAK] = 1}, 30, 1500, 10, 5, 5, false, false},
-    {"root",
-     {[FAULT_ROOT] = 2, [FAULT_KILL] = 1, [FAULT_START] = 1},
-     6,
-     6000,
-     0,
-     0,
-     1,
-     false,
-     false},
-    {"flap", {[FAULT_KILL] = 1, [FAULT_START] = 1}, 20, 1500, 0, 0, 1, false, false},
-    {"mute", {[FAULT_MUTE] = 2, [FAULT_BLOCK] = 1}, 3, 8000, 0, 0, 1, false, true},
-    {"storm", {3, 2, 1, 5, 3, 3, 1, 2, 1, 2, 4, 1}, 30, 3000, 5, 5, 5, false, false},
+    {
+        .name = "boot",
+        .troubles = TROUBLES_NONE,
+        .refuse = 5,
+        .ignore = 5,
+        .late = 5,
+    },
+    {
+        .name = "kill",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_KILL] = 3, [FAULT_START] = 2},
+        .faults_max = 8,
+        .gap_ms = 4000,
+        .late = 1,
+    },
+    {
+        .name = "power",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_POWER] = 3, [FAULT_START] = 2},
+        .faults_max = 5,
+        .gap_ms = 10000,
+        .late = 1,
+    },
+    {
+        .name = "leave",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_LEAVE] = 3, [FAULT_START] = 2},
+        .faults_max = 6,
+        .gap_ms = 4000,
+        .late = 1,
+    },
+    {
+        .name = "freeze",
+        .troubles = TROUBLES_SILENCE,
+        .weights = {[FAULT_FREEZE] = 3, [FAULT_THAW] = 2},
+        .faults_max = 6,
+        .gap_ms = 9000,
+    },
+    {
+        .name = "part",
+        .troubles = TROUBLES_CUTS,
+        .weights = {[FAULT_PART] = 3, [FAULT_HEAL] = 2},
+        .faults_max = 4,
+        .gap_ms = 12000,
+        .late = 1,
+    },
+    {
+        .name = "oneway",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_BLOCK] = 3, [FAULT_HEAL] = 2},
+        .faults_max = 5,
+        .gap_ms = 10000,
+        .late = 1,
+    },
+    {
+        .name = "break",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_BREAK] = 1},
+        .faults_max = 30,
+        .gap_ms = 1500,
+        .refuse = 10,
+        .ignore = 5,
+        .late = 5,
+    },
+    {
+        .name = "root",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_ROOT] = 2, [FAULT_KILL] = 1, [FAULT_START] = 1},
+        .faults_max = 6,
+        .gap_ms = 6000,
+        .late = 1,
+    },
+    {
+        .name = "flap",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_KILL] = 1, [FAULT_START] = 1},
+        .faults_max = 20,
+        .gap_ms = 1500,
+        .late = 1,
+    },
+    {
+        .name = "mute",
+        .troubles = TROUBLES_CUTS,
+        .weights = {[FAULT_MUTE] = 2, [FAULT_BLOCK] = 1},
+        .faults_max = 3,
+        .gap_ms = 8000,
+        .late = 1,
+    },
+    {
+        .name = "storm",
+        .troubles = TROUBLES_LOSSES,
+        .weights = {[FAULT_KILL] = 3,
+                    [FAULT_POWER] = 2,
+                    [FAULT_LEAVE] = 1,
+                    [FAULT_START] = 5,
+                    [FAULT_FREEZE] = 3,
+                    [FAULT_THAW] = 3,
+                    [FAULT_PART] = 1,
+                    [FAULT_BLOCK] = 2,
+                    [FAULT_MUTE] = 1,
+                    [FAULT_HEAL] = 2,
+                    [FAULT_BREAK] = 4,
+                    [FAULT_ROOT] = 1},
+        .faults_max = 30,
+        .gap_ms = 3000,
+        .refuse = 5,
+        .ignore = 5,
+        .late = 5,
+    },
 };
 
 struct run {
     const struct scenario *scenario;
     const struct run_conf *conf;
     struct run_result *result;
-    int64_t began;     // us
-    bool is_off[4096]; // hosts without power
+    int64_t began; // us
 };
 
-/* --- who --- */
-
-static uint32_t
-size_of_tree(void)
-{
-    return cluster_topo()->size;
-}
-
-/* Some rank but 0 in that state; TOPO_NONE. */
-static uint32_t
-draw_rank(enum member_state state)
-{
-    uint32_t found = TOPO_NONE;
-    uint32_t seen = 0;
-
-    for (uint32_t r = 1; r < size_of_tree(); r++) {
-        if (cluster_member(r)->state == state && draw_below(++seen) == 0)
-            found = r;
-    }
-    return found;
-}
-
-static void
-trouble_all(void)
-{
-    for (uint32_t r = 0; r < size_of_tree(); r++)
-        cluster_trouble(r);
-}
-
 /* --- faults --- */
-
-static void
-start_rank(struct run *run, uint32_t rank)
-{
-    if (run->is_off[rank])
-        net_set_on(rank, true);
-    run->is_off[rank] = false;
-    cluster_start(rank);
-}
-
-static void
-lose_power(struct run *run, uint32_t rank)
-{
-    run->is_off[rank] = true;
-    net_set_on(rank, false);
-    cluster_kill(rank);
-}
-
-static void
-part(void)
-{
-    uint32_t count = 1 + draw_below(3);
-
-    trouble_all();
-    while (count-- > 0) {
-        uint32_t top = draw_below(size_of_tree());
-        bool whole = draw_percent(50);
-        uint32_t number = 1 + draw_below(2);
-
-        trace("part %u: rank %u%s", number, top, whole ? " and below" : "");
-        for (uint32_t r = top; r < size_of_tree(); r++) {
-            if (r == top || (whole && topo_is_below(cluster_topo(), r, top)))
-                net_set_part(r, number);
-        }
-    }
-}
-
-static void
-block(void)
-{
-    uint32_t a = draw_below(size_of_tree());
-    uint32_t b = topo_parent(cluster_topo(), a);
-
-    if (b == TOPO_NONE)
-        b = draw_below(size_of_tree());
-    if (a == b)
-        return;
-    if (draw_percent(50)) {
-        uint32_t c = a;
-
-        a = b;
-        b = c;
-    }
-    trouble_all();
-    trace("nothing gets from rank %u to rank %u", a, b);
-    net_block(a, b);
-}
-
-/* A rank does not get through to those above it, or does not hear them; those below it do. */
-static void
-mute(void)
-{
-    uint32_t rank = 1 + draw_below(size_of_tree() - 1);
-    bool is_deaf = draw_percent(50);
-
-    trouble_all();
-    trace("rank %u %s all above", rank, is_deaf ? "does not hear" : "does not get through to");
-    for (uint32_t up = topo_parent(cluster_topo(), rank); up != TOPO_NONE;
-         up = topo_parent(cluster_topo(), up)) {
-        if (is_deaf)
-            net_block(up, rank);
-        else
-            net_block(rank, up);
-    }
-}
-
-static void
-break_some(void)
-{
-    uint32_t count = 1 + draw_below(3);
-
-    trouble_all();
-    for (; count > 0; count--) {
-        struct wire *w = net_any_wire();
-
-        if (!w)
-            continue;
-        trace("the connection of rank %u to rank %u breaks", w->hosts[NET_CALLER],
-              w->hosts[NET_LISTENER]);
-        net_break(w);
-    }
-}
-
-static void
-restart_root(struct run *run)
-{
-    if (cluster_member(0)->state == GONE) {
-        start_rank(run, 0);
-        return;
-    }
-    if (draw_percent(20))
-        cluster_leave(0);
-    else if (draw_percent(20))
-        lose_power(run, 0);
-    else
-        cluster_kill(0);
-}
-
-static void
-do_fault(struct run *run, enum fault fault)
-{
-    static const enum member_state whom[FAULT_COUNT] = {
-        [FAULT_KILL] = RUNNING, [FAULT_POWER] = RUNNING,  [FAULT_LEAVE] = RUNNING,
-        [FAULT_START] = GONE,   [FAULT_FREEZE] = RUNNING, [FAULT_THAW] = FROZEN,
-    };
-    uint32_t rank = fault <= FAULT_THAW ? draw_rank(whom[fault]) : 0;
-
-    if (rank == TOPO_NONE)
-        return;
-    switch (fault) {
-    case FAULT_KILL:
-        cluster_kill(rank);
-        break;
-    case FAULT_POWER:
-        lose_power(run, rank);
-        break;
-    case FAULT_LEAVE:
-        cluster_leave(rank);
-        break;
-    case FAULT_START:
-        start_rank(run, rank);
-        break;
-    case FAULT_FREEZE:
-        cluster_freeze(rank);
-        break;
-    case FAULT_THAW:
-        cluster_thaw(rank);
-        break;
-    case FAULT_PART:
-        part();
-        break;
-    case FAULT_BLOCK:
-        block();
-        break;
-    case FAULT_MUTE:
-        mute();
-        break;
-    case FAULT_HEAL:
-        trace("all paths are open");
-        net_unblock_all();
-        break;
-    case FAULT_BREAK:
-        break_some();
-        break;
-    case FAULT_ROOT:
-        restart_root(run);
-        break;
-    default:
-        break;
-    }
-}
 
 static enum fault
 draw_fault(const struct scenario *s)
@@ -282,6 +165,12 @@ draw_fault(const struct scenario *s)
 }
 
 /* --- the run --- */
+
+static uint32_t
+size_of_tree(void)
+{
+    return cluster_topo()->size;
+}
 
 static void
 set_noise(const struct scenario *s)
@@ -309,7 +198,7 @@ wait_up_to(int64_t ms)
 
 /* Ranks are started in any order, within a while. */
 static void
-boot(struct run *run)
+boot(void)
 {
     uint32_t size = size_of_tree();
     int64_t spread_ms = draw_percent(50) ? 0 : draw_between(0, 8000);
@@ -320,12 +209,24 @@ boot(struct run *run)
 
         while (cluster_member(rank)->state != GONE)
             rank = (rank + 1) % size;
-        start_rank(run, rank);
+        fault_start_rank(rank);
         started++;
         if (spread_ms > 0)
             wait_up_to(2 * spread_ms / size);
     }
     check_settles("at the start");
+}
+
+/* One that can be done now.  All may be broken already, or blocked: then none. */
+static void
+do_some_fault(struct run *run)
+{
+    for (int i = 0; i < DRAWS_MAX; i++) {
+        if (fault_do(draw_fault(run->scenario))) {
+            run->result->faults++;
+            return;
+        }
+    }
 }
 
 static void
@@ -337,21 +238,23 @@ trouble(struct run *run)
 
     set_noise(s);
     for (; count > 0 && !complaint(); count--) {
-        do_fault(run, draw_fault(s));
+        do_some_fault(run);
         if (draw_percent(70))
             wait_up_to(s->gap_ms / times);
     }
+    if (s->faults_max > 0 && run->result->faults == 0)
+        complain("%s: no fault could be done", s->name);
 }
 
 /* Some that were killed are left so. */
 static void
-mend(struct run *run, unsigned percent)
+mend(unsigned percent)
 {
     for (uint32_t r = 0; r < size_of_tree(); r++) {
         if (cluster_member(r)->state == FROZEN)
             cluster_thaw(r);
         else if (cluster_member(r)->state == GONE && (r == 0 || draw_percent(percent)))
-            start_rank(run, r);
+            fault_start_rank(r);
     }
     trace("all is mended");
     net_unblock_all();
@@ -363,21 +266,21 @@ go_through(struct run *run)
 {
     uint32_t sample = size_of_tree() <= 32 ? 32 : 2;
 
-    boot(run);
+    boot();
     cluster_set_clients(true);
     wait_up_to(2000);
     trouble(run);
-    if (run->scenario->settles_cut) {
+    if (run->scenario->troubles == TROUBLES_CUTS) {
         set_noise(NULL);
         check_settles("while cut off");
         check_reach(sample);
     }
-    mend(run, 40);
+    mend(40);
     if (complaint())
         return;
     run->result->healed_ms = check_settles("after the faults");
     check_reach(sample);
-    mend(run, 100);
+    mend(100);
     check_settles("with all back");
     check_reach(sample);
     cluster_set_clients(false);
@@ -404,9 +307,7 @@ begin(const struct run *run)
     c.size = run->conf->ranks ? run->conf->ranks : 2 + draw_below(23);
     c.fanout = c.size > 64 ? 2 + draw_below(15) : fanouts[draw_below(ARRAY_SIZE(fanouts))];
     c.think_ms = c.size > 64 ? 20000 : 500;
-    c.silence_only = run->scenario->silence_only;
-    c.has_cuts = run->scenario->settles_cut;
-    c.is_steady = run->scenario->faults_max == 0;
+    c.troubles = run->scenario->troubles;
     if (draw_percent(20)) {
         c.heartbeat_ms = 200;
         c.timeout_ms = 1000;
@@ -428,6 +329,7 @@ run_once(const struct run_conf *conf, struct run_result *ret)
     trace_begin(conf->verbose);
     agenda_begin(conf->seed);
     run.began = agenda_now();
+    faults_begin();
     begin(&run);
     go_through(&run);
     ret->complaint = complaint();

@@ -5,6 +5,8 @@
 
 #include "base.h"
 
+#define RUN_RANKS_MAX 4096
+
 struct run_conf {
     uint64_t seed;
     const char *scenario;
@@ -19,7 +21,8 @@ struct run_result {
     int64_t healed_ms;  // after the last fault
     int64_t slowest_ms; // of the requests that had to succeed
     int64_t virtual_ms;
-    uint64_t asked, failed;
+    uint64_t asked, failed; // requests
+    uint64_t faults;        // done
 };
 
 void run_once(const struct run_conf *conf, struct run_result *ret);

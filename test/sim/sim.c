@@ -5,6 +5,7 @@
 #include "opt.h"
 #include "run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 
 static struct {
     const char *scenario;
-    const char *seed;
+    const char *seed; // as it is given; NULL: 1 and on
+    uint64_t seed_number;
     long runs, ranks;
     int verbose;
     bool figures;
@@ -22,7 +24,8 @@ static const struct opt options[] = {
     {'s', "scenario", "NAME", OPT_STRING, &settings.scenario, "Only this one.", 0, 0},
     {'S', "seed", "SEED", OPT_STRING, &settings.seed, "One run, of this seed.", 0, 0},
     {'n', "runs", "N", OPT_LONG, &settings.runs, "So many of each scenario (20).", 1, 100000000},
-    {'r', "ranks", "N", OPT_LONG, &settings.ranks, "So many in each tree (2 to 24).", 2, 4096},
+    {'r', "ranks", "N", OPT_LONG, &settings.ranks, "So many in each tree (2 to 24).", 2,
+     RUN_RANKS_MAX},
     {'v', "verbose", NULL, OPT_COUNT, &settings.verbose, "Print what happens.", 0, 0},
     {0, "figures", NULL, OPT_FLAG, &settings.figures, "Print what a tree costs.", 0, 0},
     {0, NULL, NULL, OPT_FLAG, NULL, NULL, 0, 0},
@@ -36,7 +39,7 @@ static const struct opt_program program = {
 };
 
 struct totals {
-    uint64_t runs, steps, asked, failed;
+    uint64_t runs, faults, steps, asked, failed;
     int64_t healed_ms, slowest_ms, virtual_ms;
 };
 
@@ -60,7 +63,7 @@ tell_failure(const struct run_conf *conf, const struct run_result *r)
     printf(" -v\n");
 }
 
-/* What a seed begins it has to end. */
+/* The same seed has to give the same run. */
 static bool
 is_same_again(const struct run_conf *conf, uint64_t digest)
 {
@@ -82,6 +85,7 @@ run_and_count(const struct run_conf *conf, struct totals *t)
 
     run_once(conf, &r);
     t->runs++;
+    t->faults += r.faults;
     t->steps += r.steps;
     t->asked += r.asked;
     t->failed += r.failed;
@@ -111,17 +115,27 @@ run_scenario_often(const char *name)
                                 .verbose = settings.verbose > 0};
 
         if (settings.seed)
-            conf.seed = strtoull(settings.seed, NULL, 0);
+            conf.seed = settings.seed_number;
         failures += !run_and_count(&conf, &t);
         if (settings.seed)
             break;
     }
-    printf("# %s: %llu runs in %.1f s, %lld s of virtual time, %llu events; %llu requests, "
-           "%llu failed; healed within %lld ms, slowest request %lld ms\n",
+    printf("# %s: %llu runs in %.1f s, %lld s of virtual time, %llu faults, %llu events; "
+           "%llu requests, %llu failed; healed within %lld ms, slowest request %lld ms\n",
            name, (unsigned long long)t.runs, seconds() - start, (long long)t.virtual_ms / 1000,
-           (unsigned long long)t.steps, (unsigned long long)t.asked, (unsigned long long)t.failed,
-           (long long)t.healed_ms, (long long)t.slowest_ms);
+           (unsigned long long)t.faults, (unsigned long long)t.steps, (unsigned long long)t.asked,
+           (unsigned long long)t.failed, (long long)t.healed_ms, (long long)t.slowest_ms);
     return failures == 0;
+}
+
+static bool
+parse_seed(const char *text, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 0);
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0';
 }
 
 int
@@ -131,6 +145,8 @@ main(int argc, char **argv)
     int failures = 0;
 
     opt_parse(&program, argc, argv);
+    if (settings.seed && !parse_seed(settings.seed, &settings.seed_number))
+        opt_usage_error(&program, "a seed is a number, not '%s'", settings.seed);
     if (settings.scenario && !run_knows(settings.scenario))
         opt_usage_error(&program, "there is no scenario '%s'", settings.scenario);
     setvbuf(stdout, NULL, _IOLBF, 0);

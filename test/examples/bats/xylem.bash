@@ -17,6 +17,8 @@ xylem_start()
     local size=$1
 
     shift
+    [ -z "${xylem_is_running:-}" ] || { echo 'xylem_start: there is an instance: xylem_stop first' >&2; return 1; }
+    xylem_is_running=1 # not exported: a test may have one beside that of its file
     RUNDIR=$(mktemp -d "${TMPDIR:-/tmp}/xylem-XXXXXX")/run # short: sockets are in it
     XYLEM_URI=local://$RUNDIR/local-0
     export RUNDIR XYLEM_URI
@@ -25,7 +27,7 @@ xylem_start()
     XYLEM_LAUNCHER=$!
     export XYLEM_LAUNCHER
     until grep -q "^rank $((size - 1)) " "$RUNDIR.uris"; do
-        kill -0 "$XYLEM_LAUNCHER" || { cat "$RUNDIR.err" >&2; return 1; }
+        kill -0 "$XYLEM_LAUNCHER" 2>/dev/null || { cat "$RUNDIR.err" >&2; xylem_forget; return 1; }
         sleep 0.02
     done
 }
@@ -48,13 +50,20 @@ xylem_respawn()
     xylem-launch --respawn "$1" --rundir "$RUNDIR"
 }
 
+xylem_forget()
+{
+    rm -rf "${RUNDIR%/run}"
+    XYLEM_LAUNCHER='' xylem_is_running=''
+}
+
 xylem_stop()
 {
     local left
 
-    kill "$XYLEM_LAUNCHER"
+    [ -n "${XYLEM_LAUNCHER:-}" ] || return 0 # xylem_start has failed, and said why
+    kill "$XYLEM_LAUNCHER" 2>/dev/null || true # it may have ended by itself
     while kill -0 "$XYLEM_LAUNCHER" 2>/dev/null; do sleep 0.02; done # wait(1) is for children only
-    left=$(ls -A "$RUNDIR" 2>/dev/null) # the launcher has removed it, if it had made it
-    rm -rf "${RUNDIR%/run}"
+    left=$(ls -A "$RUNDIR" 2>/dev/null || true) # the launcher has removed it, if it had made it
+    xylem_forget
     [ -z "$left" ] || { echo "left behind: $left" >&2; return 1; }
 }

@@ -100,8 +100,11 @@ the_file_is_named_for_what_it_says(void **state UNUSED)
     b.source = "cluster.conf";
     assert_int_equal(boot_on_conf(&b, "endpoint.1", "tcp://127.0.0.1:99999"), 0);
     assert_int_equal(boot_on_conf(&b, "endpoint.x", "tcp://127.0.0.1:1"), -EINVAL);
+    assert_string_equal(b.wrong.text, "endpoint.x: 'x' is not the number of a rank");
     assert_int_equal(boot_on_conf(&b, "port", "70000"), -ERANGE);
+    assert_string_equal(b.wrong.text, "port: '70000': a port is a number from 1 to 65535");
     assert_int_equal(boot_on_conf(&b, "colour", "red"), -EINVAL);
+    assert_string_equal(b.wrong.text, "colour: there is no such option");
     assert_int_equal(boot_open(&b, &asked, &err), 0);
     assert_int_equal(b.method, BOOT_CONF);
     assert_int_equal(boot_fill(&b, "/run", &err), 0);
@@ -138,6 +141,7 @@ hosts_give_size_and_endpoints(void **state UNUSED)
     assert_int_equal(boot_on_conf(&b, "hosts", "login,node[08-15]"), 0);
     assert_int_equal(boot_on_conf(&b, "hosts", "extra"), 0);
     assert_int_equal(boot_on_conf(&b, "hosts", "n[1-"), -EINVAL);
+    assert_int_equal(strncmp(b.wrong.text, "hosts: 'n[1-': ", 15), 0);
     assert_int_equal(boot_on_conf(&b, "port", "7000"), 0);
     assert_int_equal(boot_on_conf(&b, "endpoint.0", "tcp://gate:1"), 0);
     assert_int_equal(boot_open(&b, &asked, &err), 0);
@@ -146,6 +150,7 @@ hosts_give_size_and_endpoints(void **state UNUSED)
     assert_string_equal(b.endpoints[0], "tcp://gate:1");
     assert_string_equal(b.endpoints[1], "tcp://node08:7000");
     assert_string_equal(b.endpoints[9], "tcp://extra:7000");
+    assert_string_equal(b.hostnames[9], "extra");
     assert_string_equal(b.listen, "tcp://*:7000");
     assert_int_equal(boot_check_endpoints(&b, true, &err), -EPERM);
     assert_non_null(strstr(err.text, "cluster.conf: hosts: "));
@@ -379,9 +384,11 @@ a_rank_learns_about_those_above_and_below(void **state UNUSED)
     for (uint32_t r = 0; r < RANKS; r++) {
         assert_int_equal(b.endpoints[r] != NULL, wanted[r]);
         assert_int_equal(b.keys[r] != NULL, wanted[r]);
+        assert_int_equal(b.hostnames[r] != NULL, wanted[r]);
         assert_true(wanted[r] || launcher.looked_up[r] == 0);
     }
     assert_string_equal(b.endpoints[4], "tcp://10.0.0.5:7000");
+    assert_string_equal(b.hostnames[4], "host4");
     assert_string_equal(b.keys[0], KEY);
     assert_string_equal(b.keys[1], b.cert.public_key);
     assert_int_equal(launcher.fences, 1);

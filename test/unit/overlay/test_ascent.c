@@ -404,6 +404,28 @@ a_hint_does_not_shorten_a_penalty(void **state UNUSED)
     });
 }
 
+/* Rounds under way go on, to those that are not left alone. */
+static void
+a_hint_of_one_left_alone_delays_nobody(void **state UNUSED)
+{
+    tell((const struct row[]){
+        {START, GREETS(0)},
+        {WELCOMED, WAITS_FOR_EVER},
+        {LOST, ASCENT_BROKEN, GREETS(0)},
+        {WELCOMED, WAITS_FOR_EVER},
+        {LOST, ASCENT_BROKEN, GREETS(1)}, // 0 is left alone for twice as long now
+        {FAILED, ASCENT_CLOSED, GREETS(2)},
+        {WELCOMED, PAUSES(PROBE_MS)},
+        {HINT, 0, PAUSES(PROBE_MS)},
+        {TIME, GREETS(1)},
+        {HINT, 0, WAITS(GREET_MS)},
+        {FAILED, ASCENT_CLOSED, PAUSES(2 * PROBE_MS)},
+        {AFTER, PROBE_MS * 5, GREETS(0)},
+        {WELCOMED, WAITS_FOR_EVER},
+        {.deed = END},
+    });
+}
+
 static void
 who_is_below_a_stranded_one_looks_around(void **state UNUSED)
 {
@@ -434,27 +456,27 @@ who_is_below_a_stranded_one_looks_around(void **state UNUSED)
 }
 
 static void
-who_has_greeted_all_in_vain_is_stuck(void **state UNUSED)
+who_has_greeted_all_in_vain_has_no_way(void **state UNUSED)
 {
     struct ascent a;
 
     ascent_init(&a, &usual, 0);
     assert_int_equal(ascent_tick(&a, 0).what, ASCENT_GREET);
     ascent_failed(&a, ASCENT_CLOSED, 0);
-    assert_false(ascent_is_stuck(&a)); // it is patient
+    assert_false(ascent_has_no_way(&a)); // it is patient
     assert_int_equal(ascent_tick(&a, 1000).what, ASCENT_GREET);
     ascent_welcomed(&a, 1000);
-    assert_false(ascent_is_stuck(&a));
+    assert_false(ascent_has_no_way(&a));
     ascent_lost(&a, ASCENT_BROKEN, 20000);
     for (uint32_t i = 0; i < 3; i++) {
-        assert_false(ascent_is_stuck(&a));
+        assert_false(ascent_has_no_way(&a));
         assert_int_equal(ascent_tick(&a, 20000).candidate, i);
         ascent_failed(&a, ASCENT_CLOSED, 20000);
     }
-    assert_true(ascent_is_stuck(&a));
+    assert_true(ascent_has_no_way(&a));
     assert_int_equal(ascent_tick(&a, 21000).candidate, 0);
     ascent_welcomed(&a, 21000);
-    assert_false(ascent_is_stuck(&a));
+    assert_false(ascent_has_no_way(&a));
 }
 
 static void
@@ -611,8 +633,9 @@ main(void)
         cmocka_unit_test(rank_0_comes_back_after_all_were_dead),
         cmocka_unit_test(a_hint_is_followed_at_once),
         cmocka_unit_test(a_hint_does_not_shorten_a_penalty),
+        cmocka_unit_test(a_hint_of_one_left_alone_delays_nobody),
         cmocka_unit_test(who_is_below_a_stranded_one_looks_around),
-        cmocka_unit_test(who_has_greeted_all_in_vain_is_stuck),
+        cmocka_unit_test(who_has_greeted_all_in_vain_has_no_way),
         cmocka_unit_test(late_news_of_nobody_change_nothing),
         cmocka_unit_test(invariants_hold_whatever_happens),
         cmocka_unit_test(chance_is_that_of_the_seed),
