@@ -5,6 +5,9 @@
  * those that still take memory.  malloc() counts them together.  The holes are what was free after the
  * last trim, less what has been taken of it since: only what is free beyond them is worth another one.
  *
+ * All threads share one arena.  A blob is allocated where it arrives and freed where it is evicted, so with
+ * several, what one has freed would not serve the other, and their peaks would add up.
+ *
  * To count the free bytes is to walk through the lists of them, and there may be a hundred thousand
  * pieces: then it is looked less often. */
 #include "heap.h"
@@ -20,7 +23,7 @@
 void
 heap_init(void)
 {
-    mallopt(M_ARENA_MAX, 2); // few threads: what one has freed is there for the others
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, MAPPED_MIN);
     mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
     mallopt(M_TOP_PAD, 1 << 20);
