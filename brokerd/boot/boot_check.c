@@ -5,26 +5,53 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
+#define HOST_SIZE 64 // of an address or interface, with the NUL
 #define IPC "ipc://"
 #define TCP "tcp://"
+
+/* Of HOST:PORT.  NULL: there is no port, or more of a host than any has. */
+static const char *
+host_of(const char *address, char host[HOST_SIZE])
+{
+    const char *colon = strrchr(address, ':');
+
+    if (!colon || (size_t)(colon - address) >= HOST_SIZE)
+        return NULL;
+    memcpy(host, address, (size_t)(colon - address));
+    host[colon - address] = '\0';
+    return host;
+}
 
 /* HOST:PORT with a host that is this one, whatever a resolver says. */
 static bool
 is_loopback(const char *address)
 {
-    const char *colon = strrchr(address, ':');
+    char buffer[HOST_SIZE];
+    const char *host = host_of(address, buffer);
     struct in_addr ip;
-    char host[64];
 
-    if (!colon || (size_t)(colon - address) >= sizeof(host))
+    if (!host)
         return false;
-    memcpy(host, address, (size_t)(colon - address));
-    host[colon - address] = '\0';
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
     return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
+}
+
+/* What zmq_tcp(7) binds: an address, an interface, or all of them.  A name is not looked up. */
+static bool
+can_be_bound(const char *address)
+{
+    char buffer[HOST_SIZE];
+    const char *host = host_of(address, buffer);
+    struct in_addr ip;
+
+    if (!host)
+        return false;
+    return strcmp(host, "*") == 0 || host[0] == '[' || inet_pton(AF_INET, host, &ip) == 1 ||
+           if_nametoindex(host) != 0;
 }
 
 /* HOST:PORT with a port there is.  ZeroMQ would take the lower 16 bits of any number. */
@@ -59,6 +86,11 @@ boot_check(const char *uri, enum boot_use use, bool is_secured, struct err *err)
     if (!has_port(uri + sizeof(TCP) - 1, use))
         return err_set(err, -EINVAL, "%s: a port is a number from %s", uri,
                        use == BOOT_LISTEN ? "0 to 65535, or *" : "1 to 65535");
+    if (use == BOOT_LISTEN && !can_be_bound(uri + sizeof(TCP) - 1))
+        return err_set(err, -EINVAL,
+                       "%s: a rank listens at an address or an interface of this host, not at a "
+                       "name: tcp://127.0.0.1:7000, tcp://eth0:7000, tcp://*:7000",
+                       uri);
     return 0;
 }
 

@@ -26,6 +26,12 @@ int hostlist_add(struct hostlist *l, const char *text, size_t max, struct err *e
 
 void hostlist_fini(struct hostlist *l);
 
+static inline void
+hostlist_auto(struct hostlist *l)
+{
+    hostlist_fini(l);
+}
+
 /* Which of them is this host?  Its name as a whole, or else the part before the first dot, must be the
  * same; letters of either case.  -ENOENT: none; -EEXIST: more than one. */
 int hostlist_find(const struct hostlist *l, const char *host, size_t *ret_index);

@@ -95,7 +95,7 @@ export_uri(const struct launch_fleet *f)
 
 /* Returns the exit status. */
 static int
-run_fleet(const struct launch_dir *d, const struct launch_hosts *hosts, char **command)
+run_fleet(const struct launch_dir *d, const struct hostlist *hosts, char **command)
 {
     struct launch_fleet fleet;
     struct err err;
@@ -115,7 +115,7 @@ run_fleet(const struct launch_dir *d, const struct launch_hosts *hosts, char **c
 }
 
 static int
-launch(const struct launch_hosts *hosts, char **command)
+launch(const struct hostlist *hosts, char **command)
 {
     AUTO(launch_dir) struct launch_dir dir = {.fd = -1};
     struct err err;
@@ -177,7 +177,7 @@ check_usage(char **operands)
 int
 main(int argc, char **argv)
 {
-    AUTO(launch_hosts) struct launch_hosts hosts = {0};
+    AUTO(hostlist) struct hostlist hosts = {0};
     int first = opt_parse(&program, argc, argv);
     struct err err;
 

@@ -250,7 +250,7 @@ add_command(struct buf *cmd, const struct launch_conf *conf, const struct launch
 
 static int
 write_command(const struct launch_conf *conf, const struct launch_dir *d,
-              const struct launch_hosts *hosts, unsigned rank, const struct buf *common,
+              const struct hostlist *hosts, unsigned rank, const struct buf *common,
               struct err *err)
 {
     AUTO(free) char *path = launch_dir_path(d, LAUNCH_CMD, rank);
@@ -270,7 +270,7 @@ write_command(const struct launch_conf *conf, const struct launch_dir *d,
 
 int
 launch_args_write(const struct launch_conf *conf, const struct launch_dir *d,
-                  const struct launch_hosts *hosts, struct err *err)
+                  const struct hostlist *hosts, struct err *err)
 {
     AUTO(buf) struct buf common = BUF_INIT;
     int rc = 0;

@@ -27,7 +27,7 @@ struct launch_conf {
 
 /* Write rank-R.cmd of every rank, and cluster.conf with --tcp.  hosts: NULL = all on this host. */
 int launch_args_write(const struct launch_conf *conf, const struct launch_dir *d,
-                      const struct launch_hosts *hosts, struct err *err);
+                      const struct hostlist *hosts, struct err *err);
 
 /* The arguments in rank-R.cmd: a NULL-terminated array that lives in *memory. */
 int launch_args_read(const struct launch_dir *d, unsigned rank, struct buf *memory,

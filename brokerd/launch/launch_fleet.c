@@ -85,7 +85,7 @@ start_rank(void *arg, struct launch_rank *r, struct err *err)
 
 void
 launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir,
-                  const struct launch_hosts *hosts, unsigned size, bool verbose)
+                  const struct hostlist *hosts, unsigned size, bool verbose)
 {
     *f = (struct launch_fleet){.dir = dir, .hosts = hosts, .size = size, .verbose = verbose};
     f->ranks = xcalloc(size, sizeof(*f->ranks));

@@ -19,26 +19,26 @@ enum launch_phase {
 struct launch_fleet {
     const struct launch_dir *dir; // borrowed
     enum launch_phase phase;
-    struct launch_rank *ranks;        // owned array
-    unsigned size;                    // of ranks
-    const struct launch_hosts *hosts; // borrowed; NULL: all ranks are on this one
-    struct launch_pmi pmi;            // owned; with hosts
-    struct launch_respawn respawn;    // owned
-    struct launch_polls polls;        // scratch of one wait
-    int signal_fd;                    // owned
-    sigset_t old_mask;                // signal mask, to be given to COMMAND
-    sighandler_t old_pipe;            // disposition of SIGPIPE, likewise
-    struct rlimit old_limit;          // on descriptors, likewise
-    pid_t command;                    // COMMAND while it runs, else 0
-    int command_status;               // of wait(2), once it has ended
-    int stop_signal;                  // first SIGINT, SIGTERM, ... received; 0 = none
-    unsigned failed;                  // ranks that ended otherwise than by being told to
+    struct launch_rank *ranks;     // owned array
+    unsigned size;                 // of ranks
+    const struct hostlist *hosts;  // borrowed; NULL: all ranks are on this one
+    struct launch_pmi pmi;         // owned; with hosts
+    struct launch_respawn respawn; // owned
+    struct launch_polls polls;     // scratch of one wait
+    int signal_fd;                 // owned
+    sigset_t old_mask;             // signal mask, to be given to COMMAND
+    sighandler_t old_pipe;         // disposition of SIGPIPE, likewise
+    struct rlimit old_limit;       // on descriptors, likewise
+    pid_t command;                 // COMMAND while it runs, else 0
+    int command_status;            // of wait(2), once it has ended
+    int stop_signal;               // first SIGINT, SIGTERM, ... received; 0 = none
+    unsigned failed;               // ranks that ended otherwise than by being told to
     bool verbose;
 };
 
 /* Blocks the signals it will wait for.  hosts: where the ranks are, borrowed; NULL: all on this one. */
 void launch_fleet_init(struct launch_fleet *f, const struct launch_dir *dir,
-                       const struct launch_hosts *hosts, unsigned size, bool verbose);
+                       const struct hostlist *hosts, unsigned size, bool verbose);
 void launch_fleet_fini(struct launch_fleet *f);
 
 /* Start all ranks at once and wait until each has said that it is ready.  -ECHILD: one ended (its

@@ -5,25 +5,21 @@
 #define XYLEM_LAUNCH_HOSTS_H
 
 #include "buf.h"
+#include "hostlist.h"
 #include "xerr.h"
-
-struct launch_hosts {
-    char **names; // owned array of owned names
-    unsigned count;
-};
 
 #define LAUNCH_HOSTS_MAX 4096
 
-/* "h1,h2", "h[1-8]", "rack[01-02,7]-x": in the order of the text.  -EINVAL with text; -E2BIG. */
-int launch_hosts_parse(struct launch_hosts *h, const char *text, struct err *err);
-void launch_hosts_fini(struct launch_hosts *h);
+/* A list as hostlist_add() takes it, in the order of the text, of names that can be handed to an rsh.
+ * -EINVAL with text: also when there is none; -E2BIG.  Then *h is empty; else the caller's. */
+int launch_hosts_parse(struct hostlist *h, const char *text, struct err *err);
 
 /* Ranks are dealt in blocks: with 5 ranks on 2 hosts the first has 0, 1, 2.  The first hosts have one
  * rank more when it does not come out even; hosts that are too many have none. */
-const char *launch_hosts_of(const struct launch_hosts *h, unsigned size, unsigned rank);
+const char *launch_hosts_of(const struct hostlist *h, unsigned size, unsigned rank);
 
 /* The same, for PMI: "(vector,(0,1,3),(1,1,2))". */
-void launch_hosts_format_mapping(const struct launch_hosts *h, unsigned size, struct buf *out);
+void launch_hosts_format_mapping(const struct hostlist *h, unsigned size, struct buf *out);
 
 /* The words that run the command `cmd` (words, each with a NUL behind it) on a host, likewise: those of
  * rsh, which are separated by blanks, the host, and cmd.  When rsh is ssh or the like, which joins the
@@ -31,11 +27,5 @@ void launch_hosts_format_mapping(const struct launch_hosts *h, unsigned size, st
  * that a shell would change, as it is not known whether there is one. */
 int launch_hosts_wrap(const char *rsh, const char *host, const struct buf *cmd, struct buf *out,
                       struct err *err);
-
-static inline void
-launch_hosts_auto(struct launch_hosts *h)
-{
-    launch_hosts_fini(h);
-}
 
 #endif

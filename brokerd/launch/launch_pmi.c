@@ -50,9 +50,8 @@ make_cert(struct launch_pmi *p, struct err *err)
 }
 
 int
-launch_pmi_open(struct launch_pmi *p, const struct launch_dir *dir,
-                const struct launch_hosts *hosts, struct launch_rank *ranks, unsigned size,
-                struct err *err)
+launch_pmi_open(struct launch_pmi *p, const struct launch_dir *dir, const struct hostlist *hosts,
+                struct launch_rank *ranks, unsigned size, struct err *err)
 {
     AUTO(buf) struct buf mapping = BUF_INIT;
 

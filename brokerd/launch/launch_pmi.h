@@ -19,7 +19,7 @@ struct launch_pmi {
 
 /* Make the key pair of the instance, for the ranks and, as a file in the run directory, for clients. */
 int launch_pmi_open(struct launch_pmi *p, const struct launch_dir *dir,
-                    const struct launch_hosts *hosts, struct launch_rank *ranks, unsigned size,
+                    const struct hostlist *hosts, struct launch_rank *ranks, unsigned size,
                     struct err *err);
 void launch_pmi_close(struct launch_pmi *p);
 

@@ -24,7 +24,7 @@ static const struct {
     {"ipc:///tmp/x", BOTH},
     {"tcp://127.0.0.1:1", BOTH},
     {"tcp://127.1.2.3:65535", BOTH},
-    {"tcp://localhost:7000", BOTH},
+    {"tcp://localhost:7000", BOOT_CONNECT},
     {"tcp://[::1]:7000", BOTH},
     {"tcp://127.0.0.1:0", BOOT_LISTEN},
     {"tcp://127.0.0.1:*", BOOT_LISTEN},
@@ -63,14 +63,29 @@ wrong_ports_are_refused(void **state UNUSED)
 }
 
 static void
+names_cannot_be_bound(void **state UNUSED)
+{
+    static const char *const names[] = {"tcp://localhost:7000", "tcp://node7:80", "tcp://a.b:*"};
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_int_equal(boot_check(names[i], BOOT_LISTEN, true, &err), -EINVAL);
+        assert_non_null(strstr(err.text, names[i]));
+        assert_non_null(strstr(err.text, "not at a name"));
+    }
+}
+
+static void
 other_addresses_need_a_certificate(void **state UNUSED)
 {
-    static const char *const beyond[] = {"tcp://10.0.0.1:7000", "tcp://*:7000", "tcp://node7:80"};
+    static const char *const beyond[] = {"tcp://10.0.0.1:7000", "tcp://*:7000", "tcp://lo:80"};
 
     for (size_t i = 0; i < ARRAY_SIZE(beyond); i++) {
         assert_int_equal(boot_check(beyond[i], BOOT_LISTEN, false, NULL), -EPERM);
         assert_int_equal(boot_check(beyond[i], BOOT_LISTEN, true, NULL), 0);
     }
+    assert_int_equal(boot_check("tcp://node7:80", BOOT_LISTEN, false, NULL), -EPERM);
+    assert_int_equal(boot_check("tcp://node7:80", BOOT_CONNECT, true, NULL), 0);
     assert_int_equal(boot_check("tcp://127.0.0.1", BOOT_LISTEN, false, NULL), -EPERM);
     assert_int_equal(boot_check("tcp://127.0.0.1", BOOT_LISTEN, true, NULL), -EINVAL);
     assert_int_equal(boot_check("tcp://:80", BOOT_LISTEN, true, NULL), -EINVAL);
@@ -496,6 +511,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_endpoints_are_taken),
         cmocka_unit_test(wrong_ports_are_refused),
+        cmocka_unit_test(names_cannot_be_bound),
         cmocka_unit_test(other_addresses_need_a_certificate),
         cmocka_unit_test(the_file_is_named_for_what_it_says),
         cmocka_unit_test(a_rank_there_is_not_is_refused),

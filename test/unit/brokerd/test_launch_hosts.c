@@ -15,11 +15,11 @@
 static char *
 names_of(const char *text)
 {
-    AUTO(launch_hosts) struct launch_hosts h;
+    AUTO(hostlist) struct hostlist h;
     AUTO(buf) struct buf out = BUF_INIT;
 
     assert_int_equal(launch_hosts_parse(&h, text, NULL), 0);
-    for (unsigned i = 0; i < h.count; i++)
+    for (size_t i = 0; i < h.count; i++)
         buf_printf(&out, "%s ", h.names[i]);
     return buf_detach(&out, NULL);
 }
@@ -39,6 +39,7 @@ lists_are_read(void **state UNUSED)
         {"me@h[1-2].net", "me@h1.net me@h2.net "},
         {"[1-2]", "1 2 "},
         {"fe80::1%eth0", "fe80::1%eth0 "},
+        {" a, b c,,d,", "a b c d "},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -52,15 +53,17 @@ static void
 wrong_lists_are_refused(void **state UNUSED)
 {
     static const char *const rows[] = {
-        "",      ",",       "a,",        "a,,b",  "-oProxyCommand=x",
-        "a b",   "a;b",     "h[",        "h]",    "h[]",
-        "h[a]",  "h[3-1]",  "h[1-]",     "h[1,]", "h[1-2",
-        "h[-1]", "$(id)",   "h[1-2][3]", "h[1 ]", "h[1]\n",
-        "`a`",   "h[1-2]'", "a/b",
+        "",          ",",     "-oProxyCommand=x",
+        "a;b",       "h[",    "h]",
+        "h[]",       "h[a]",  "h[3-1]",
+        "h[1-]",     "h[1,]", "h[1-2",
+        "h[-1]",     "$(id)", "`a`",
+        "h[1-2][3]", "h[1 ]", "h[1]\n",
+        "h[1-2]'",   "a/b",   "a,-b",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct launch_hosts h;
+        struct hostlist h;
         struct err err = {.text = ""};
 
         if (launch_hosts_parse(&h, rows[i], &err) != -EINVAL)
@@ -73,11 +76,11 @@ wrong_lists_are_refused(void **state UNUSED)
 static void
 there_are_not_too_many(void **state UNUSED)
 {
-    struct launch_hosts h;
+    struct hostlist h;
 
     assert_int_equal(launch_hosts_parse(&h, "h[1-4096]", NULL), 0);
     assert_int_equal(h.count, 4096);
-    launch_hosts_fini(&h);
+    hostlist_fini(&h);
     assert_int_equal(launch_hosts_parse(&h, "h[1-4097]", NULL), -E2BIG);
     assert_int_equal(launch_hosts_parse(&h, "h[1-999999999]", NULL), -E2BIG);
     assert_int_equal(launch_hosts_parse(&h, "h[1-9999999999]", NULL), -EINVAL);
@@ -102,7 +105,7 @@ ranks_are_dealt_in_blocks(void **state UNUSED)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        AUTO(launch_hosts) struct launch_hosts h;
+        AUTO(hostlist) struct hostlist h;
         AUTO(buf) struct buf mapping = BUF_INIT;
 
         assert_int_equal(launch_hosts_parse(&h, rows[i].hosts, NULL), 0);
