@@ -110,8 +110,8 @@ reap(void *arg)
 /* --- life --- */
 
 static const struct links_ops links_ops = {overlay_below_may_bundle, overlay_below_receive,
-                                           overlay_children_on_cut, overlay_parent_receive,
-                                           overlay_parent_cut};
+                                           overlay_children_on_cut, overlay_above_receive,
+                                           overlay_above_cut};
 
 static void
 fill_greeting(struct overlay *o)

@@ -17,9 +17,6 @@
 #include "overlay_priv.h"
 #include "xmem.h"
 
-#include <errno.h>
-#include <string.h>
-
 #define GREET_MIN_MS 250
 #define COMPLAIN_MS 10000 // say again that nobody above can be reached
 #define DRAIN_MS 30000    // streams through a former parent end then
@@ -30,8 +27,8 @@ uri_of(const struct overlay *o, const struct uplink *u)
     return o->conf.endpoints[u->peer.rank];
 }
 
-static void
-climb_soon(struct overlay *o)
+void
+overlay_parent_climb(struct overlay *o)
 {
     loop_timer_start(o->loop, &o->climb, 0);
 }
@@ -101,7 +98,7 @@ fail_trial(struct overlay *o, enum ascent_end why)
 {
     uplink_drop(&o->trial);
     ascent_failed(&o->ascent, why, loop_now(o->loop));
-    climb_soon(o);
+    overlay_parent_climb(o);
 }
 
 /* --- losing --- */
@@ -126,12 +123,12 @@ lose_parent(struct overlay *o, enum ascent_end why, const char *text)
     elog(ELOG_WARN, "lost the parent, rank %u at %s: %s", rank, uri_of(o, &o->up), text);
     ascent_lost(&o->ascent, why, loop_now(o->loop));
     end_join(o, &o->up, uplink_drop);
-    climb_soon(o);
+    overlay_parent_climb(o);
 }
 
 /* Whichever of the three it is. */
-static void
-lose(struct overlay *o, struct uplink *u, enum ascent_end why, const char *text)
+void
+overlay_parent_lose(struct overlay *o, struct uplink *u, enum ascent_end why, const char *text)
 {
     if (u == &o->trial)
         fail_trial(o, why);
@@ -197,7 +194,7 @@ move_in(struct overlay *o, const struct greeting *g)
          g->rank, g->hostname);
     uplink_control(&o->up, CONTROL_STATE, o->status, NULL);
     o->ops->parent_online(o->arg, o->up.joined);
-    climb_soon(o);
+    overlay_parent_climb(o);
 }
 
 /* One link can be drained at a time: the next move waits. */
@@ -213,33 +210,21 @@ decline(struct overlay *o)
     uplink_control(&o->trial, CONTROL_BYE, o->status, NULL);
     uplink_close(&o->trial);
     ascent_failed(&o->ascent, ASCENT_REFUSED, loop_now(o->loop));
-    climb_soon(o);
+    overlay_parent_climb(o);
 }
 
-static void
-on_welcome(struct overlay *o, const struct msg *m)
+void
+overlay_parent_welcome(struct overlay *o, const struct greeting *g)
 {
-    const char *text = msg_text(m);
-    struct greeting g = {0};
-    struct err err = {0};
-
-    if (!text)
-        err_set(&err, -EPROTO, "not a text");
-    else if (greeting_decode(text, strlen(text), &g, &err) == 0 && g.window == 0)
-        err_set(&err, -EPROTO, "no window");
-    if (err.code != 0)
-        elog(ELOG_ERR, "the welcome of rank %u makes no sense: %s", o->trial.peer.rank, err.text);
-    else if (must_stay(o))
+    if (must_stay(o))
         decline(o);
     else
-        move_in(o, &g);
+        move_in(o, g);
 }
 
-static void
-on_refuse(struct overlay *o, const struct msg *m)
+void
+overlay_parent_refused(struct overlay *o, const char *text)
 {
-    AUTO(free) char *text = xstrdup(msg_text(m) ? msg_text(m) : "no reason given");
-
     if (o->joined > 0 || o->trial.peer.rank != o->ancestors[0]) {
         elog(o->up.link ? ELOG_DEBUG : ELOG_WARN, "rank %u refused this rank: %s",
              o->trial.peer.rank, text);
@@ -251,138 +236,7 @@ on_refuse(struct overlay *o, const struct msg *m)
     o->ops->refused(o->arg, text);
 }
 
-/* --- what comes from above --- */
-
-static void
-on_credit(struct overlay *o, struct uplink *u, const struct msg *m)
-{
-    struct overlay_from from = uplink_from(u);
-
-    if (!peer_is_linked(&u->peer))
-        return;
-    if (overlay_take_credit(o, OVERLAY_PARENT, &u->flow.out, m) == 1)
-        o->ops->drained(o->arg, &from);
-}
-
-static void
-on_bye(struct overlay *o, struct uplink *u)
-{
-    if (u->peer.state == PEER_LEAVING) {
-        u->is_quiet = true;
-        loop_timer_start(o->loop, &o->reap, 0);
-    } else {
-        lose(o, u, ASCENT_BROKEN, "it stopped");
-    }
-}
-
-static void
-on_pong(struct overlay *o, uint32_t status)
-{
-    if (ascent_stranded(&o->ascent, status & CONTROL_NO_WAY, loop_now(o->loop)))
-        uplink_drop(&o->trial);
-    climb_soon(o);
-}
-
-/* A nearer ancestor is there again. */
-static void
-on_nearer(struct overlay *o, uint32_t rank)
-{
-    for (uint32_t i = 0; i < o->nancestors; i++) {
-        if (o->ancestors[i] == rank)
-            ascent_hint(&o->ascent, i, loop_now(o->loop));
-    }
-    climb_soon(o);
-}
-
-static void
-on_control(struct overlay *o, struct uplink *u, const struct msg *m)
-{
-    switch (m->control) {
-    case CONTROL_WELCOME:
-        if (u == &o->trial)
-            on_welcome(o, m);
-        break;
-    case CONTROL_REFUSE:
-        if (u == &o->trial)
-            on_refuse(o, m);
-        break;
-    case CONTROL_PONG:
-        if (u == &o->up)
-            on_pong(o, m->status);
-        break;
-    case CONTROL_CREDIT:
-        on_credit(o, u, m);
-        break;
-    case CONTROL_NEARER:
-        if (u == &o->up)
-            on_nearer(o, m->status);
-        break;
-    case CONTROL_WHO:
-        lose(o, u, ASCENT_BROKEN, "it does not know us any more");
-        break;
-    case CONTROL_BYE:
-        on_bye(o, u);
-        break;
-    default:
-        elog(ELOG_WARN, "rank %u above sent unknown control message %u", u->peer.rank, m->control);
-    }
-}
-
-static void
-from_above(struct overlay *o, struct uplink *u, struct msg *m)
-{
-    struct overlay_from from = uplink_from(u);
-
-    uplink_took(u, o, m); // before a payload that is too large goes
-    overlay_count_received(o, OVERLAY_PARENT, m);
-    o->ops->received(o->arg, &from, m);
-}
-
-static struct uplink *
-find(struct overlay *o, const struct links_up *link)
-{
-    struct uplink *all[] = {&o->up, &o->trial, &o->old};
-
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        if (all[i]->link == link)
-            return all[i];
-    }
-    return NULL;
-}
-
-void
-overlay_parent_receive(void *arg, struct links_up *link, struct msg *m)
-{
-    struct overlay *o = arg;
-    struct uplink *u = find(o, link);
-
-    if (!u)
-        return;
-    peer_heard(&u->peer, loop_now(o->loop));
-    if (m->type == MSG_CONTROL)
-        on_control(o, u, m);
-    else if (peer_is_linked(&u->peer)) // I2 of overlay.c, the other way round
-        from_above(o, u, m);
-}
-
-void
-overlay_parent_cut(void *arg, struct links_up *link, enum links_end why)
-{
-    struct overlay *o = arg;
-    struct uplink *u = find(o, link);
-
-    if (!u)
-        return;
-    if (why == LINKS_UNAUTHORISED)
-        elog_limited(&o->strange, ELOG_ERR, "rank %u at %s does not accept our key, or has another",
-                     u->peer.rank, uri_of(o, u));
-    if (why == LINKS_CLOSED && u == &o->trial && ascent_is_patient(&o->ascent, loop_now(o->loop)))
-        return; // there is nobody else to try: ZeroMQ tries again by itself
-    if (u == &o->trial)
-        o->is_turned_away = o->conf.cert && why != LINKS_CLOSED;
-    if (why != LINKS_CLOSED || u == &o->trial)
-        lose(o, u, why == LINKS_CLOSED ? ASCENT_CLOSED : ASCENT_BROKEN, "the connection broke");
-}
+/* --- for others --- */
 
 /* 0 is the one in use. */
 static bool
@@ -427,7 +281,7 @@ beat_link(struct overlay *o, struct uplink *u, int64_t now)
     if (!u->link)
         return;
     if (peer_is_silent(&u->peer, o->conf.timeout_ms, now)) {
-        lose(o, u, ASCENT_SILENT, "no sign of life");
+        overlay_parent_lose(o, u, ASCENT_SILENT, "no sign of life");
         return;
     }
     uplink_credit(u, o);
@@ -489,7 +343,7 @@ overlay_parent_init(struct overlay *o)
     list_ancestors(o);
     conf.count = o->nancestors;
     ascent_init(&o->ascent, &conf, loop_now(o->loop));
-    climb_soon(o);
+    overlay_parent_climb(o);
 }
 
 void

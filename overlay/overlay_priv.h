@@ -7,6 +7,7 @@
  * overlay_below.c     what comes from below: greetings of children, their control messages
  * overlay_clients.c   remote clients
  * overlay_parent.c    the way up: greeting, losing and changing parents
+ * overlay_above.c     what comes from above
  * overlay_uplink.c    one link upward, whoever is at its end
  */
 #ifndef XYLEM_OVERLAY_PRIV_H
@@ -195,8 +196,19 @@ bool overlay_is_placed(const struct overlay *o);
 struct uplink *overlay_parent_link(struct overlay *o, uint64_t joined);
 /* Is its window full? */
 bool overlay_parent_is_full(const struct overlay *o, uint64_t joined);
-void overlay_parent_receive(void *overlay, struct links_up *from, struct msg *m);
-void overlay_parent_cut(void *overlay, struct links_up *up, enum links_end why);
+/* Ask the ascent what to do, in the next turn. */
+void overlay_parent_climb(struct overlay *o);
+/* A trial has been let in, with that greeting. */
+void overlay_parent_welcome(struct overlay *o, const struct greeting *g);
+/* A trial has been refused, for the reason of that text. */
+void overlay_parent_refused(struct overlay *o, const char *text);
+/* One of the links upward is over; the text says why. */
+void overlay_parent_lose(struct overlay *o, struct uplink *u, enum ascent_end why,
+                         const char *text);
+
+/* --- overlay_above.c --- */
+void overlay_above_receive(void *overlay, struct links_up *from, struct msg *m);
+void overlay_above_cut(void *overlay, struct links_up *up, enum links_end why);
 
 /* --- overlay_uplink.c --- */
 /* -errno with text; then there is no link. */
