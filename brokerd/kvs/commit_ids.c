@@ -75,6 +75,19 @@ commit_ids_free(struct commit_ids **ids)
     free(c);
 }
 
+const struct store_root *
+commit_ids_find(const struct commit_ids *c, const char *name)
+{
+    char key[ID_MAX] = {0};
+    const struct commit_id *id;
+
+    if (strlen(name) >= ID_MAX)
+        return NULL;
+    strcpy(key, name);
+    id = map_get(&c->by_id, key);
+    return id && id->finished ? &id->root : NULL;
+}
+
 struct commit_id *
 commit_ids_get(struct commit_ids *c, const char *name)
 {

@@ -15,6 +15,9 @@ struct commit_id;
 struct commit_ids *commit_ids_new(void);
 void commit_ids_free(struct commit_ids **c);
 
+/* What came of the commit with that id; NULL: it is not known, or not finished.  Borrowed. */
+const struct store_root *commit_ids_find(const struct commit_ids *c, const char *id);
+
 /* The record of that id: the one there is, or a new one.  "" or an overlong id is always new, and
  * forgotten when it is finished. */
 struct commit_id *commit_ids_get(struct commit_ids *c, const char *id);

@@ -146,6 +146,8 @@ write_root(struct space_change *c)
         store_change_add_blob(made, &empty, b);
     store_change_add_root(made, &c->root);
     made->time = clock_wall();
+    if (commit_ids_is_name(router_once_id(c->request)))
+        made->ids = xstrdup(router_once_id(c->request));
     kvs_change_apply(k, &made, on_created, c);
 }
 
@@ -173,11 +175,22 @@ create(struct kvs *k, struct request *req, const struct store_root *root)
         rootcheck_start(&c->check, k->content, k->conf.alg, &c->root.root, on_checked);
 }
 
+/* Did the rank 0 before this one make it, because of the same request? */
+static bool
+is_made(const struct kvs *k, const struct request *req, const char *name)
+{
+    const struct store_root *root = commit_ids_find(k->ids, router_once_id(req));
+
+    return root && root->epoch >= 0 && strcmp(root->name, name) == 0 &&
+           kvs_namespace_is_live(k, name);
+}
+
 void
 kvs_namespace_serve_create(void *arg, struct request *req)
 {
     struct kvs *k = arg;
     struct store_root root = {0};
+    struct blob *none = NULL;
     struct err err = {0};
     int rc;
 
@@ -186,6 +199,10 @@ kvs_namespace_serve_create(void *arg, struct request *req)
         return;
     }
     rc = decode_create(k, msg_text(&req->msg), &root, &err);
+    if (rc == 0 && is_made(k, req, root.name)) {
+        router_respond(k->router, req, &none);
+        return;
+    }
     if (rc == 0 && (kvs_roots_get(k->roots, root.name) || is_changing(k, root.name)))
         rc = err_set(&err, -EEXIST, "namespace %s exists", root.name);
     if (rc < 0)

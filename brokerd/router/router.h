@@ -109,6 +109,9 @@ void router_number_events(struct router *r, uint32_t last);
 
 /* Pass a request up to rank 0 that must not be done twice; finishes req.  Its topic has at most 100 characters. */
 void router_pass_once(struct router *r, struct request *req);
+/* The id of a request that came so; "": it did not.  Whoever records it knows the request also after a
+ * restart. */
+const char *router_once_id(const struct request *req);
 /* Serve once.*. */
 void router_serve_once(struct router *r, struct service_table *table);
 

@@ -150,6 +150,12 @@ split(const char *topic, char ret_id[ID_MAX])
     return dot + 1;
 }
 
+const char *
+router_once_id(const struct request *req)
+{
+    return req->once ? req->once->id : "";
+}
+
 static void
 serve_first(struct router *r, struct request *req, const char *topic, const char id[ID_MAX])
 {

@@ -48,14 +48,15 @@ stop_cluster
 # ---- a rank that replays ----
 start_cluster 7 2 --statedir "$state" -o --heartbeat=200ms -o --timeout=2s
 check 'a log' kvs 0 put log=
-# While the test holds the database, rank 3's commit gets to rank 0 through rank 1, which is then held still:
-# so the answer never arrives, for rank 1 does not survive.
-check 'ranks 0 and 1 are killed when the commit of a client at rank 3 is durable' \
-    python3 - "$RUNDIR" "$state" "$TEMP/answer" <<'PY'
+# killed_when_durable TOPIC PAYLOAD CONDITION OUT: while the test holds the database, the request of a client
+# at rank 3 gets to rank 0 through rank 1, which is then held still: so the answer never arrives, for both
+# are killed as soon as there is such a row of the history.  What the client gets in the end is in OUT.
+killed_when_durable()
+{
+    python3 - "$RUNDIR" "$state" "$@" <<'PY'
 import os, signal, sqlite3, sys
-from commits import append_line
 from ranks import Ranks, until
-rundir, state, out = sys.argv[1:]
+rundir, state, topic, payload, condition, out = sys.argv[1:]
 ranks = Ranks(rundir, 7)
 pids = [int(open(f"{rundir}/rank-{rank}.pid").read()) for rank in range(4)]
 path = f"{state}/content.sqlite"
@@ -64,12 +65,11 @@ holder = sqlite3.connect(path, timeout=20, isolation_level=None)
 client = ranks.client(3)
 ranks.figure(0, "store.queued")
 holder.execute("BEGIN IMMEDIATE")
-client.send("kvs.commit.replayed-1", append_line("once"))
+client.send(topic, payload)
 until(lambda: ranks.figure(0, "store.queued") > 0)
 os.kill(pids[1], signal.SIGSTOP)
 holder.execute("ROLLBACK")
-until(lambda: reader.execute(
-    "SELECT 1 FROM history WHERE ids = CAST('replayed-1' AS BLOB)").fetchone())
+until(lambda: reader.execute(f"SELECT 1 FROM history WHERE {condition}").fetchone())
 os.kill(pids[0], signal.SIGKILL)
 os.kill(pids[1], signal.SIGKILL)
 # The client stays: its rank answers it when a rank 0 is there again.
@@ -80,6 +80,10 @@ if os.fork() == 0:
     os.rename(out + ".new", out)
     os._exit(0)
 PY
+}
+line=$(python3 -c 'from commits import append_line; print(append_line("once"))')
+check 'ranks 0 and 1 are killed when the commit of a client at rank 3 is durable' killed_when_durable \
+    kvs.commit.replayed-1 "$line" "ids = CAST('replayed-1' AS BLOB)" "$TEMP/answer"
 respawn_both() { wait_for_lock; respawn 0 & respawn 1 && wait $!; }
 check 'ranks 0 and 1 are started again' respawn_both
 check 'the rank below replays, and its client is answered' wait_until '[ -e "$TEMP/answer" ]' 60
@@ -90,6 +94,16 @@ replayed() { [ "$(python3 "$ROOT/test/lib/ranks.py" "$RUNDIR" 3 router.replayed)
 check 'it was replayed' replayed
 check_output 'the line is there once' once kvs 0 get log
 check_output 'the client sees it at its rank' once kvs 3 get log
+check 'the tree gets full again' xylem overlay status --wait full -t 30s
+
+# ---- a namespace, which is made once ----
+check 'both are killed when a namespace that is created is durable' killed_when_durable \
+    kvs.namespace-create '{"namespace":"made","flags":0}' "name = 'made'" "$TEMP/made"
+check 'and started again' respawn_both
+check 'the client is answered' wait_until '[ -e "$TEMP/made" ]' 60
+check_output 'without an error' '0 ' cat "$TEMP/made"
+check 'the namespace is there' kvs 3 -N made put a=1
+check_fails 'once' 'exists' kvs 3 namespace create made
 check 'the tree gets full again' xylem overlay status --wait full -t 30s
 
 # ---- many, while rank 0 is killed again and again ----

@@ -42,6 +42,25 @@ finish(struct commit_ids *c, const char *name)
 }
 
 static void
+only_finished_ones_are_found(void **state UNUSED)
+{
+    struct commit_ids *c = commit_ids_new();
+    char overlong[2 * STORE_COMMIT_ID_MAX] = "";
+
+    memset(overlong, 'x', sizeof(overlong) - 1);
+    assert_null(commit_ids_find(c, "abc"));
+    assert_null(commit_ids_find(c, ""));
+    assert_null(commit_ids_find(c, overlong));
+    assert_false(add_waiter(commit_ids_get(c, "abc"), 1, "first"));
+    assert_null(commit_ids_find(c, "abc"));
+    drop_waiters(commit_ids_get(c, "abc"));
+    finish(c, "abc");
+    assert_int_equal(commit_ids_find(c, "abc")->sequence, 12);
+    assert_null(commit_ids_find(c, "ab"));
+    commit_ids_free(&c);
+}
+
+static void
 repeated_commit_waits_for_the_first(void **state UNUSED)
 {
     struct commit_ids *c = commit_ids_new();
@@ -189,6 +208,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_recorded_is_answered),
         cmocka_unit_test(ids_are_letters_digits_and_dashes),
+        cmocka_unit_test(only_finished_ones_are_found),
         cmocka_unit_test(repeated_commit_waits_for_the_first),
         cmocka_unit_test(finished_commit_is_answered_from_memory),
         cmocka_unit_test(failure_is_forgotten),
