@@ -259,6 +259,9 @@ load_cert(struct boot *boot)
         return;
     if (cert_load(&boot->cert, settings.cert, &err) < 0)
         fail(&err);
+    if (boot->cert.server_key[0] && strcmp(boot->cert.server_key, boot->cert.public_key) != 0)
+        elog(ELOG_WARN, "%s is a certificate for clients of ranks that have another one",
+             settings.cert);
     boot->has_cert = true;
     slash = strrchr(settings.cert, '/');
     if (!settings.authorized) // kept for the life of the process, as all the others are

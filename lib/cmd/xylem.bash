@@ -118,43 +118,49 @@ _xylem_command_options()
     _xylem_words "$(grep -oE -e '--[a-z-]+' <<<"$options")"
 }
 
+# How many of the words WORD... name the command; the others are its operands.
+_xylem_depth()
+{
+    case "${1:-} ${2:-}" in
+    'kvs namespace' | 'kvs eventlog' | 'content checkpoint') echo 3 ;;
+    'kvs '* | 'content '* | 'overlay '*) echo 2 ;;
+    *) echo 1 ;;
+    esac
+}
+
 _xylem()
 {
-    local cur=${COMP_WORDS[COMP_CWORD]} words= path= i
+    local cur=${COMP_WORDS[COMP_CWORD]} words= path=() i
 
     # The words of the command so far, without options and what follows -u, -N and --cert.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -u | --uri | --cert | -N | --namespace) ((i++)) ;;
         -*) ;;
-        *) path+=" ${COMP_WORDS[i]}" ;;
+        *) path+=("${COMP_WORDS[i]}") ;;
         esac
     done
-    case $path in
+    case "${path[*]} $cur" in
+    'dump '* | 'restore '* | 'gc '* | 'fsck '* | 'launch '* | 'bench '* | 'keygen '*)
+        _xylem_tool "${path[0]}" "$1" "${path[0]}"
+        return
+        ;;
+    *' -'* | 'top '* | 'overlay '*' '*)
+        _xylem_command_options "${path[@]:0:$(_xylem_depth "${path[@]}")}"
+        return
+        ;;
+    esac
+    case ${path[*]} in
     '') words='content kvs stats top overlay ping getattr lsattr keygen shutdown dump fsck gc restore launch bench' ;;
-    ' content') words='store load validate flush dropcache checkpoint' ;;
-    ' content checkpoint') words='list update' ;;
-    ' kvs') words='get put watch eventlog dir ls unlink link readlink mkdir copy move getroot
-                   version wait history diff sync namespace' ;;
-    ' kvs namespace') words='create remove list' ;;
-    ' kvs eventlog') words='append get wait-event' ;;
-    ' kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
-    ' overlay') words='status errors events parentof lookup' ;;
-    ' overlay '*)
-        path=${path# overlay }
-        _xylem_command_options overlay "${path%% *}"
-        return
-        ;;
-    ' top'*)
-        _xylem_command_options top
-        return
-        ;;
-    ' getattr') words=$(xylem lsattr 2>/dev/null) ;;
-    ' dump'* | ' restore'* | ' gc'* | ' fsck'* | ' launch'* | ' bench'* | ' keygen'*)
-        path=${path# }
-        _xylem_tool "${path%% *}" "$1" "${path%% *}"
-        return
-        ;;
+    content) words='store load validate flush dropcache checkpoint' ;;
+    'content checkpoint') words='list update' ;;
+    kvs) words='get put watch eventlog dir ls unlink link readlink mkdir copy move getroot
+                version wait history diff sync namespace' ;;
+    'kvs namespace') words='create remove list' ;;
+    'kvs eventlog') words='append get wait-event' ;;
+    'kvs '*) words=$(xylem kvs ls -1 2>/dev/null) ;;
+    overlay) words='status errors events parentof lookup' ;;
+    getattr) words=$(xylem lsattr 2>/dev/null) ;;
     esac
     _xylem_words "$words"
 }

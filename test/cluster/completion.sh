@@ -82,6 +82,15 @@ check_output 'by either name' "$(lines degraded)" tab xylem -u local:///x overla
 check_output '--color by when' "$(lines always auto)" tab xylem overlay status --down --color = a
 check_output 'nothing is offered for a rank' '' tab xylem overlay status -r s
 check_output 'other commands have options too' --follow tab xylem overlay events --f
+for command in stats ping shutdown lsattr 'content load' 'content checkpoint update' 'kvs put' 'kvs get' \
+    'kvs namespace create' 'kvs eventlog append'; do
+    read -ra words <<<"$command"
+    command_of() { xylem "${words[@]}" "$@"; }
+    check "xylem $command -- has all its options" has_all command_of xylem "${words[@]}"
+done
+check_output 'after operands too' --sync tab xylem kvs put a=1 --sy
+check_output 'and after other options' --json tab xylem -u local:///x stats -r all --js
+check 'xylem -- has all its options' has_all xylem xylem
 xylem_top() { xylem top "$@"; }
 check 'xylem top -- has all its options' has_all xylem_top xylem top
 check_output '--sort is followed by a column' "$(lines load/s lookup/s)" tab xylem top --sort = lo

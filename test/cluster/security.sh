@@ -98,6 +98,8 @@ end_impostor
 cp "$TEMP/client.pub" "$keys/authorized/build-7.pub"
 wait_until gets_in
 impostor "$TEMP/client"
+check 'a rank with the certificate of a client says so' \
+    wait_until "grep -q 'client is a certificate for clients' '$TEMP/impostor'"
 check 'a client cannot pose as a rank' wait_until "log_of 0 | grep -q \"a key that is no rank's\""
 check 'nor is it taken for one' [ "$(xylem overlay status | grep -c lost)" = 1 ]
 end_impostor
