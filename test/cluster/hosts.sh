@@ -34,7 +34,7 @@ status_of() { "$@" >/dev/null 2>&1; echo $?; }
 is_empty() { [ -z "$({ ls -A "$TEMP/run"; list_processes; } 2>&1 | tee /dev/stderr)" ]; }
 
 # ---- failures ----
-check_usage 'a list with a hole is refused' 'not the name of a host' launch -n 2 --hosts a,,b true
+check_usage 'a list of nothing is refused' 'no host is named' launch -n 2 --hosts , true
 check_usage 'so is a host that would be an option' 'not the name' launch -n 2 --hosts=-oX=y true
 check_fails 'a host that is not there is named' \
     'rank 2 on host down did not arrive: pid [0-9]+ exited with status 255' \
