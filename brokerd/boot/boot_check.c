@@ -12,29 +12,25 @@
 #define IPC "ipc://"
 #define TCP "tcp://"
 
-/* Of HOST:PORT.  NULL: there is no port, or more of a host than any has. */
-static const char *
-host_of(const char *address, char host[HOST_SIZE])
+/* The host of HOST:PORT.  "": there is none, or more of it than any has. */
+static void
+copy_host(const char *address, char host[HOST_SIZE])
 {
     const char *colon = strrchr(address, ':');
+    size_t size = colon ? (size_t)(colon - address) : 0;
 
-    if (!colon || (size_t)(colon - address) >= HOST_SIZE)
-        return NULL;
-    memcpy(host, address, (size_t)(colon - address));
-    host[colon - address] = '\0';
-    return host;
+    if (size >= HOST_SIZE)
+        size = 0;
+    memcpy(host, address, size);
+    host[size] = '\0';
 }
 
-/* HOST:PORT with a host that is this one, whatever a resolver says. */
+/* Is it this one, whatever a resolver says? */
 static bool
-is_loopback(const char *address)
+is_loopback(const char *host)
 {
-    char buffer[HOST_SIZE];
-    const char *host = host_of(address, buffer);
     struct in_addr ip;
 
-    if (!host)
-        return false;
     if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
     return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
@@ -42,14 +38,10 @@ is_loopback(const char *address)
 
 /* What zmq_tcp(7) binds: an address, an interface, or all of them.  A name is not looked up. */
 static bool
-can_be_bound(const char *address)
+can_be_bound(const char *host)
 {
-    char buffer[HOST_SIZE];
-    const char *host = host_of(address, buffer);
     struct in_addr ip;
 
-    if (!host)
-        return false;
     return strcmp(host, "*") == 0 || host[0] == '[' || inet_pton(AF_INET, host, &ip) == 1 ||
            if_nametoindex(host) != 0;
 }
@@ -68,29 +60,38 @@ has_port(const char *address, enum boot_use use)
     return units_parse_long(colon + 1, use == BOOT_LISTEN ? 0 : 1, UINT16_MAX, &port) == 0;
 }
 
-int
-boot_check(const char *uri, enum boot_use use, bool is_secured, struct err *err)
+static int
+check_tcp(const char *uri, enum boot_use use, bool is_secured, struct err *err)
 {
-    if (strncmp(uri, IPC, sizeof(IPC) - 1) == 0) {
-        if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
-            return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %d bytes)",
-                           uri, BOOT_IPC_PATH_MAX);
-        return 0;
-    }
-    if (strncmp(uri, TCP, sizeof(TCP) - 1) != 0)
-        return err_set(err, -EINVAL, "%s: an endpoint is ipc://PATH or tcp://IP:PORT", uri);
-    if (!is_secured && !is_loopback(uri + sizeof(TCP) - 1))
+    const char *address = uri + sizeof(TCP) - 1;
+    char host[HOST_SIZE];
+
+    copy_host(address, host);
+    if (!is_secured && !is_loopback(host))
         return err_set(err, -EPERM,
                        "%s: without a certificate (--cert) tcp:// is for loopback addresses only",
                        uri);
-    if (!has_port(uri + sizeof(TCP) - 1, use))
+    if (!has_port(address, use))
         return err_set(err, -EINVAL, "%s: a port is a number from %s", uri,
                        use == BOOT_LISTEN ? "0 to 65535, or *" : "1 to 65535");
-    if (use == BOOT_LISTEN && !can_be_bound(uri + sizeof(TCP) - 1))
+    if (use == BOOT_LISTEN && !can_be_bound(host))
         return err_set(err, -EINVAL,
                        "%s: a rank listens at an address or an interface of this host, not at a "
                        "name: tcp://127.0.0.1:7000, tcp://eth0:7000, tcp://*:7000",
                        uri);
+    return 0;
+}
+
+int
+boot_check(const char *uri, enum boot_use use, bool is_secured, struct err *err)
+{
+    if (strncmp(uri, TCP, sizeof(TCP) - 1) == 0)
+        return check_tcp(uri, use, is_secured, err);
+    if (strncmp(uri, IPC, sizeof(IPC) - 1) != 0)
+        return err_set(err, -EINVAL, "%s: an endpoint is ipc://PATH or tcp://IP:PORT", uri);
+    if (strlen(uri) - (sizeof(IPC) - 1) > BOOT_IPC_PATH_MAX)
+        return err_set(err, -ENAMETOOLONG, "%s: path too long for a socket (at most %d bytes)", uri,
+                       BOOT_IPC_PATH_MAX);
     return 0;
 }
 
